@@ -1,0 +1,1 @@
+"""What an owner may write on a service."""

@@ -1,0 +1,1 @@
+"""Routes become entries: one module a key layout."""

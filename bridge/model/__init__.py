@@ -1,0 +1,1 @@
+"""Values only: what passes from one room to the next."""

@@ -1,0 +1,148 @@
+"""Names of keys, and what a key's path alone says of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+NAME_LIMIT = 200  # bytes of a name, escaped
+STANDING = "zz-bridge"  # the group, and every object in it, that no service can have: see `escape`
+
+_PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
+_SMALL = _PLAIN - frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+_ESCAPED = re.compile(r"\.([0-9a-f]{2})")
+
+
+def escape(part: str, *, capitals: bool = True) -> str:
+    """`part` with a dot and two hex digits for each byte that may not stand in a name.
+
+    `_` and `-` stand alone only inside a part, so that `__` and `--` only ever separate parts.
+    Without `capitals`, letters in upper case are escaped too: Traefik 3 merges names that differ in case.
+    """
+    plain = _PLAIN if capitals else _SMALL
+    raw = part.encode("utf-8", "surrogatepass")
+    last = len(raw) - 1
+    out = []
+    for at, byte in enumerate(raw):
+        lone = byte not in b"_-" or (0 < at < last and raw[at - 1] != byte)
+        out.append(chr(byte) if byte in plain and lone else f".{byte:02x}")
+    return "".join(out)
+
+
+def unescape(name: str) -> str:
+    """What `escape` was given. Raises ValueError where `name` is not its output."""
+    raw = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), name).encode("latin-1")
+    part = raw.decode("utf-8", "surrogatepass")
+    if name not in (escape(part), escape(part, capitals=False)):
+        raise ValueError(f"{name!r} is no escaped name")
+    return part
+
+
+def route_name(service: str, stack: str, segment: str = "", *, capitals: bool = True) -> str:
+    """`<service>__<stack>`, `<service>__<stack>__<segment>`: of a frontend, a backend, a router.
+
+    Raises ValueError when service or stack is empty or the name is longer than NAME_LIMIT bytes.
+    """
+    if not service or not stack:
+        raise ValueError("a name needs a service and a stack")
+    parts = (service, stack, segment) if segment else (service, stack)
+    return _within_limit("__".join(escape(part, capitals=capitals) for part in parts))
+
+
+def server_name(cluster: str, identity: str, *, capitals: bool = True) -> str:
+    """`<cluster>--<container uuid>`, or the external IP or host name. Raises ValueError as `route_name`."""
+    if not cluster or not identity:
+        raise ValueError("a server's name needs a cluster and an identity")
+    return _within_limit("--".join(escape(part, capitals=capitals) for part in (cluster, identity)))
+
+
+def _within_limit(name: str) -> str:
+    if len(name) > NAME_LIMIT:
+        raise ValueError(f"the name is longer than {NAME_LIMIT} bytes")
+    return name
+
+
+def group_name(name: str) -> str:
+    """The group of a frontend's or backend's name: its first two parts."""
+    return "__".join(name.split("__", 2)[:2])
+
+
+def server_cluster(name: str) -> str | None:
+    """The cluster that a server's name names; None where it names none."""
+    cluster, dashes, identity = name.partition("--")
+    return cluster if cluster and dashes and identity else None
+
+
+class Role(Enum):
+    """What a key does for its route."""
+
+    PROTECTS = "protects"  # without it the route would be open to more requests than its labels allow
+    RULE = "rule"  # which requests: any change of it opens more and less
+    REST = "rest"
+    SERVER = "server"  # where requests go; the only own keys
+    OPENS = "opens"  # without it the route gets no request
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a key's path says: whose group it is in, whose key it is, what it does."""
+
+    group: str
+    holder: str  # the object that the key belongs to: a frontend, a backend, a server; a path
+    role: Role
+    cluster: str | None = None  # whose own key it is; None: shared
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One key that shall stand."""
+
+    path: str  # below Traefik's prefix, without a leading slash
+    value: str  # as it is stored, already escaped for its layout
+    origin: str  # what asked for it: a label, "default", "containers"
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """All that a cluster wants of one group."""
+
+    group: str
+    shared: Mapping[str, str]  # path: value
+    own: Mapping[str, str]  # path: value; the keys of its servers
+    retiring: frozenset[str] = frozenset()  # holders of own keys that go although what they lead to still lives
+    title: str = ""  # stack/service, for reports
+
+
+class Layout(Protocol):
+    """What ownership must know of a key layout; all of it follows from paths and values."""
+
+    name: str
+    reads_halves: bool  # its Traefik reads key by key, so a transaction can be seen half
+
+    def place(self, path: str) -> Place | None:
+        """What a key at `path` below the prefix is; None: nothing that a route consists of."""
+
+    def hosts(self, keys: Mapping[str, str]) -> frozenset[str]:
+        """The hosts that the rules among `keys` (path: value) ask for, as comparable text."""
+
+    def standing(self) -> Mapping[str, str]:
+        """The shared keys (path: value) of the standing group."""
+
+
+@dataclass(frozen=True, slots=True)
+class Publisher:
+    """One layout with its prefix in one store, as one cluster writes it."""
+
+    layout: Layout
+    tree: str  # Traefik's prefix as its keys begin in this store, with the closing slash: /traefik/
+    records: str  # ours, with the closing slash: bridge/traefik/
+    cluster: str
+
+
+def records_prefix(prefix: str) -> str:
+    """Where our records of Traefik's `prefix` lie: outside it, so that no record wakes Traefik."""
+    return f"bridge/{escape(prefix.strip('/'))}/"

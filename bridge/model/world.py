@@ -1,0 +1,57 @@
+"""What a source saw: one whole reading of a Rancher environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bridge.model.problem import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """One container of a service, with what decides whether and where it is reached."""
+
+    uuid: str
+    name: str
+    state: str  # running, stopped, …; empty where Rancher says nothing
+    health_state: str  # healthy, unhealthy, …; empty without a health check
+    address: str  # the IP on Rancher's network, its own or that of the container whose network it shares; or empty
+    labels: Mapping[str, str]  # only those that begin with "traefik."
+    ports: tuple[str, ...] = ()  # published: address:public:private/protocol
+    host_uuid: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One service. Sidekicks share the uuid of their primary: what names a service is (uuid, name)."""
+
+    uuid: str
+    name: str  # lower case
+    stack: str  # lower case
+    stack_uuid: str
+    environment_uuid: str
+    kind: str  # service, loadBalancerService, externalService, dnsService, …
+    state: str  # lags behind: never decides alone
+    primary: str  # the primary service's name; differs from `name` on a sidekick
+    labels: Mapping[str, str]  # only those that begin with "traefik."
+    containers: tuple[Container, ...] = ()  # sorted by uuid
+    has_check: bool = False  # a health check is configured on the service
+    links: tuple[str, ...] = ()  # stack/service, of a DNS alias; sorted
+    external_ips: tuple[str, ...] = ()
+    hostname: str = ""  # of an external service
+    system: bool = False
+
+    @property
+    def title(self) -> str:
+        """How reports name it: stack/service."""
+        return f"{self.stack}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A whole reading, sorted, so that equal worlds are equal values."""
+
+    services: tuple[Service, ...]  # sorted by (stack, name, stack_uuid, uuid)
+    environment: str  # the environment's uuid; empty where the document names none
+    problems: tuple[Problem, ...] = ()  # odd values that were left out while decoding; sorted

@@ -1,0 +1,1 @@
+"""I/O in: where a world is read from."""

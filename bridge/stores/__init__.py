@@ -1,0 +1,1 @@
+"""I/O out: where keys are kept."""

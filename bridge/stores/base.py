@@ -1,0 +1,57 @@
+"""What every store can do, in a store's own words, and how it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from bridge.model.change import Committed, Conflict, LeaseName, Limits, Reading, Transaction
+from bridge.model.problem import BridgeError
+
+
+class StoreError(BridgeError):
+    """The store failed, or refused. `value` is the store's URL, without secrets."""
+
+
+class Unavailable(StoreError):
+    """The store did not answer, or not in time. Nothing was written."""
+
+
+class OutcomeUnknown(Unavailable):
+    """A commit was sent and not answered: it may have happened. Read before planning again."""
+
+
+class Refused(StoreError):
+    """The store answered no: credentials, rights, or a request that it will never take."""
+
+
+class LeaseLost(StoreError):
+    """A lease that a change is attached to does not live any more. Nothing was written."""
+
+
+class Store(Protocol):
+    """A key-value store. Raises `StoreError`s, nothing of its client's. One may be used by several threads."""
+
+    limits: Limits
+    url: str  # for messages: without user and password
+
+    def know(self, families: Iterable[str]) -> None:
+        """Recognise the leases of these families from now on; other leases read as family `?<id>`."""
+
+    def read(self, prefix: str) -> Reading:
+        """All keys that begin with `prefix`, at one revision, not older than any write that was answered."""
+
+    def commit(self, transaction: Transaction) -> Committed | Conflict:
+        """Send it once. Every lease that it names must have been ensured by this store object."""
+
+    def ensure(self, name: LeaseName) -> None:
+        """Grant the lease, or adopt and renew the living one of this name."""
+
+    def renew(self, names: Iterable[LeaseName]) -> tuple[LeaseName, ...]:
+        """Renew these leases; answers those that do not live any more. Grants none."""
+
+    def remaining(self, name: LeaseName) -> float | None:
+        """Seconds that the lease would live without renewal; None where it does not live."""
+
+    def close(self) -> None:
+        """Give back connections and threads."""
