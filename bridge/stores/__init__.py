@@ -1,1 +1,53 @@
 """I/O out: where keys are kept."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Protocol, cast
+
+from bridge.model.problem import UsageError
+from bridge.stores.address import StoreAddress, parse_address
+from bridge.stores.base import Store
+
+STORES = {"etcd": "bridge.stores.etcd"}  # imported when chosen: no other command loads a store's client
+
+
+class _Module(Protocol):
+    """What the module of a store offers."""
+
+    def connect(
+        self, address: StoreAddress, *, records_root: str, ca: str, cert: str, key: str, user: str, password: str
+    ) -> Store: ...
+
+
+def store_address(url: str) -> StoreAddress:
+    """`--store` as a value. Raises UsageError."""
+    return parse_address(url, tuple(STORES))
+
+
+def open_store(
+    url: str,
+    *,
+    records_root: str,
+    ca: str = "",
+    cert: str = "",
+    key: str = "",
+    user: str = "",
+    password: str = "",
+) -> Store:
+    """The store at `url`, not yet asked anything.
+
+    `records_root` is `bridge/<root>`, with or without closing slash: leases are named below it. `ca`, `cert` and
+    `key` are paths of PEM files, empty where not given. Raises UsageError.
+    """
+    address = store_address(url)
+    if not address.tls and (ca or cert or key):
+        raise UsageError("--store", url, f"certificates are for {address.kind}+https://; use that, or leave them out")
+    if bool(cert) != bool(key):
+        raise UsageError("--store-cert and --store-key", cert or key, "a client certificate needs both")
+    if password and not user:
+        raise UsageError("--store-user", "", "a password needs its user")
+    module = cast("_Module", importlib.import_module(STORES[address.kind]))
+    return module.connect(
+        address, records_root=records_root.rstrip("/"), ca=ca, cert=cert, key=key, user=user, password=password
+    )

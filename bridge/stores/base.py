@@ -36,13 +36,20 @@ class Store(Protocol):
     url: str  # for messages: without user and password
 
     def know(self, families: Iterable[str]) -> None:
-        """Recognise the leases of these families from now on; other leases read as family `?<id>`."""
+        """Recognise the leases of these families from now on; other leases read as family `?<id>`, TTL 0.
+
+        `ensure` knows the family of its lease.
+        """
 
     def read(self, prefix: str) -> Reading:
         """All keys that begin with `prefix`, at one revision, not older than any write that was answered."""
 
     def commit(self, transaction: Transaction) -> Committed | Conflict:
-        """Send it once. Every lease that it names must have been ensured by this store object."""
+        """Send it once. Every lease that it names must have been ensured by this store object.
+
+        The answer's reading has prefix "" and names each changed key. Changes nothing where it raises, except
+        OutcomeUnknown. A lease that does not live is a conflict where a comparison fails too, else LeaseLost.
+        """
 
     def ensure(self, name: LeaseName) -> None:
         """Grant the lease, or adopt and renew the living one of this name."""
@@ -51,7 +58,7 @@ class Store(Protocol):
         """Renew these leases; answers those that do not live any more. Grants none."""
 
     def remaining(self, name: LeaseName) -> float | None:
-        """Seconds that the lease would live without renewal; None where it does not live."""
+        """Seconds that the lease would live without renewal, inf for ever; None where it does not live."""
 
     def close(self) -> None:
-        """Give back connections and threads."""
+        """Give back connections and threads. Calls from then on raise Unavailable."""

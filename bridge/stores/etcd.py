@@ -1,0 +1,393 @@
+"""etcd v3 over gRPC. What its servers and its client library do was measured with etcd 3.5.1 and grpcio 1.85."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import math
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import TypeVar
+
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # read at import; our errors say what gRPC would write to stderr
+
+import grpc
+from google.protobuf.message import Message
+
+from bridge.model.change import (
+    FOR_EVER,
+    Committed,
+    Conflict,
+    Create,
+    Delete,
+    Item,
+    LeaseName,
+    Limits,
+    Reading,
+    Transaction,
+    Update,
+)
+from bridge.model.problem import UsageError
+from bridge.stores import etcdrpc
+from bridge.stores.address import StoreAddress
+from bridge.stores.base import LeaseLost, OutcomeUnknown, Refused, StoreError, Unavailable
+from bridge.stores.etcdrpc import Metadata, message
+
+T = TypeVar("T")
+
+# A server takes 128 comparisons and 128 operations; each change of ours is one of both, a check only the first.
+# It takes requests of 1.5 MiB; the difference to `size` pays for keys, which a change sends twice, and framing.
+LIMITS = Limits(operations=128, size=1_500_000, create=1, update=1, move=1, delete=1, check=1)
+
+USUAL_PORT = 2379
+TIMEOUT = 3.0  # seconds for every call: without one a stopped server holds a call for ever
+PAGE = 10_000  # keys read at a time, so that no read of a big tree runs into the time-out
+CENTURY = 3_155_760_000  # seconds; etcd knows no lease without end
+
+_TTL_BITS = 23  # of a lease's id, below the 40 of its family
+LONGEST_TTL = (1 << _TTL_BITS) - 1  # seconds
+
+_OPTIONS = (
+    ("grpc.max_receive_message_length", -1),  # a whole tree may be larger than the default, 4 MiB
+    ("grpc.enable_retries", 0),  # what may be sent twice is decided here
+    ("grpc.enable_http_proxy", 0),  # a proxy for the web is none for the store
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 2000),  # the default waits on for half a minute after a server is back
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5000),
+    ("grpc.http2.ping_timeout_ms", 5000),  # without it grpcio ignores the two above
+    ("grpc.http2.max_pings_without_data", 0),
+)
+
+
+class _LeaseStands(Refused):
+    """A grant of a lease that lives."""
+
+
+class _LoginOff(Refused):
+    """A login at a server that wants none."""
+
+
+class _LoginNeeded(Refused):
+    """A request with an expired token, or without one."""
+
+
+# What an answer means: its code, a part of its text, our error and what to do about it; the first row that fits.
+# What fits no row may or may not have happened, and counts as no answer.
+_CODE = grpc.StatusCode
+_ANSWERS: tuple[tuple[grpc.StatusCode, str, type[StoreError], str], ...] = (
+    (_CODE.NOT_FOUND, "requested lease not found", LeaseLost, "ensure the lease and plan again"),
+    (_CODE.FAILED_PRECONDITION, "lease already exists", _LeaseStands, "adopt it"),
+    (_CODE.FAILED_PRECONDITION, "authentication is not enabled", _LoginOff, "go on without a user"),
+    (_CODE.UNAUTHENTICATED, "", _LoginNeeded, "check the user and its password"),
+    (_CODE.UNKNOWN, "revision in header is old", _LoginNeeded, "check the user and its password"),
+    (_CODE.INVALID_ARGUMENT, "user name is empty", _LoginNeeded, "give --store-user and its password"),
+    (_CODE.INVALID_ARGUMENT, "authentication failed", Refused, "check --store-user and its password"),
+    (_CODE.PERMISSION_DENIED, "", Refused, "grant its user read and write on Traefik's prefix and on bridge/"),
+    (_CODE.OUT_OF_RANGE, "has been compacted", Unavailable, "read again"),
+    (
+        _CODE.RESOURCE_EXHAUSTED,
+        "database space exceeded",
+        Unavailable,
+        "it is full: compact, defragment, disarm",
+    ),
+    (_CODE.RESOURCE_EXHAUSTED, "larger than max", Refused, "make the request smaller"),
+    (_CODE.INVALID_ARGUMENT, "", Refused, "etcd will never take this request"),
+    (_CODE.FAILED_PRECONDITION, "", Refused, "etcd will never take this request"),
+    (_CODE.OUT_OF_RANGE, "", Refused, "etcd will never take this request"),
+    (_CODE.UNIMPLEMENTED, "", Refused, "is this a server of etcd v3?"),
+)
+_SILENT = {
+    False: "is it up, and does it speak plain etcd:// rather than etcd+https://?",
+    True: "is it up, and do --store-ca, --store-cert and --store-key fit it?",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Who asks."""
+
+    user: str
+    password: str
+
+
+def connect(
+    address: StoreAddress, *, records_root: str, ca: str, cert: str, key: str, user: str, password: str
+) -> Etcd:
+    """The store at `address`. It is first asked by its methods. Raises UsageError when a file cannot be read.
+
+    Without `ca` a server is checked by the roots that gRPC brings along, not by the system's.
+    """
+    credentials = None
+    if address.tls:
+        credentials = grpc.ssl_channel_credentials(
+            _file("--store-ca", ca), _file("--store-key", key), _file("--store-cert", cert)
+        )
+    return Etcd(address, records_root, credentials, Login(user, password) if user else None)
+
+
+def _file(option: str, path: str) -> bytes | None:
+    if not path:
+        return None
+    try:
+        content = Path(path).read_bytes()
+    except OSError as err:
+        raise UsageError(option, path, f"cannot be read ({err.strerror}); give the path of a PEM file") from err
+    if b"-----BEGIN " not in content:  # gRPC would only say that no connection came about
+        raise UsageError(option, path, "is no PEM file; give one that begins with -----BEGIN")
+    return content
+
+
+def lease_id(records_root: str, name: LeaseName) -> int:
+    """The lease's id: 40 bits that say whose family it is of, 23 that say its TTL in seconds.
+
+    Whoever knows root and name finds the living lease, and a family's leases are known by their ids.
+    Raises UsageError where the TTL does not fit.
+    """
+    if not 0 <= name.ttl <= LONGEST_TTL:
+        raise UsageError("--ttl", str(name.ttl), f"use at most {LONGEST_TTL} seconds, or 0 for ever")
+    return _family_id(records_root, name.family) << _TTL_BITS | name.ttl
+
+
+def _family_id(records_root: str, family: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"{records_root}\0{family}".encode()).digest()[:5])
+
+
+def prefix_end(prefix: bytes) -> bytes:
+    """The first key behind all that begin with `prefix`; a NUL, for etcd: the end of all keys."""
+    head = prefix.rstrip(b"\xff")
+    return head[:-1] + bytes([head[-1] + 1]) if head else b"\0"
+
+
+class Etcd:
+    """A `Store`. One channel an endpoint; one endpoint is in use until it fails, then the next."""
+
+    limits = LIMITS
+
+    def __init__(
+        self, address: StoreAddress, records_root: str, credentials: grpc.ChannelCredentials | None, login: Login | None
+    ) -> None:
+        self.url = address.url
+        self._records_root = records_root
+        self._silent = _SILENT[address.tls]
+        self._channels = tuple(_channel(endpoint.at(USUAL_PORT), credentials) for endpoint in address.endpoints)
+        self._in_use = 0
+        self._families: Mapping[int, str] = {}
+        self._login = login
+        self._token: str | None = None  # None: log in first; empty: the server wants no login
+        self._logging_in = Lock()
+
+    def know(self, families: Iterable[str]) -> None:
+        """See `Store`."""
+        known = {_family_id(self._records_root, family): family for family in families}
+        self._families = {**self._families, **known}  # replaced, not changed: another thread may be reading it
+
+    def read(self, prefix: str) -> Reading:
+        """See `Store`. Keys and values that are no UTF-8 come with surrogate escapes."""
+        start, end = _bytes(prefix) or b"\0", prefix_end(_bytes(prefix))
+        names: dict[int, LeaseName | None] = {}
+        items: dict[str, Item | None] = {}
+        revision, more = 0, True
+        while more:
+            page = self._page(start, end, revision)
+            for kv in page.kvs:
+                if kv.lease not in names:
+                    names[kv.lease] = self._lease_name(kv.lease)
+                items[_text(kv.key)] = Item(_text(kv.value), kv.create_revision, kv.mod_revision, names[kv.lease])
+            revision, more = revision or page.header.revision, page.more
+            start = page.kvs[-1].key + b"\0" if more else start
+        return Reading(prefix, revision, items, whole=True)
+
+    def _page(self, start: bytes, end: bytes, revision: int) -> etcdrpc.RangeAnswer:
+        request = message("RangeRequest")(key=start, range_end=end, limit=PAGE, revision=revision)
+        return self._ask_anywhere("a read", etcdrpc.RANGE, request)
+
+    def commit(self, transaction: Transaction) -> Committed | Conflict:
+        """See `Store`."""
+        request = self._request(transaction)
+        try:
+            answer = self._ask("a transaction", etcdrpc.TXN, request)
+        except Unavailable as err:
+            raise OutcomeUnknown(err.thing, err.value, f"{err.remedy} The transaction may have happened.") from err
+        if not answer.succeeded:
+            return Conflict()
+        revision = answer.header.revision
+        return Committed(Reading("", revision, _written(transaction, answer), whole=False))
+
+    def _request(self, transaction: Transaction) -> Message:
+        comparisons = dict.fromkeys(  # each once
+            (*((check.key, check.revision) for check in transaction.checks), *map(_comparison, transaction.changes))
+        )
+        return message("TxnRequest")(
+            compare=[
+                {"target": "MOD", "result": "EQUAL", "key": _bytes(key), "mod_revision": revision}
+                for key, revision in comparisons  # an absent key has revision 0
+            ],
+            success=[self._operation(change) for change in transaction.changes],
+        )
+
+    def _operation(self, change: Create | Update | Delete) -> Mapping[str, object]:
+        if isinstance(change, Delete):
+            return {"request_delete_range": {"key": _bytes(change.key)}}
+        put = {
+            "key": _bytes(change.key),
+            "value": _bytes(change.value),
+            "lease": lease_id(self._records_root, change.lease),
+            "prev_kv": isinstance(change, Update),  # the only way to learn when the key was created
+        }
+        return {"request_put": put}
+
+    def ensure(self, name: LeaseName) -> None:
+        """See `Store`. Raises UsageError for a TTL over LONGEST_TTL. etcd grants at least 2 s."""
+        self.know((name.family,))
+        number = lease_id(self._records_root, name)
+        grant = message("LeaseGrantRequest")(ID=number, TTL=name.ttl or CENTURY)
+        for _ in range(3):  # it may end after a grant saw it, or come to be after a keepalive missed it
+            if self._keep_alive((number,)) != [0]:
+                return
+            with contextlib.suppress(_LeaseStands):
+                self._ask_anywhere("a lease", etcdrpc.GRANT, grant)
+                return
+        raise Unavailable("the store", self.url, f"the lease {name} came and went three times; try again.")
+
+    def renew(self, names: Iterable[LeaseName]) -> tuple[LeaseName, ...]:
+        """See `Store`."""
+        wanted = tuple(names)
+        lives = self._keep_alive([lease_id(self._records_root, name) for name in wanted]) if wanted else []
+        return tuple(name for name, ttl in zip(wanted, lives, strict=True) if ttl == 0)
+
+    def _keep_alive(self, numbers: Sequence[int]) -> list[int]:
+        """The seconds that each lease lives from now on; 0: it does not live."""
+        requests = [message("LeaseKeepAliveRequest")(ID=number) for number in numbers]
+        answers = self._anywhere(
+            lambda: self._call(
+                "a keepalive",
+                lambda channel, metadata: etcdrpc.KEEP_ALIVE.ask_each(channel, requests, TIMEOUT, metadata),
+                (),  # etcd wants no login here
+            )
+        )
+        return [answer.TTL for answer in answers]
+
+    def remaining(self, name: LeaseName) -> float | None:
+        """See `Store`."""
+        request = message("LeaseTimeToLiveRequest")(ID=lease_id(self._records_root, name))
+        seconds = self._ask_anywhere("a lease's rest", etcdrpc.TIME_TO_LIVE, request).TTL
+        if seconds < 0:
+            return None
+        return math.inf if name.ttl == FOR_EVER else float(seconds)
+
+    def close(self) -> None:
+        """See `Store`."""
+        for channel in self._channels:
+            channel.close()
+
+    def _lease_name(self, number: int) -> LeaseName | None:
+        if number == 0:
+            return None
+        family = self._families.get(number >> _TTL_BITS)
+        return LeaseName(f"?{number:x}", 0) if family is None else LeaseName(family, number & LONGEST_TTL)
+
+    def _ask_anywhere(self, what: str, method: etcdrpc.Method[T], request: Message) -> T:
+        """The first answer that an endpoint gives: only for what does no harm when it happens twice."""
+        return self._anywhere(lambda: self._ask(what, method, request))
+
+    def _anywhere(self, attempt: Callable[[], T]) -> T:
+        for _ in self._channels[1:]:
+            with contextlib.suppress(Unavailable):
+                return attempt()
+        return attempt()
+
+    def _ask(self, what: str, method: etcdrpc.Method[T], request: Message) -> T:
+        """The answer of the endpoint in use; where the token has expired, once more with a new one."""
+
+        def call(channel: grpc.Channel, metadata: Metadata) -> T:
+            return method.ask(channel, request, TIMEOUT, metadata)
+
+        token = self._logged_in(expired=None)
+        try:
+            return self._call(what, call, _metadata(token))
+        except _LoginNeeded:  # refused before anything was done, so even a transaction may be sent again
+            if self._login is None:
+                raise
+        return self._call(what, call, _metadata(self._logged_in(expired=token)))
+
+    def _logged_in(self, expired: str | None) -> str:
+        """A token that is not `expired`; empty where none is needed."""
+        if self._login is None:
+            return ""
+        with self._logging_in:  # who waited here takes the token that the other brought
+            if self._token is None or self._token == expired:
+                self._token = self._new_token(self._login)
+            return self._token
+
+    def _new_token(self, login: Login) -> str:
+        request = message("AuthenticateRequest")(name=login.user, password=login.password)
+
+        def call(channel: grpc.Channel, metadata: Metadata) -> etcdrpc.TokenAnswer:
+            return etcdrpc.AUTHENTICATE.ask(channel, request, TIMEOUT, metadata)
+
+        try:
+            return self._anywhere(lambda: self._call("a login", call, ())).token
+        except _LoginOff:
+            return ""  # a token would be refused, too
+
+    def _call(self, what: str, call: Callable[[grpc.Channel, Metadata], T], metadata: Metadata) -> T:
+        """One call to the endpoint in use. Errors become ours here; one that does not answer is left for the next."""
+        at = self._in_use
+        try:
+            return call(self._channels[at], metadata)
+        except grpc.RpcError as err:
+            failure = self._failure(what, err)
+            if isinstance(failure, Unavailable):
+                self._in_use = (at + 1) % len(self._channels)
+            raise failure from err
+        except ValueError as err:  # gRPC's word for a channel that was closed
+            raise Unavailable("the store", self.url, f"{what} came after the connection was closed.") from err
+
+    def _failure(self, what: str, err: grpc.RpcError) -> StoreError:
+        code, details = err.code(), err.details() or ""
+        for row, text, kind, remedy in _ANSWERS:
+            if code is row and text in details:
+                return kind("the store", self.url, f"answered {what} with {details!r}; {remedy}.")
+        return Unavailable("the store", self.url, f"no answer to {what} ({details}); {self._silent}")
+
+
+def _channel(target: str, credentials: grpc.ChannelCredentials | None) -> grpc.Channel:
+    if credentials is None:
+        return grpc.insecure_channel(target, _OPTIONS)
+    return grpc.secure_channel(target, credentials, _OPTIONS)
+
+
+def _metadata(token: str) -> Metadata:
+    return (("token", token),) if token else ()
+
+
+def _comparison(change: Create | Update | Delete) -> tuple[str, int]:
+    return change.key, 0 if isinstance(change, Create) else change.read_at
+
+
+def _written(transaction: Transaction, answer: etcdrpc.TxnAnswer) -> Mapping[str, Item | None]:
+    """What the transaction's keys are after it."""
+    revision = answer.header.revision
+    items: dict[str, Item | None] = {}
+    for change, op in zip(transaction.changes, answer.responses, strict=True):
+        match change:
+            case Create(key, value, lease):
+                items[key] = Item(value, revision, revision, lease)
+            case Update(key, value, lease):
+                items[key] = Item(value, op.response_put.prev_kv.create_revision, revision, lease)
+            case Delete(key):
+                items[key] = None
+    return items
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _text(raw: bytes) -> str:
+    """Anybody may have written it, so no bytes are refused."""
+    return raw.decode("utf-8", "surrogateescape")
