@@ -1,0 +1,1 @@
+"""Rancher worlds made to measure."""
