@@ -1,0 +1,290 @@
+"""From a service to its verdict: a route, or the gate that closed on the way to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import TypeVar
+
+from bridge.labels import table, types
+from bridge.labels.read import DEFAULT, NO_ROUTE, Asked, Found, find, read, speaks_only_newer
+from bridge.labels.table import Label
+from bridge.labels.types import Publish
+from bridge.model.keys import route_name, server_name
+from bridge.model.problem import Problem
+from bridge.model.route import Gate, Route, Server, Setting, Verdict
+from bridge.model.world import Container, Service, Snapshot
+
+CONTAINER_KINDS = frozenset(("service", "loadBalancerService"))
+EXTERNAL = "externalService"
+# After cattle's process table; a stopped container keeps the health state that it had.
+RUNNING = frozenset(("running", "updating-running"))
+HEALTHY = frozenset(("healthy", "updating-healthy"))
+
+NO_SERVER = "published no server"
+
+T = TypeVar("T")
+
+
+class Health(Enum):
+    """Which containers count as healthy, apart from running."""
+
+    AUTO = "auto"  # rancher-traefik's labels need a health check, as the original demands
+    REQUIRE = "require"  # only what a health check says is healthy
+    OPTIONAL = "optional"  # what has no check is healthy
+    IGNORE = "ignore"  # the state alone counts
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the operator decides for all services."""
+
+    cluster: str = "default"
+    health: Health = Health.AUTO
+
+
+@dataclass(frozen=True, slots=True)
+class _Address:
+    """A healthy container or an external address: a server, if its weight gives it anything."""
+
+    identity: str
+    scheme: str
+    host: str
+    port: int
+    weight: int  # 0: nothing
+
+
+@dataclass(frozen=True, slots=True)
+class _Servers:
+    """Where a route's requests go."""
+
+    servers: tuple[Server, ...] = ()
+    retiring: tuple[str, ...] = ()  # identities
+    problems: tuple[Problem, ...] = ()
+
+
+def judge_all(snapshot: Snapshot, policy: Policy) -> tuple[Verdict, ...]:
+    """A verdict for each service that carries one of our labels, in the snapshot's order.
+
+    Linked environments may bring services of one stack and name: the smallest (stack uuid, uuid) of those that ask
+    for a route keeps the name.
+    """
+    labelled = [one for one in snapshot.services if any(name.startswith(table.PREFIX) for name in one.labels)]
+    holders: dict[tuple[str, str], Service] = {}
+    for service in labelled:
+        if _enabled(service)[0].passed and _kind(service)[0].passed:
+            name = (service.stack, service.name)
+            holders[name] = min(holders.get(name, service), service, key=lambda one: (one.stack_uuid, one.uuid))
+    return tuple(_judge(service, policy, holders.get((service.stack, service.name), service)) for service in labelled)
+
+
+def judge(service: Service, policy: Policy) -> Verdict:
+    """Why this service, taken alone, has a route, or why it has none."""
+    return _judge(service, policy, service)
+
+
+def _judge(service: Service, policy: Policy, holder: Service) -> Verdict:
+    """The verdict, where `holder` is the service that may bear the name."""
+    gates: list[Gate] = []
+    for gate, problem in (_enabled(service), _kind(service), _vocabulary(service), _sole(service, holder)):
+        gates.append(gate)
+        if not gate.passed:
+            return Verdict(service.title, tuple(gates), problems=(problem,) if problem else ())
+    enable = find(table.ENABLE, service.labels, service.title)
+    asked = read(service.title, service.name, service.stack, enable.value, service.labels)
+    settings = (Setting(table.ENABLE.sets, enable.value.value, enable.origin), *asked.settings)
+    verdict = Verdict(service.title, (*gates, *_label_gates(asked)), settings, asked.problems)
+    return _with_route(verdict, service, asked, policy) if verdict.gates[-1].passed else verdict
+
+
+def _with_route(verdict: Verdict, service: Service, asked: Asked, policy: Policy) -> Verdict:
+    """The verdict with the route that its labels ask for, unless the route cannot be named."""
+    gate, problem = _name(service, asked)
+    verdict = replace(verdict, gates=(*verdict.gates, gate))
+    if problem:
+        return replace(verdict, problems=(*verdict.problems, problem))
+    found = _external(service, asked, policy) if service.kind == EXTERNAL else _containers(service, asked, policy)
+    of = f"{len(service.containers)} containers" if service.kind != EXTERNAL else "those named"
+    return replace(
+        verdict,
+        settings=(
+            *verdict.settings,
+            Setting("servers", f"{len(found.servers)} of {of}", f"health {policy.health.value}"),
+        ),
+        problems=(*verdict.problems, *found.problems),
+        route=Route(service.name, service.stack, asked.frontends, asked.backend, found.servers, found.retiring),
+    )
+
+
+# Gates: each with the problem to report where it is closed.
+
+
+def _enabled(service: Service) -> tuple[Gate, Problem | None]:
+    found = find(table.ENABLE, service.labels, service.title)
+    if found.problem:
+        return Gate("enabled", False, found.problem.reason), found.problem
+    why = f"{table.ENABLE.name} is {found.value.value}" if found.origin == table.ENABLE.name else "no label asks for it"
+    return Gate("enabled", found.value is not Publish.NO, why), None
+
+
+def _kind(service: Service) -> tuple[Gate, Problem | None]:
+    if service.primary not in ("", service.name):
+        why = f"it is a sidekick of {service.primary}"
+    elif service.kind not in CONTAINER_KINDS and service.kind != EXTERNAL:
+        why = f"a {service.kind} has no servers of its own"
+    else:
+        return Gate("kind", True, service.kind), None
+    text = service.labels.get(table.ENABLE.name, "")
+    return Gate("kind", False, why), Problem(service.title, table.ENABLE.name, text, why, "no frontend")
+
+
+def _vocabulary(service: Service) -> tuple[Gate, Problem | None]:
+    newer = speaks_only_newer(service.labels)
+    if not newer:
+        return Gate("vocabulary", True, "its labels are not Traefik 2's and 3's alone"), None
+    why = "its labels speak to Traefik 2 and 3 only"
+    return Gate("vocabulary", False, why), Problem(service.title, newer, "", why, "no frontend", notice=True)
+
+
+def _sole(service: Service, holder: Service) -> tuple[Gate, Problem | None]:
+    if holder is service:
+        return Gate("sole", True, "no other service of its name comes first"), None
+    why = f"service {holder.uuid} of stack {holder.stack_uuid} has the same name and comes first"
+    return Gate("sole", False, why), Problem(service.title, "", service.uuid, why, NO_ROUTE)
+
+
+def _label_gates(asked: Asked) -> tuple[Gate, ...]:
+    """The gates that a label's bad value closes, up to the first that is closed."""
+    open_because = {
+        "protection": "no label asks for a protection that is not known",
+        "port": f"port {asked.port}",
+        "protocol": asked.protocol,
+        "rule": f"{len(asked.frontends)} frontends",
+    }
+    gates = []
+    for name, why in open_because.items():
+        refused = [refusal.why for refusal in asked.refusals if refusal.gate == name]
+        gates.append(Gate(name, not refused, refused[0] if refused else why))
+        if refused:
+            break
+    return tuple(gates)
+
+
+def _name(service: Service, asked: Asked) -> tuple[Gate, Problem | None]:
+    try:
+        names = [route_name(service.name, service.stack, frontend.segment) for frontend in asked.frontends]
+    except ValueError as err:
+        return Gate("name", False, str(err)), Problem(service.title, "", service.title, str(err), NO_ROUTE)
+    return Gate("name", True, names[0]), None
+
+
+# Servers
+
+
+def _containers(service: Service, asked: Asked, policy: Policy) -> _Servers:
+    """The servers of a service whose containers are asked."""
+    if policy.health in (Health.AUTO, Health.REQUIRE) and not _has_check(service):
+        why = "it has no health check that says which containers are healthy"
+        return _Servers(problems=(Problem(service.title, "", "", why, NO_SERVER),))
+    containers = {one.uuid: one for one in service.containers if _is_healthy(one, service, policy.health)}
+    return _gathered(service, (_container(service, one, asked) for one in containers.values()), policy)
+
+
+def _has_check(service: Service) -> bool:
+    return service.has_check or any(container.health_state for container in service.containers)
+
+
+def _is_healthy(container: Container, service: Service, health: Health) -> bool:
+    if container.state not in RUNNING:
+        return False
+    if health is Health.IGNORE or container.health_state in HEALTHY:
+        return True
+    return health is Health.OPTIONAL and not container.health_state and not service.has_check
+
+
+def _container(service: Service, container: Container, asked: Asked) -> tuple[_Address | None, list[Problem]]:
+    """Where a container is reached. During an upgrade the old ones keep their labels, which are right for them."""
+    scheme = _own(table.PROTOCOL, asked.protocol, service, container)
+    port = _own(table.PORT, asked.port, service, container)
+    weight = _own(table.WEIGHT, asked.weight, service, container)
+    problems = [found.problem for found in (scheme, port, weight) if found.problem]
+    if scheme.problem or port.problem:
+        return None, problems
+    try:
+        host = types.address(container.address)
+    except ValueError as err:
+        why = f"container {container.name}: {err if container.address else 'it has no address'}"
+        return None, [*problems, Problem(service.title, "", container.address, why, NO_SERVER)]
+    return _Address(container.uuid, scheme.value, host, port.value, weight.value), problems
+
+
+def _own(label: Label[T], asked: T, service: Service, container: Container) -> Found[T]:
+    """A container's own value of a label where it has another text than its service."""
+    text = container.labels.get(label.name, "")
+    if text in ("", service.labels.get(label.name)):
+        return Found(asked, DEFAULT)
+    found = find(label, container.labels, service.title)
+    if found.problem:
+        did = NO_SERVER if label.gate else found.problem.did
+        problem = replace(found.problem, reason=f"container {container.name}: {found.problem.reason}", did=did)
+        return replace(found, problem=problem)
+    return found
+
+
+def _external(service: Service, asked: Asked, policy: Policy) -> _Servers:
+    """The servers of an external service: it names addresses, or one host, and nobody checks them."""
+    named = [(ip, types.address) for ip in service.external_ips]
+    if service.hostname:
+        named.append((service.hostname, _address_or_host))
+    found: list[tuple[_Address | None, list[Problem]]] = []
+    for text, parse in named:
+        try:
+            host = parse(text)
+        except ValueError as err:
+            found.append((None, [Problem(service.title, "", text, str(err), NO_SERVER)]))
+        else:
+            found.append((_Address(host, asked.protocol, host, asked.port, asked.weight), []))
+    if not named:
+        found.append((None, [Problem(service.title, "", "", "it names no address and no host", NO_SERVER)]))
+    return _gathered(service, found, policy)
+
+
+def _address_or_host(text: str) -> str:
+    try:
+        return types.address(text)
+    except ValueError:
+        return types.host(text)
+
+
+def _gathered(service: Service, found: Iterable[tuple[_Address | None, list[Problem]]], policy: Policy) -> _Servers:
+    """Servers, each with a URL of its own: Traefik makes one of two that share it, with a weight at random."""
+    addresses, problems = [], []
+    for address, its_problems in found:
+        problems += its_problems
+        if address:
+            addresses.append(address)
+    servers: dict[tuple[str, str, int], Server] = {}
+    retiring = set()
+    for one in sorted(addresses, key=lambda address: address.identity):
+        place = (one.scheme, one.host, one.port)
+        if why := _unnameable(policy.cluster, one.identity):
+            problems.append(Problem(service.title, "", one.identity, why, NO_SERVER))
+        elif one.weight == 0:
+            retiring.add(one.identity)
+        elif place not in servers:
+            servers[place] = Server(one.identity, one.scheme, one.host, one.port, one.weight)
+        elif servers[place].identity != one.identity:
+            why = f"its address is that of {servers[place].identity}"
+            problems.append(Problem(service.title, "", one.identity, why, NO_SERVER, notice=True))
+            retiring.add(one.identity)
+    return _Servers(tuple(servers.values()), tuple(sorted(retiring)), tuple(problems))
+
+
+def _unnameable(cluster: str, identity: str) -> str:
+    """Why no key can be named after a server; empty where one can."""
+    try:
+        server_name(cluster, identity)
+    except ValueError as err:
+        return str(err)
+    return ""
