@@ -126,6 +126,9 @@ class Layout(Protocol):
     def place(self, path: str) -> Place | None:
         """What a key at `path` below the prefix is; None: nothing that a route consists of."""
 
+    def opening(self, holder: str) -> tuple[str, ...]:
+        """The paths of the keys that open `holder`, whether they stand or not; none for what opens nothing."""
+
     def hosts(self, keys: Mapping[str, str]) -> frozenset[str]:
         """The hosts that the rules among `keys` (path: value) ask for, as comparable text."""
 

@@ -1,0 +1,161 @@
+"""Who claims a group, who decides it, and what of it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from bridge.model.keys import Layout, Place, Publisher, Role
+from bridge.ownership.mirror import Held, Mirror, Side
+from bridge.ownership.records import FLEET, STANDING_FAMILY, Presence, cluster_family, named, read_claim, read_presence
+
+SHARED_FAMILIES = frozenset({FLEET, STANDING_FAMILY})
+LONG_AGO = float("-inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A cluster's word that it wants a group."""
+
+    cluster: str
+    keys: Mapping[str, str] | None  # its wish for the shared keys; None: written by a newer bridge, or by hand
+    held: Held
+
+    @property
+    def age(self) -> tuple[int, str]:
+        """The oldest claim decides: lowest creation revision, then name."""
+        return self.held.created, self.cluster
+
+
+@dataclass(slots=True)
+class Group:
+    """All that is known of one group. Made once a plan, then only read."""
+
+    name: str
+    claims: tuple[Claim, ...] = ()  # oldest first
+    guard: Held | None = None
+    shared: dict[str, Held] = field(default_factory=dict)  # shared keys on our leases
+    mine: dict[str, Held] = field(default_factory=dict)  # this cluster's own keys, on its lease
+    foreign: dict[str, Held] = field(default_factory=dict)  # keys on no lease of ours: never touched
+    others: dict[str, set[str]] = field(default_factory=dict)  # other clusters: the holders of their own keys
+    shared_gone: dict[str, float] = field(default_factory=dict)  # shared keys that were seen to go, and when
+    others_gone: float = LONG_AGO  # when the last claim or server of another cluster was seen to go or to change
+    claims_gone: float = LONG_AGO  # when the last claim of any cluster was seen to go
+
+    def claim_of(self, cluster: str) -> Claim | None:
+        """The cluster's claim."""
+        return next((claim for claim in self.claims if claim.cluster == cluster), None)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A mirror, sorted by groups, as one publisher sees it."""
+
+    mirror: Mirror
+    publisher: Publisher
+
+    @cached_property
+    def presences(self) -> Mapping[str, Presence]:
+        """Who publishes here: the living presences that can be read, by cluster."""
+        found = {}
+        for path, held in self.mirror.records.held.items():
+            name = named(path)
+            presence = read_presence(held.value) if name.kind == "presence" else None
+            if presence:
+                found[name.cluster] = presence
+        return found
+
+    @cached_property
+    def groups(self) -> Mapping[str, Group]:
+        """Every group of which anything stands or was seen to go."""
+        groups: dict[str, Group] = {}
+
+        def of(name: str) -> Group:
+            if name not in groups:
+                groups[name] = Group(name)
+            return groups[name]
+
+        me = self.publisher.cluster
+        _sort_records(self.mirror.records, me, of)
+        for path, held, place in _placed(self.mirror.tree, self.publisher.layout):
+            _sort_key(path, held, place, of(place.group), me)
+        for path, lost in self.mirror.tree.gone.items():
+            where = self.publisher.layout.place(path)
+            if where is None:
+                continue
+            group = of(where.group)
+            if where.cluster is None:
+                group.shared_gone[path] = lost.since
+            elif where.cluster != me:
+                group.others_gone = max(group.others_gone, lost.since)
+        return groups
+
+    @cached_property
+    def frontends(self) -> frozenset[str]:
+        """Every holder that can be opened, whoever wrote it: what a Traefik reads slowly."""
+        layout = self.publisher.layout
+        placed = _placed(self.mirror.tree, layout)
+        return frozenset(place.holder for _, _, place in placed if place.role is Role.OPENS)
+
+
+def _placed(tree: Side, layout: Layout) -> Iterator[tuple[str, Held, Place]]:
+    for path, held in tree.held.items():
+        place = layout.place(path)
+        if place is not None:
+            yield path, held, place
+
+
+def _sort_key(path: str, held: Held, place: Place, group: Group, me: str) -> None:
+    family = held.lease.family if held.lease else ""
+    if place.cluster is None:
+        (group.shared if family in SHARED_FAMILIES else group.foreign)[path] = held
+    elif place.cluster == me:
+        (group.mine if family == cluster_family(me) else group.foreign)[path] = held
+    else:
+        group.others.setdefault(place.cluster, set()).add(place.holder)
+
+
+def _sort_records(records: Side, me: str, of: Callable[[str], Group]) -> None:
+    claims: dict[str, list[Claim]] = {}
+    for path, held in records.held.items():
+        name = named(path)
+        if name.kind == "guard":
+            of(name.group).guard = held
+        elif name.kind == "claim":
+            claims.setdefault(name.group, []).append(Claim(name.cluster, read_claim(held.value), held))
+            if name.cluster != me:
+                of(name.group).others_gone = max(of(name.group).others_gone, held.since)
+    for group, found in claims.items():
+        of(group).claims = tuple(sorted(found, key=lambda claim: claim.age))
+    for path, lost in records.gone.items():
+        name = named(path)
+        if name.kind == "claim":
+            group_seen = of(name.group)
+            group_seen.claims_gone = max(group_seen.claims_gone, lost.since)
+            if name.cluster != me:
+                group_seen.others_gone = max(group_seen.others_gone, lost.since)
+
+
+def by_role(keys: Mapping[str, str], role: Role, layout: Layout) -> dict[str, str]:
+    """Those of `keys` (path: value) that have this role."""
+    found = {}
+    for path, value in keys.items():
+        place = layout.place(path)
+        if place is not None and place.role is role:
+            found[path] = value
+    return found
+
+
+def may_merge(wish: Mapping[str, str], target: Mapping[str, str], layout: Layout) -> bool:
+    """Whether servers of a cluster with this wish may stand where `target` routes.
+
+    They must have a host in common, and `target` must protect by each key that the wish protects by.
+    """
+    if wish == target:
+        return True
+    protects = by_role(wish, Role.PROTECTS, layout)
+    if any(target.get(path) != value for path, value in protects.items()):
+        return False
+    rules, target_rules = by_role(wish, Role.RULE, layout), by_role(target, Role.RULE, layout)
+    return rules == target_rules or bool(layout.hosts(rules) & layout.hosts(target_rules))

@@ -1,0 +1,110 @@
+"""What the store holds under our prefixes, as last seen, and since when this process has seen it so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from bridge.model.change import Item, LeaseName, Reading
+
+# Seconds that a deletion is remembered: longer than any read-time, so that what is forgotten is long gone.
+REMEMBERED = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One key as the store holds it, and since when."""
+
+    value: str
+    created: int  # revision
+    revision: int
+    lease: LeaseName | None
+    since: float  # seconds on the monotonic clock, when this process first saw this revision
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A key that was seen to stand and then to be deleted."""
+
+    revision: int  # the deletion's, or that of the reading that missed the key
+    since: float  # as in Held
+    before: Held  # what was deleted
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """All keys below one prefix, by path."""
+
+    prefix: str
+    held: Mapping[str, Held] = field(default_factory=dict)
+    gone: Mapping[str, Gone] = field(default_factory=dict)
+    read_at: int = 0  # revision of the newest whole reading; 0: never read
+    first: float = 0.0  # when the first whole reading came, on the monotonic clock
+    first_at: int = 0  # its revision
+
+    def fold(self, news: Reading, now: float) -> Side:
+        """What is held after `news`: an echo or a late event of one key changes nothing.
+
+        A whole reading that is older than the last whole one means that the store was set back: all that was
+        known is forgotten.
+        """
+        if news.whole and news.revision < self.read_at:
+            return Side(self.prefix).fold(news, now)
+        held, gone = dict(self.held), dict(self.gone)
+        cut = len(self.prefix)
+        for key, item in news.items.items():
+            path = key[cut:]
+            if item is None:
+                _forget(path, news.revision, now, held, gone)
+            elif _is_news(path, item, held, gone):
+                held[path] = Held(item.value, item.created, item.revision, item.lease, now)
+                gone.pop(path, None)
+        if not news.whole:
+            return replace(self, held=held, gone=gone)
+        for path in [path for path in held if self.prefix + path not in news.items]:
+            _forget(path, news.revision, now, held, gone)
+        gone = {path: lost for path, lost in gone.items() if now - lost.since < REMEMBERED}
+        if self.read_at:
+            return replace(self, held=held, gone=gone, read_at=news.revision)
+        return replace(self, held=held, gone=gone, read_at=news.revision, first=now, first_at=news.revision)
+
+
+def _is_news(path: str, item: Item, held: Mapping[str, Held], gone: Mapping[str, Gone]) -> bool:
+    known = held.get(path)
+    if known is not None:
+        return known.revision < item.revision
+    lost = gone.get(path)
+    return lost is None or lost.revision < item.revision
+
+
+def _forget(path: str, revision: int, now: float, held: dict[str, Held], gone: dict[str, Gone]) -> None:
+    known = held.get(path)
+    if known is not None and known.revision <= revision:
+        del held[path]
+        gone[path] = Gone(revision, now, known)
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """Both sides of one publisher: Traefik's tree and our records."""
+
+    tree: Side
+    records: Side
+
+    @classmethod
+    def empty(cls, tree: str, records: str) -> Mirror:
+        """Nothing was read yet; the prefixes end with a slash."""
+        return cls(Side(tree), Side(records))
+
+    def fold(self, news: Reading, now: float) -> Mirror:
+        """The side, or sides, that `news` is of take it in."""
+        if news.whole:
+            if news.prefix == self.tree.prefix:
+                return replace(self, tree=self.tree.fold(news, now))
+            return replace(self, records=self.records.fold(news, now))
+        tree = {key: item for key, item in news.items.items() if key.startswith(self.tree.prefix)}
+        records = {key: item for key, item in news.items.items() if key.startswith(self.records.prefix)}
+        return Mirror(
+            self.tree.fold(replace(news, items=tree), now) if tree else self.tree,
+            self.records.fold(replace(news, items=records), now) if records else self.records,
+        )

@@ -1,0 +1,111 @@
+"""Units into as few transactions as the store's limits allow: each transaction wakes every Traefik once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from bridge.model.change import Change, Check, Create, Delete, Limits, Transaction, Update
+from bridge.ownership.plan import Unit
+
+# Bytes that a store's protocol may add to one operation beside key and value, base64 of the value included.
+_OVERHEAD = 160
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """One transaction and what it is made of."""
+
+    transaction: Transaction
+    units: tuple[Unit, ...]
+    cut: bool = False  # only the beginning of its one unit: the rest is planned from what then stands
+
+
+def pack(units: Iterable[Unit], limits: Limits, fence: Change | Check) -> tuple[Packed, ...]:
+    """Transactions in the order of the units, each with room for `fence`, the writer's proof that it leads."""
+    room = _Room(limits, fence)
+    return tuple(_fill(units, room))
+
+
+def fenced(transaction: Transaction, fence: Change | Check) -> Transaction:
+    """The same transaction, refused by the store unless its writer leads."""
+    if isinstance(fence, Check):
+        return replace(transaction, checks=(fence, *transaction.checks))
+    return replace(transaction, changes=(fence, *transaction.changes))
+
+
+class _Room:
+    """What is left in one transaction."""
+
+    def __init__(self, limits: Limits, fence: Change | Check) -> None:
+        self.limits = limits
+        self.operations = limits.operations - self._cost(fence)
+        self.size = limits.size - _size(fence)
+
+    def fits(self, operations: Iterable[Change | Check]) -> bool:
+        """Whether all of them go into one transaction."""
+        cost = size = 0
+        for operation in operations:
+            cost += self._cost(operation)
+            size += _size(operation)
+        return cost <= self.operations and size <= self.size
+
+    def _cost(self, operation: Change | Check) -> int:
+        match operation:
+            case Check():
+                return self.limits.check
+            case Create():
+                return self.limits.create
+            case Update():
+                return self.limits.update if operation.lease == operation.held_by else self.limits.move
+            case Delete():
+                return self.limits.delete
+
+
+def _size(operation: Change | Check) -> int:
+    value = operation.value if isinstance(operation, Create | Update) else ""
+    return len(operation.key.encode()) + len(value.encode()) * 4 // 3 + _OVERHEAD
+
+
+def _fill(units: Iterable[Unit], room: _Room) -> Iterator[Packed]:
+    together: list[Unit] = []
+    for unit in units:
+        if room.fits(_operations([*together, unit])):
+            together.append(unit)
+            continue
+        if together:
+            yield _packed(together)
+            together = []
+        if room.fits(_operations([unit])):
+            together = [unit]
+        else:
+            yield _cut(unit, room)
+    if together:
+        yield _packed(together)
+
+
+def _operations(units: Iterable[Unit]) -> Iterator[Change | Check]:
+    for unit in units:
+        yield from (*unit.checks, *unit.wide, *unit.changes)
+
+
+def _packed(units: list[Unit]) -> Packed:
+    checks = tuple(dict.fromkeys(check for unit in units for check in (*unit.checks, *unit.wide)))
+    changes = tuple(change for unit in units for change in unit.changes)
+    changed = {change.key for change in changes}
+    return Packed(Transaction(tuple(check for check in checks if check.key not in changed), changes), tuple(units))
+
+
+def _cut(unit: Unit, room: _Room) -> Packed:
+    """As much of one unit as fits: fewer of the further checks first, then fewer changes."""
+    narrow = replace(unit, wide=unit.narrow)
+    if room.fits(_operations([narrow])):
+        return _packed([narrow])
+    low, high = 1, len(unit.changes)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if room.fits(_operations([replace(narrow, changes=unit.changes[:middle])])):
+            low = middle
+        else:
+            high = middle - 1
+    return replace(_packed([replace(narrow, changes=unit.changes[:low])]), cut=True)

@@ -1,0 +1,595 @@
+"""What to write next, so that the store comes to hold what this cluster wants and nothing else of it.
+
+A pure function of the wishes, the mirror and the time: the same input gives the same plan. It writes what is safe now
+and says what waits; the next pass plans afresh, so a crash between two passes is only unfinished.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from bridge.model.change import FOR_EVER, Change, Check, Create, Delete, LeaseName, Update
+from bridge.model.keys import STANDING, Publisher, Role, Wish
+from bridge.model.problem import Problem
+from bridge.ownership.claims import Claim, Group, Standing, by_role, may_merge
+from bridge.ownership.mirror import Held, Mirror
+from bridge.ownership.records import (
+    FLEET,
+    STANDING_FAMILY,
+    Presence,
+    claim_path,
+    cluster_family,
+    guard_path,
+    presence_path,
+    read_counter,
+    read_presence,
+    rounded_read_time,
+    write_claim,
+    write_presence,
+)
+from bridge.ownership.steps import Clock, Draft, ServerSteps, SharedSteps, Wait
+
+LEAST_UNCLAIMED = 10.0  # seconds that a group whose claim another cluster lost stays open, so that it can come back
+
+# The order in which a unit too large for one transaction is cut: what opens comes last.
+_CLOSES, _GOES, _LAST = 2, 8, 9
+_COMES = {Role.PROTECTS: 3, Role.REST: 4, Role.RULE: 5, Role.SERVER: 6, Role.OPENS: 7}
+
+
+@dataclass(frozen=True, slots=True)
+class ReadTime:
+    """How long a Traefik that reads key by key may take for one read."""
+
+    fixed: float | None = None  # seconds; None: reckoned
+    round_trip: float = 0.0  # seconds, this bridge's own median to the store
+
+    def seconds(self, frontends: int) -> float:
+        """With `frontends` in the tree: Traefik's throttle, and some 70 reads a frontend, twice."""
+        if self.fixed is not None:
+            return self.fixed
+        return 2.0 + 2 * 70 * frontends * (0.0004 + self.round_trip)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How one process publishes."""
+
+    environment: str  # the Rancher environment's uuid
+    version: str
+    ttl: int  # seconds that this cluster's keys outlive it; 0: for ever
+    read_time: ReadTime
+    leaving: bool = False  # this cluster goes: nothing of it shall stand
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """Changes that belong into one transaction."""
+
+    group: str
+    why: str
+    changes: tuple[Change, ...]  # in the order in which they may be cut where not all fit
+    checks: tuple[Check, ...] = ()
+    wide: tuple[Check, ...] = ()  # further checks, …
+    narrow: tuple[Check, ...] = ()  # … and those of them that stay where not all fit
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A key below Traefik's prefix that shall become another than it is."""
+
+    path: str
+    group: str
+    before: str | None  # None: it does not stand
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to write now, what waits, and where it leads."""
+
+    units: tuple[Unit, ...]
+    waits: tuple[Wait, ...]
+    problems: tuple[Problem, ...]
+    differences: tuple[Difference, ...]  # between what stands and what shall stand in the end, sorted by path
+    unchanged: int  # keys that stand and shall stand as they are
+    removed: int  # servers of this cluster that go without another coming for them
+    servers: int  # servers of this cluster that stand
+
+    @property
+    def done(self) -> bool:
+        """Nothing is left to do, now or later."""
+        return not self.units and not self.waits
+
+
+def plan(
+    wishes: Mapping[str, Wish], mirror: Mirror, publisher: Publisher, terms: Terms, now: float, *, hold: bool = False
+) -> Plan:
+    """The next changes that bring the store towards `wishes`, by group.
+
+    `now`: seconds on the clock that the mirror was folded by. `hold`: remove no server and leave no group of ours.
+    """
+    return _Planner(Standing(mirror, publisher), wishes, terms, now, hold).plan()
+
+
+def lease_names(mirror: Mirror, publisher: Publisher, terms: Terms) -> tuple[LeaseName, ...]:
+    """Every lease that this process keeps: those it wants, and those of its families that still hold keys."""
+    standing = Standing(mirror, publisher)
+    families = {cluster_family(publisher.cluster), FLEET, STANDING_FAMILY}
+    held = {held.lease for side in (mirror.tree, mirror.records) for held in side.held.values() if held.lease}
+    wanted = {_cluster_lease(publisher, terms), _fleet_lease(standing, terms), LeaseName(STANDING_FAMILY, FOR_EVER)}
+    return tuple(sorted(wanted | {lease for lease in held if lease.family in families}))
+
+
+def _cluster_lease(publisher: Publisher, terms: Terms) -> LeaseName:
+    return LeaseName(cluster_family(publisher.cluster), terms.ttl)
+
+
+def _fleet_lease(standing: Standing, terms: Terms) -> LeaseName:
+    """The fleet's lease lives as long as the longest that a living cluster asks for."""
+    others = [seen.ttl for cluster, seen in standing.presences.items() if cluster != standing.publisher.cluster]
+    asked = others if terms.leaving and others else [terms.ttl, *others]
+    return LeaseName(FLEET, FOR_EVER if FOR_EVER in asked else max(asked))
+
+
+class _Planner:
+    def __init__(self, standing: Standing, wishes: Mapping[str, Wish], terms: Terms, now: float, hold: bool) -> None:
+        self.standing, self.wishes, self.terms, self.now, self.hold = standing, wishes, terms, now, hold
+        self.publisher, self.layout = standing.publisher, standing.publisher.layout
+        self.me = standing.publisher.cluster
+        self.tree, self.records = standing.mirror.tree, standing.mirror.records
+        self.own_lease = _cluster_lease(self.publisher, terms)
+        self.fleet_lease = _fleet_lease(standing, terms)
+        self.standing_lease = LeaseName(STANDING_FAMILY, FOR_EVER)
+        self.my_read_time = terms.read_time.seconds(self._frontends())
+        theirs = (seen.read_time for cluster, seen in standing.presences.items() if cluster != self.me)
+        self.clock = Clock(now, max([self.my_read_time, *theirs]))
+        self.units: list[Unit] = []
+        self.waits: list[Wait] = []
+        self.problems: list[Problem] = []
+        self.differences: list[Difference] = []
+        self.unchanged = self.removed = 0
+
+    def _frontends(self) -> int:
+        """How many frontends stand, or will after this plan."""
+        wished = {
+            place.holder
+            for wish in self.wishes.values()
+            for path in wish.shared
+            if (place := self.layout.place(path)) and place.role is Role.OPENS
+        }
+        return len(self.standing.frontends | wished)
+
+    def plan(self) -> Plan:
+        for name in sorted(self.standing.groups.keys() | self.wishes.keys()):
+            self._group(self.standing.groups.get(name) or Group(name), self.wishes.get(name))
+        self._presence()
+        servers = {
+            place.holder
+            for group in self.standing.groups.values()
+            for path in group.mine
+            if (place := self.layout.place(path))
+        }
+        return Plan(
+            tuple(self.units),
+            tuple(self.waits),
+            tuple(sorted(self.problems)),
+            tuple(sorted(self.differences, key=lambda difference: difference.path)),
+            self.unchanged,
+            self.removed,
+            len(servers),
+        )
+
+    def _group(self, group: Group, wish: Wish | None) -> None:
+        mine = group.claim_of(self.me)
+        frozen = self._frozen(group, wish)
+        if wish is not None:
+            self._claimed(group, wish, mine, frozen)
+        elif mine is not None:
+            self._left(group, mine, frozen)
+        elif group.claims:
+            self._stray(group)
+        else:
+            self._unclaimed(group, frozen)
+
+    # What stands in the way
+
+    def _frozen(self, group: Group, wish: Wish | None) -> bool:
+        """Whether a foreign key opens or protects the group, or is the leaf or the folder of one of its keys."""
+        if not group.foreign:
+            return False
+        ours = {*group.shared, *group.mine, *(wish.shared if wish else ()), *(wish.own if wish else ())}
+        for claim in group.claims:
+            ours.update(claim.keys or ())
+        frozen = False
+        for path, held in sorted(group.foreign.items()):
+            if not frozen and ours and self._freezes(path, ours):
+                self._foreign(group, wish, path, held, "froze the group: its shared keys stay as they are")
+                frozen = True
+            elif path in ours or self._is_mine(path):
+                self._foreign(group, wish, path, held, "left it alone")
+        return frozen
+
+    def _freezes(self, path: str, ours: set[str]) -> bool:
+        folder = path + "/"
+        related = any(other.startswith(folder) or path.startswith(other + "/") for other in ours)
+        return related or self._role(path) in (Role.OPENS, Role.PROTECTS)
+
+    def _is_mine(self, path: str) -> bool:
+        place = self.layout.place(path)
+        return place is not None and place.cluster == self.me
+
+    def _foreign(self, group: Group, wish: Wish | None, path: str, held: Held, did: str) -> None:
+        reason = "this key was not written by a bridge; delete it, and the bridge writes its own"
+        title = wish.title if wish else group.name
+        self.problems.append(Problem(title, self.publisher.tree + path, held.value, reason, did))
+
+    # The cases of a group
+
+    def _claimed(self, group: Group, wish: Wish, mine: Claim | None, frozen: bool) -> None:
+        """This cluster wants the group."""
+        if self._is_settled(group, wish):
+            self.unchanged += len(group.shared) + len(group.mine)
+            return
+        decider = group.claims[0] if group.claims else None
+        decides = decider is None or decider.cluster == self.me
+        target = wish.shared if decides or decider is None else decider.keys
+        if target is None:
+            assert decider is not None
+            self._unreadable(group, wish, decider)
+            self._unit(group, "claim", self._claim(group, wish, mine), self._checks(group, decider, True))
+            return
+        if not decides and decider is not None:
+            self._compare_wishes(wish, target, decider.cluster)
+        target = self._shared_only(group, target)
+        records = self._claim(group, wish, mine)
+        shared, own = self._draft(group), Draft(self.publisher.tree, self.own_lease, group.mine)
+        opening: set[str] = set()
+        # A decider tells the others first what it will come to: they may have to take their servers out.
+        claims_first = decides and len(group.claims) > 1 and mine is not None and mine.keys != wish.shared
+        if not frozen and not claims_first:
+            opening = self._share(group, target, shared, decides)
+        merges = may_merge(wish.shared, target, self.layout)
+        self._serve(group, wish, own, merges=merges, enters=self._enters(group, wish, shared))
+        wanted = wish.own if merges else {}
+        self._differ(group, wish.title, None if frozen else target, decides, wanted)
+        self._count_removed(group, wanted)
+        if shared.changes and not records and group.guard is None:
+            records = self._bump(group)
+        brings = any(isinstance(change, Create) for change in own.changes.values())
+        checks = self._checks(group, decider, bool(records or shared.changes or brings))
+        if shared.changes and group.guard is not None:
+            checks.append(Check(self._record(guard_path(group.name)), group.guard.revision))
+        checks += [self._check(group, path) for holder in sorted(opening) for path in self.layout.opening(holder)]
+        if records or brings:
+            checks += [self._check(group, path) for path in sorted(by_role(wish.shared, Role.PROTECTS, self.layout))]
+        changes = (*records, *shared.changes.values(), *own.changes.values())
+        self._unit(group, "publish", changes, checks, self._opened_beside(group, shared))
+
+    def _is_settled(self, group: Group, wish: Wish) -> bool:
+        """Whether nothing is to be done or said: by far the most groups of most passes."""
+        if group.foreign or len(group.claims) != 1 or group.claims[0].cluster != self.me or group.guard is None:
+            return False
+        claim = group.claims[0]
+        return (
+            claim.keys == wish.shared
+            and claim.held.lease == self.own_lease
+            and group.guard.lease == self.standing_lease
+            and _stand(wish.shared, group.shared, self._draft(group).lease)
+            and _stand(wish.own, group.mine, self.own_lease)
+        )
+
+    def _share(self, group: Group, target: Mapping[str, str], shared: Draft, decides: bool) -> set[str]:
+        """Draft the shared keys; the holders whose opening keys must be compared."""
+        barred = self._barred(group, target)
+        steps = SharedSteps(self.standing, group, target, shared, self.clock, decides=decides, barred=barred)
+        steps.run()
+        self.waits.extend(steps.waits)
+        self._move(group, shared)
+        return steps.guards_opening
+
+    def _enters(self, group: Group, wish: Wish, shared: Draft) -> bool:
+        """Whether what will stand after this transaction is what this cluster's servers may stand behind."""
+        after = {path: held.value for path, held in (*group.foreign.items(), *group.shared.items())}
+        for path, change in shared.changes.items():
+            if isinstance(change, Delete):
+                del after[path]
+            else:
+                after[path] = change.value
+        return may_merge(wish.shared, after, self.layout)
+
+    def _serve(self, group: Group, wish: Wish, own: Draft, *, merges: bool, enters: bool) -> None:
+        """Draft this cluster's servers."""
+        servers = ServerSteps(group, own, self.clock, self.layout, hold=self.hold)
+        if merges:
+            servers.run(wish.own, wish.retiring, may_enter=enters)
+        else:
+            servers.leave()
+        self.waits.extend(servers.waits)
+
+    def _left(self, group: Group, mine: Claim, frozen: bool) -> None:
+        """This cluster claims the group and wants it no more."""
+        if self.hold:
+            return
+        others = len(group.claims) > 1
+        records: list[Change] = [Delete(self._record(claim_path(self.me, group.name)), mine.held.revision)]
+        self._count_removed(group, {})
+        own = Draft(self.publisher.tree, self.own_lease, group.mine)
+        if others or frozen:
+            ServerSteps(group, own, self.clock, self.layout, hold=False).leave()
+            self._differ(group, group.name, None, False, {})
+            self._unit(group, "leave", (*records, *own.changes.values()), ())
+            return
+        self._differ(group, group.name, {}, True, {})
+        self._close(group, records)
+
+    def _close(self, group: Group, records: list[Change]) -> None:
+        """Take away what opens the group, so that no request is routed by a half of it."""
+        shared = self._draft(group)
+        for path in group.shared:
+            if self._role(path) is Role.OPENS:
+                shared.drop(path)
+        records += self._bump(group)
+        self._unit(group, "close", (*records, *shared.changes.values()), ())
+        self.waits.append(Wait(group.name, "until no read sees it open any more", self.clock.read_time))
+
+    def _stray(self, group: Group) -> None:
+        """Others claim the group; servers of this cluster stand there without a claim."""
+        if group.mine and not self.hold:
+            own = Draft(self.publisher.tree, self.own_lease, group.mine)
+            ServerSteps(group, own, self.clock, self.layout, hold=False).leave()
+            self._differ(group, group.name, None, False, {})
+            self._unit(group, "leave", tuple(own.changes.values()), ())
+
+    def _unclaimed(self, group: Group, frozen: bool) -> None:
+        """Nobody claims the group: its last cluster died, or is leaving."""
+        if frozen or (self.hold and group.mine) or not (group.shared or group.guard or group.mine):
+            return
+        opens = [path for path in group.shared if self._role(path) is Role.OPENS]
+        if group.name == STANDING and opens and not self.terms.leaving:
+            return  # never swept
+        self._differ(group, group.name, {}, True, {})
+        if opens:
+            since = max(group.claims_gone, self.records.first)
+            due = since + max(self.clock.read_time, LEAST_UNCLAIMED) - self.now
+            if due > 0:
+                self.waits.append(Wait(group.name, "for its cluster to come back", due))
+            else:
+                self._close(group, [])
+        elif group.guard is None and group.shared:
+            self._close(group, [])
+        else:
+            self._clear(group)
+
+    def _clear(self, group: Group) -> None:
+        """Take away the rest of a closed group, when no read sees it open any more."""
+        closed = [since for path, since in group.shared_gone.items() if self._role(path) is Role.OPENS]
+        due = self.clock.due(max([group.guard.since if group.guard else 0.0, *closed])) if group.guard else 0.0
+        if due > 0:
+            self.waits.append(Wait(group.name, "until no read sees it open any more", due))
+            return
+        drafted = Draft(self.publisher.tree, self.own_lease, {**group.mine, **group.shared})
+        for path in (*group.mine, *group.shared):
+            drafted.drop(path)
+        holders = {place.holder for path in group.shared if (place := self.layout.place(path))}
+        checks = [drafted.check(path) for holder in sorted(holders) for path in self.layout.opening(holder)]
+        guard, last = self._record(guard_path(group.name)), list[Change]()
+        if group.guard is None:
+            checks.append(Check(guard, 0))
+        else:
+            last.append(Delete(guard, group.guard.revision))
+        self._unit(group, "clear", (*drafted.changes.values(), *last), checks)
+
+    # Parts of a unit
+
+    def _record(self, path: str) -> str:
+        return self.records.prefix + path
+
+    def _role(self, path: str) -> Role | None:
+        place = self.layout.place(path)
+        return place.role if place else None
+
+    def _draft(self, group: Group) -> Draft:
+        lease = self.standing_lease if group.name == STANDING else self.fleet_lease
+        return Draft(self.publisher.tree, lease, group.shared)
+
+    def _claim(self, group: Group, wish: Wish, mine: Claim | None) -> list[Change]:
+        """This cluster's claim as it shall be, with the guard's bump where the claim says something new."""
+        path = claim_path(self.me, group.name)
+        key, value = self._record(path), write_claim(wish.shared)
+        if mine is None:
+            return [Create(key, value, self.own_lease), *self._bump(group)]
+        held, guard = mine.held, group.guard
+        update: list[Change] = [Update(key, value, self.own_lease, held.revision, held.lease)]
+        if held.lease is None or held.lease.family != self.own_lease.family:
+            self._put_right(wish, path, held)
+            return [*update, *self._bump(group)]
+        if held.value != value:
+            return [*update, *self._bump(group)]
+        if guard is not None and guard.lease != self.standing_lease:
+            self._put_right(wish, guard_path(group.name), guard)
+            return self._bump(group)
+        return update if held.lease != self.own_lease else []
+
+    def _put_right(self, wish: Wish, path: str, held: Held) -> None:
+        reason = "somebody else wrote over this record of the bridge"
+        self.problems.append(Problem(wish.title, self._record(path), held.value, reason, "wrote it again"))
+
+    def _bump(self, group: Group) -> list[Change]:
+        key, guard = self._record(guard_path(group.name)), group.guard
+        if guard is None:
+            return [Create(key, "1", self.standing_lease)]
+        value = str(read_counter(guard.value) + 1)
+        return [Update(key, value, self.standing_lease, guard.revision, guard.lease)]
+
+    def _shared_only(self, group: Group, target: Mapping[str, str]) -> dict[str, str]:
+        """Those keys of a decider's wish that lie in this group and are shared: a claim reaches no further."""
+        places = ((path, value, self.layout.place(path)) for path, value in target.items())
+        return {
+            path: value for path, value, place in places if place and place.group == group.name and not place.cluster
+        }
+
+    def _barred(self, group: Group, target: Mapping[str, str]) -> str:
+        """Why nothing may be opened or protected less: servers stand that do not belong under the new wish."""
+        for cluster in sorted(group.others):
+            claim = group.claim_of(cluster)
+            if claim is None or claim.keys is None or not may_merge(claim.keys, target, self.layout):
+                return f"until cluster {cluster} has taken its servers out"
+        return ""
+
+    def _move(self, group: Group, shared: Draft) -> None:
+        """Keys move to the lease of the wanted TTL; to a shorter one only when nobody asks for the longer."""
+        moving = [
+            path for path, held in group.shared.items() if held.lease != shared.lease and path not in shared.changes
+        ]
+        longer = [path for path in moving if _outlives(group.shared[path].lease, shared.lease)]
+        if longer:
+            due = self._presences_changed() + self.clock.read_time + LEAST_UNCLAIMED - self.now
+            if due > 0:
+                self.waits.append(Wait(group.name, "for others to ask for a longer TTL", due))
+                moving = [path for path in moving if path not in longer]
+        order = sorted(moving, key=lambda path: (self._role(path) is Role.OPENS) != bool(longer))
+        for path in order:
+            shared.put(path, group.shared[path].value)
+
+    def _presences_changed(self) -> float:
+        """When a presence was last seen to change or go; those before this process began to look count as new."""
+        paths = [presence_path(cluster) for cluster in self.standing.presences if cluster != self.me]
+        standing = [self.records.held[path].since for path in paths]
+        gone = [lost.since for path, lost in self.records.gone.items() if path.endswith("/presence")]
+        return max([self.records.first, *standing, *gone])
+
+    def _checks(self, group: Group, decider: Claim | None, writes: bool) -> list[Check]:
+        """That who decides still wishes what was read: what is written rests on it."""
+        if decider is None or not writes:
+            return []
+        return [Check(self._record(claim_path(decider.cluster, group.name)), decider.held.revision)]
+
+    def _check(self, group: Group, path: str) -> Check:
+        """That a key of Traefik's stands, or is absent, as it was read."""
+        held = group.shared.get(path) or group.foreign.get(path)
+        return Check(self.publisher.tree + path, held.revision if held else 0)
+
+    def _opened_beside(self, group: Group, shared: Draft) -> list[str]:
+        """Where something is opened: all else of the group, what protects and the rule first."""
+        opens = (path for path, change in shared.changes.items() if isinstance(change, Create))
+        if not any(self._role(path) is Role.OPENS for path in opens):
+            return []
+        first = (Role.PROTECTS, Role.RULE)
+        return sorted(group.shared, key=lambda path: (self._role(path) not in first, path))
+
+    def _unit(
+        self,
+        group: Group,
+        why: str,
+        changes: Iterable[Change],
+        checks: Iterable[Check],
+        beside: Iterable[str] = (),
+    ) -> None:
+        """One more unit, if it changes anything; `beside`: paths that must stand as they were read."""
+        ordered = tuple(sorted(changes, key=self._order))
+        if not ordered:
+            return
+        changed = {change.key for change in ordered}
+        wide = [(path, self._check(group, path)) for path in beside]
+        wide = [(path, check) for path, check in wide if check.key not in changed]
+        narrow = tuple(check for path, check in wide if self._role(path) in (Role.PROTECTS, Role.RULE))
+        kept = tuple(check for check in dict.fromkeys(checks) if check.key not in changed)
+        self.units.append(Unit(group.name, why, ordered, kept, tuple(check for _, check in wide), narrow))
+
+    def _order(self, change: Change) -> tuple[int, str]:
+        """Records first, then what closes, what opens behind all that comes, the rest of what goes; last the guard."""
+        guard = change.key.startswith(self._record(guard_path("")))
+        if not change.key.startswith(self.tree.prefix):
+            return (_LAST if guard and isinstance(change, Delete) else int(guard)), change.key
+        role = self._role(change.key[len(self.tree.prefix) :]) or Role.REST
+        if isinstance(change, Delete):
+            return (_CLOSES if role is Role.OPENS else _GOES), change.key
+        return _COMES[role], change.key
+
+    # What reports say
+
+    def _unreadable(self, group: Group, wish: Wish, decider: Claim) -> None:
+        key = self._record(claim_path(decider.cluster, group.name))
+        reason = f"the claim of cluster {decider.cluster}, which decides, cannot be read: upgrade this bridge"
+        self.problems.append(Problem(wish.title, key, "", reason, "left the group as it is"))
+
+    def _compare_wishes(self, wish: Wish, target: Mapping[str, str], decider: str) -> None:
+        """A disagreement names the decider and both values."""
+        for path in sorted(wish.shared.keys() | target.keys()):
+            ours, theirs = wish.shared.get(path), target.get(path)
+            if ours != theirs:
+                reason = f"cluster {decider} decides and wants {theirs!r} where this cluster wants {ours!r}"
+                key = self.publisher.tree + path
+                self.problems.append(Problem(wish.title, key, ours or "", reason, "kept the decider's value"))
+        if not may_merge(wish.shared, target, self.layout):
+            reason = f"no host in common with cluster {decider}, which decides, or it does not protect alike"
+            self.problems.append(Problem(wish.title, "", "", reason, "kept this cluster's servers out"))
+
+    def _differ(
+        self, group: Group, title: str, target: Mapping[str, str] | None, decides: bool, own: Mapping[str, str]
+    ) -> None:
+        """Where the group's keys lead; `target` None: the shared keys stay as they are."""
+        before = {path: held.value for path, held in group.mine.items()}
+        after = dict(own)
+        if target is not None:
+            stands = {path: held.value for path, held in group.shared.items()}
+            before |= stands
+            after |= target if decides else {**target, **stands}
+        for path in (before.keys() | after.keys()) - group.foreign.keys():
+            old, new = before.get(path), after.get(path)
+            if old == new:
+                self.unchanged += 1
+            else:
+                self.differences.append(Difference(path, title, old, new))
+
+    def _count_removed(self, group: Group, own: Mapping[str, str]) -> None:
+        """Servers that go without another coming in their group: a replaced container is no loss."""
+        before = {place.holder for path in group.mine if (place := self.layout.place(path))}
+        after = {place.holder for path in own if (place := self.layout.place(path))}
+        self.removed += max(0, len(before - after) - len(after - before))
+
+    # This cluster's presence
+
+    def _presence(self) -> None:
+        """Say that this cluster publishes here, with the first change and when it says something new."""
+        path = presence_path(self.me)
+        held = self.records.held.get(path)
+        if self.terms.leaving:
+            if held is not None and not self.units and not self.waits:
+                self.units.append(Unit("", "leave", (Delete(self._record(path), held.revision),)))
+            return
+        seen = read_presence(held.value) if held else None
+        changing = bool(self.units) or (seen is None and self._claims_anything())
+        if not changing and (seen is None or seen.read_time >= self.my_read_time):
+            return
+        read_time = self._said_read_time(seen)
+        value = write_presence(Presence(self.terms.environment, self.terms.ttl, read_time, self.terms.version))
+        draft = Draft(self.records.prefix, self.own_lease, self.records.held)
+        draft.put(path, value)
+        if draft.changes:
+            self.units.insert(0, Unit("", "presence", tuple(draft.changes.values())))
+
+    def _claims_anything(self) -> bool:
+        return any(group.claim_of(self.me) for group in self.standing.groups.values())
+
+    def _said_read_time(self, seen: Presence | None) -> float:
+        """The read-time for others to reckon with: it stays while it is enough and not four times too much."""
+        if seen is not None and self.my_read_time <= seen.read_time <= 4 * self.my_read_time:
+            return seen.read_time
+        return rounded_read_time(self.my_read_time)
+
+
+def _stand(wished: Mapping[str, str], held: Mapping[str, Held], lease: LeaseName) -> bool:
+    """Whether exactly the wished keys stand, on this lease."""
+    return len(wished) == len(held) and all(
+        (key := held.get(path)) is not None and key.value == value and key.lease == lease
+        for path, value in wished.items()
+    )
+
+
+def _outlives(lease: LeaseName | None, other: LeaseName) -> bool:
+    """Whether keys on `lease` live longer than on `other`."""
+    if lease is None or other.ttl == FOR_EVER:
+        return False
+    return lease.ttl == FOR_EVER or lease.ttl > other.ttl

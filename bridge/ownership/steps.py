@@ -1,0 +1,392 @@
+"""What of a group may change now, and what waits for a reader to finish.
+
+Traefik 1.7 lists names first and fetches values one by one, so whatever changes during its read is seen half, for as
+long as the read takes: the read-time. What opens a route must therefore never be seen without what protects it:
+
+- what protects more is written before what opens more, what protects less after what opens less; any change of a rule
+  counts as both;
+- a frontend that was opened less than a read-time ago may still be read as open;
+- servers are written before those that they replace go.
+
+Nothing is remembered between passes: each plans afresh from ages on this process's monotonic clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from bridge.model.change import Change, Check, Create, Delete, LeaseName, Update
+from bridge.model.keys import Layout, Role
+from bridge.ownership.claims import LONG_AGO, Group, Standing
+from bridge.ownership.mirror import Held
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Something that is due later."""
+
+    group: str
+    what: str  # for whom: what is waited for
+    seconds: float | None  # at least; None: until somebody else has acted
+
+
+@dataclass(slots=True)
+class Draft:
+    """The changes of one group, under the making."""
+
+    prefix: str
+    lease: LeaseName
+    held: Mapping[str, Held]
+    changes: dict[str, Change] = field(default_factory=dict)  # by path
+
+    def put(self, path: str, value: str) -> None:
+        """Create or update `path`; nothing where it stands so already."""
+        held = self.held.get(path)
+        if held is None:
+            self.changes[path] = Create(self.prefix + path, value, self.lease)
+        elif held.value != value or held.lease != self.lease:
+            self.changes[path] = Update(self.prefix + path, value, self.lease, held.revision, held.lease)
+
+    def drop(self, path: str) -> None:
+        """Delete `path`."""
+        self.changes[path] = Delete(self.prefix + path, self.held[path].revision)
+
+    def check(self, path: str) -> Check:
+        """That `path` still stands, or is absent, as it was read."""
+        held = self.held.get(path)
+        return Check(self.prefix + path, held.revision if held else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """What time means to one plan."""
+
+    now: float  # seconds, monotonic
+    read_time: float  # seconds, the longest among those who publish here
+
+    def due(self, since: float) -> float:
+        """Seconds until `since` is a read-time ago; 0 when it is."""
+        return max(0.0, since + self.read_time - self.now)
+
+
+class SharedSteps:
+    """The shared keys of one group on their way to the decider's wish."""
+
+    def __init__(
+        self,
+        standing: Standing,
+        group: Group,
+        target: Mapping[str, str],
+        draft: Draft,
+        clock: Clock,
+        *,
+        decides: bool,
+        barred: str,
+    ) -> None:
+        """`barred`: why nothing may be opened or protected less now; empty when it may."""
+        self.layout: Layout = standing.publisher.layout
+        self.standing, self.group, self.target, self.draft, self.clock = standing, group, target, draft, clock
+        self.decides, self.barred = decides, barred
+        self.waits: list[Wait] = []
+        self.unsettled = False  # a key of the wish will not stand as wished after this transaction
+        self.guards_opening: set[str] = set()  # holders whose opening keys must be compared
+        self.keys = group.shared
+        self.is_old = _is_old(standing, group)
+
+    def run(self) -> None:
+        """Draft what may change now, and say what waits."""
+        holders: dict[str, list[str]] = {}
+        for path in self.target.keys() | self.keys.keys():
+            place = self.layout.place(path)
+            if place is not None:
+                holders.setdefault(place.holder, []).append(path)
+        wished = {place.holder for path in self.target if (place := self.layout.place(path))}
+        for holder in sorted(holders):
+            paths = sorted(holders[holder])
+            if holder in wished:
+                self._settle(holder, paths)
+            elif self.decides:
+                self._retire(holder, paths)
+        for holder in sorted(wished):
+            self._open(holder, holders[holder])
+
+    def _role(self, path: str) -> Role:
+        place = self.layout.place(path)
+        assert place is not None
+        return place.role
+
+    def _differs(self, path: str) -> bool:
+        return path in self.keys and path in self.target and self.keys[path].value != self.target[path]
+
+    def _wait(self, what: str, seconds: float | None) -> None:
+        self.waits.append(Wait(self.group.name, what, seconds))
+
+    def _is_open(self, holder: str) -> bool:
+        return any(path in self.keys or path in self.group.foreign for path in self.layout.opening(holder))
+
+    def _closed_since(self, holder: str) -> float:
+        """When an opening key of `holder` was last seen; what was there before this process counts as new."""
+        if not self.standing.publisher.layout.reads_halves or self._is_new(holder):
+            return LONG_AGO
+        seen = [self.group.shared_gone[path] for path in self.layout.opening(holder) if path in self.group.shared_gone]
+        return max(seen, default=self.standing.mirror.tree.first)
+
+    def _is_new(self, holder: str) -> bool:
+        """Whether `holder` cannot have been open before: nothing of it stood when this process began to look.
+
+        Where other old keys of the group stand, it was not the loss of a lease that took this holder's away.
+        """
+        if any(path in self.group.shared_gone for path in self.layout.opening(holder)):
+            return False
+        first = self.standing.mirror.tree.first_at
+        old = {path for path, held in self.keys.items() if held.created <= first}
+        if any((place := self.layout.place(path)) and place.holder == holder for path in old):
+            return False
+        return bool(old) or not self.is_old
+
+    def _settle(self, holder: str, paths: list[str]) -> None:
+        """Bring all but the opening keys of a wished holder to the wish."""
+        roles = {role: [path for path in paths if self._role(path) is role] for role in Role}
+        for path in roles[Role.REST]:
+            self._write(path)
+        more = self._protect_more(holder, roles[Role.PROTECTS])
+        ruled = self._rule(holder, roles[Role.RULE], roles[Role.PROTECTS], more)
+        self._protect_less(holder, roles[Role.PROTECTS], roles[Role.RULE], ruled)
+
+    def _write(self, path: str) -> bool:
+        """Put one key as wished, or delete it where it is not wished; whether that changes its value."""
+        wished, held = self.target.get(path), self.keys.get(path)
+        if path in self.group.foreign or (held and wished == held.value):
+            return False
+        if held is not None and not self.decides:
+            self.unsettled = self.unsettled or wished is not None
+            return False
+        if wished is None:
+            self.draft.drop(path)
+        else:
+            self.draft.put(path, wished)
+        return True
+
+    def _protect_more(self, holder: str, paths: list[str]) -> bool:
+        """Write the protecting keys that are missing or differ; whether one of them changes or still has to."""
+        changed = False
+        for path in paths:
+            if path not in self.target:
+                continue
+            if self._differs(path) and self.decides and self.barred:
+                self._wait(self.barred, None)
+                changed = self.unsettled = True
+            elif self._write(path):
+                changed = True
+                self.guards_opening.add(holder)
+        return changed or any(self._differs(path) for path in paths)
+
+    def _rule(self, holder: str, rules: list[str], protects: list[str], more: bool) -> bool:
+        """Write the rules when all that protects is surely read; whether a rule changes or still has to."""
+        changing = [path for path in rules if self._differs(path) or (path in self.target) != (path in self.keys)]
+        changing = [path for path in changing if path not in self.group.foreign]
+        changing = [path for path in changing if self.decides or path not in self.keys]
+        if not changing:
+            return any(self._differs(path) for path in rules)
+        due, what = self._rule_due(holder, changing, protects, more)
+        if due is None:
+            self._wait(what, None)
+        elif due > 0:
+            self._wait(what, due)
+        else:
+            come = [path for path in changing if path in self.target]
+            for path in come or changing:  # never an instant without a rule
+                self._write(path)
+            self.guards_opening.add(holder)
+            if come in ([], changing):
+                return True
+            self._wait("until the new rule was read", self.clock.read_time)
+        self.unsettled = True
+        return True
+
+    def _rule_due(self, holder: str, changing: list[str], protects: list[str], more: bool) -> tuple[float | None, str]:
+        """Seconds until the rules of `holder` may change, None for an unknown time, and what is waited for."""
+        if not self._is_open(holder):
+            return self.clock.due(self._closed_since(holder)), "until no read sees it open any more"
+        if all(path not in self.keys for path in changing):
+            return 0.0, ""  # without its rule an open frontend takes every host: nothing is worse
+        if self.barred:
+            return None, self.barred
+        if not self.layout.reads_halves:
+            return 0.0, ""
+        if more:
+            return self.clock.read_time, "until what protects more was read"
+        youngest = max((self.keys[path].since for path in protects if path in self.keys), default=LONG_AGO)
+        due = self.clock.due(max(youngest, self._quiet_since()))
+        return due, "until what protects it was read" if youngest > LONG_AGO else "until every cluster has seen it"
+
+    def _quiet_since(self) -> float:
+        """When somebody may last have relied on the old value."""
+        return max(self.group.others_gone, self.standing.mirror.records.first)
+
+    def _protect_less(self, holder: str, protects: list[str], rules: list[str], ruled: bool) -> None:
+        surplus = [path for path in protects if path in self.keys and path not in self.target]
+        if not surplus or not self.decides:
+            return
+        if self.barred:
+            self._wait(self.barred, None)
+            return
+        if self._is_open(holder):
+            youngest = max((self.keys[path].since for path in rules if path in self.keys), default=LONG_AGO)
+            due = self.clock.due(max(youngest, self._quiet_since()))
+            due = self.clock.read_time if ruled else due
+        else:
+            due = self.clock.due(self._closed_since(holder))
+        if due > 0 and self.layout.reads_halves:
+            self._wait("until no read sees the old rule any more", due)
+            return
+        for path in surplus:
+            self.draft.drop(path)
+        self.guards_opening.add(holder)
+
+    def _retire(self, holder: str, paths: list[str]) -> None:
+        """Take away a holder that the decider does not wish any more: what opens it first."""
+        opening = [path for path in self.layout.opening(holder) if path in self.keys]
+        if opening:
+            if self.barred:
+                self._wait(self.barred, None)
+                return
+            for path in opening:
+                self.draft.drop(path)
+            self._wait("until no read sees it open any more", self.clock.read_time)
+            return
+        if self._is_open(holder):
+            return  # a foreign key opens it
+        closed = self._closed_since(holder) if self.layout.opening(holder) else self._unused_since()
+        due = self.clock.due(closed)
+        if due > 0:
+            self._wait("until no read sees it open any more", due)
+            return
+        for path in paths:
+            self.draft.drop(path)
+        self.guards_opening.add(holder)
+
+    def _unused_since(self) -> float:
+        """When a reference to an object that nothing opens was last seen: any opening key of the group counts."""
+        opens = [held.since for path, held in self.keys.items() if self._role(path) is Role.OPENS]
+        gone = [since for path, since in self.group.shared_gone.items() if self._role(path) is Role.OPENS]
+        return max([*opens, *gone], default=LONG_AGO) if self.layout.reads_halves else LONG_AGO
+
+    def _open(self, holder: str, paths: list[str]) -> None:
+        """Open `holder` when all else of the group stands as wished, and nothing can be seen half."""
+        opening = [path for path in self.layout.opening(holder) if path in self.target]
+        for path in opening:
+            if path in self.group.foreign:
+                continue
+            if path not in self.keys:
+                self._create_opening(holder, path, paths)
+            elif self._differs(path) and self.decides:
+                self._repoint(path)
+
+    def _create_opening(self, holder: str, path: str, paths: list[str]) -> None:
+        if self.unsettled:
+            return  # what is unsettled has said what it waits for
+        if self.barred:
+            self._wait(self.barred, None)
+            return
+        closed = self._closed_since(holder)
+        due = self.clock.due(closed)
+        guarded = [other for other in paths if self._role(other) in (Role.PROTECTS, Role.RULE)]
+        # A reader that saw it open before it was closed must not now find another rule or protection.
+        same = all(
+            other in self.keys and other not in self.draft.changes and self.keys[other].since <= closed
+            for other in guarded
+        )
+        if due > 0 and not same:
+            self._wait("until no read sees it open any more", due)
+            return
+        self.draft.put(path, self.target[path])
+        self.guards_opening.discard(holder)
+
+    def _repoint(self, path: str) -> None:
+        """Let an opening key refer to something else, once that is surely read."""
+        if self.unsettled or self.draft.changes:
+            self._wait("until what it refers to was read", self.clock.read_time)
+            return
+        if self.barred:
+            self._wait(self.barred, None)
+            return
+        youngest = max(self.keys[other].since for other in self.keys if self._role(other) is not Role.OPENS)
+        due = self.clock.due(youngest) if self.layout.reads_halves else 0.0
+        if due > 0:
+            self._wait("until what it refers to was read", due)
+            return
+        self.draft.put(path, self.target[path])
+
+
+def _is_old(standing: Standing, group: Group) -> bool:
+    """Whether anything of the group stood when this process began to look, or was opened since."""
+    records, tree = standing.mirror.records, standing.mirror.tree
+    if group.guard is not None and group.guard.created <= records.first_at:
+        return True
+    if any(held.created <= tree.first_at for held in group.shared.values()):
+        return True
+    return bool(group.shared_gone)
+
+
+class ServerSteps:
+    """The servers of this cluster in one group on their way to its wish."""
+
+    def __init__(self, group: Group, draft: Draft, clock: Clock, layout: Layout, *, hold: bool) -> None:
+        """`hold`: nothing is removed."""
+        self.group, self.draft, self.clock, self.layout, self.hold = group, draft, clock, layout, hold
+        self.waits: list[Wait] = []
+
+    @property
+    def brings(self) -> bool:
+        """Whether a server comes."""
+        return any(isinstance(change, Create) for change in self.draft.changes.values())
+
+    def run(self, wished: Mapping[str, str], retiring: frozenset[str], *, may_enter: bool) -> None:
+        """Draft what may change now."""
+        stand, wish = self._by_holder(self.group.mine), self._by_holder(wished)
+        foreign = self._by_holder(self.group.foreign)
+        for holder in sorted(wish):
+            if holder in foreign or (holder not in stand and not may_enter):
+                continue
+            for path in wish[holder]:
+                self.draft.put(path, wished[path])
+            for path in stand.get(holder, ()):
+                if path not in wished:
+                    self.draft.drop(path)
+        for holder in sorted(stand.keys() - wish.keys()):
+            if not self.hold and self._may_go(holder, stand, wish, retiring):
+                self._drop(stand[holder])
+
+    def leave(self) -> None:
+        """All of this cluster's servers go."""
+        self._drop(self.group.mine)
+
+    def _drop(self, paths: Iterable[str]) -> None:
+        for path in sorted(paths):
+            self.draft.drop(path)
+
+    def _by_holder(self, keys: Iterable[str]) -> dict[str, list[str]]:
+        holders: dict[str, list[str]] = {}
+        for path in sorted(keys):
+            place = self.layout.place(path)
+            if place is not None and place.cluster is not None:
+                holders.setdefault(place.holder, []).append(path)
+        return holders
+
+    def _may_go(
+        self, holder: str, stand: Mapping[str, list[str]], wish: Mapping[str, list[str]], retiring: frozenset[str]
+    ) -> bool:
+        """A server that still lives goes only when a reader surely knows another one of its backend."""
+        if holder not in retiring or not self.layout.reads_halves:
+            return True
+        backend = holder.rpartition("/")[0]
+        heirs = [other for other in wish if other.rpartition("/")[0] == backend]
+        if not heirs:
+            return True
+        known = [max(self.group.mine[path].since for path in stand[other]) for other in heirs if other in stand]
+        due = min((self.clock.due(since) for since in known), default=self.clock.read_time)
+        if due > 0:
+            self.waits.append(Wait(self.group.name, "until the new servers were read", due))
+        return due <= 0
