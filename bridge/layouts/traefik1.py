@@ -1,0 +1,207 @@
+"""The key layout that Traefik 1.7 reads."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+
+from bridge.labels.rules import parse_rule, write_rule
+from bridge.layouts import RouteLayout
+from bridge.layouts.traefik1_guard import check, escape_value, unescape_value
+from bridge.model.keys import STANDING, Entry, Place, Role, Wish, escape, group_name, route_name, server_cluster
+from bridge.model.keys import server_name as server_key
+from bridge.model.route import Backend, Frontend, Kind, Matcher, RateLimit, Route, Rule, Server
+
+_PLACES = 1 << 17  # paths remembered: more than a tree holds that Traefik still reads in minutes
+
+# What keeps requests away below `frontends/<f>/`. Lists may stand as a leaf or as children.
+_PROTECTS = re.compile(
+    r"(auth|whitelist|redirect)/.*|(basicauth|entrypoints)(/.*)?|passtlscert|headers/(allowedhosts(/.*)?|ssl.*)", re.S
+)
+
+
+class Traefik1:
+    """Traefik 1.7's layout; it holds nothing."""
+
+    name = "traefik1"
+    reads_halves = True
+
+    def entries(self, route: Route, cluster: str) -> tuple[Entry, ...]:
+        """All keys of `route` as `cluster` wants them, sorted by path. Raises ValueError as `check`."""
+        keys = sorted(_keys(route, cluster))
+        entries = tuple(Entry(path, escape_value(text), _origin(path), _placed(path)) for path, text in keys)
+        check(entries)
+        return entries
+
+    def wish(self, route: Route, cluster: str) -> Wish:
+        """The same keys, shared and own apart. Raises ValueError as `check`."""
+        entries = self.entries(route, cluster)
+        backend = _backend_name(route)
+        return Wish(
+            group=group_name(backend),
+            shared={entry.path: entry.value for entry in entries if entry.place.cluster is None},
+            own={entry.path: entry.value for entry in entries if entry.place.cluster is not None},
+            retiring=frozenset(_server(backend, cluster, identity) for identity in route.retiring),
+            title=route.title,
+        )
+
+    def place(self, path: str) -> Place | None:
+        """What a key at `path` below the prefix is; None outside `frontends/<name>` and `backends/<name>`."""
+        return _place(path)
+
+    def opening(self, holder: str) -> tuple[str, ...]:
+        """The paths of the keys that open `holder`, whether they stand or not; none for what opens nothing."""
+        return (f"{holder}/backend",) if holder.startswith("frontends/") else ()
+
+    def hosts(self, keys: Mapping[str, str]) -> frozenset[str]:
+        """The hosts that the rules among `keys` (path: stored value) ask for, patterns as they are written.
+
+        In lower case, patterns too: Traefik lowers them before it compiles them. What is no rule asks for nothing.
+        """
+        rules = (value for path, value in keys.items() if (place := _place(path)) and place.role is Role.RULE)
+        return frozenset(host for value in rules for host in _hosts(value))
+
+    def standing(self) -> Mapping[str, str]:
+        """The backstop's keys: it takes the hosts nobody asks for, so that a frontend without its rule gets none."""
+        return {
+            f"backends/{STANDING}/loadbalancer/method": "wrr",
+            f"frontends/{STANDING}/backend": STANDING,
+            f"frontends/{STANDING}/priority": "1",
+            f"frontends/{STANDING}/routes/main/rule": write_rule(Rule((Matcher(Kind.PATH_PREFIX, ("/",)),))),
+        }
+
+    def tree_prefix(self, prefix: str, store_kind: str) -> str:
+        """`/traefik/` on etcd, `traefik/` on Consul: the only forms that Traefik 1.7 finds by its default flags.
+
+        Raises ValueError when nothing of `prefix` is left without outer slashes.
+        """
+        inner = prefix.strip("/")
+        if not inner:
+            raise ValueError("Traefik reads no tree without a prefix")
+        return f"{inner}/" if store_kind == "consul" else f"/{inner}/"
+
+
+TRAEFIK1: RouteLayout = Traefik1()
+
+
+# What a path says.
+
+
+@lru_cache(_PLACES)
+def _place(path: str) -> Place | None:
+    kind, _, below = path.partition("/")
+    name, _, rest = below.partition("/")
+    if kind not in ("frontends", "backends") or not name:
+        return None
+    group, holder = group_name(name), f"{kind}/{name}"
+    if kind == "frontends":
+        return Place(group, holder, _frontend_role(rest))
+    servers, _, server_path = rest.partition("/")
+    server, slash, _ = server_path.partition("/")
+    if servers != "servers" or not slash:
+        return Place(group, holder, Role.REST)
+    cluster = server_cluster(server)
+    # A server that names no cluster was written by hand: nobody's own, so nobody counts it among its servers.
+    return Place(group, f"{holder}/servers/{server}", Role.SERVER if cluster else Role.REST, cluster)
+
+
+def _frontend_role(rest: str) -> Role:
+    if rest == "backend":
+        return Role.OPENS
+    if rest.startswith("routes/") and rest.endswith("/rule") and rest.count("/") == 2:
+        return Role.RULE
+    return Role.PROTECTS if _PROTECTS.fullmatch(rest) else Role.REST
+
+
+def _hosts(value: str) -> tuple[str, ...]:
+    try:
+        rule = parse_rule(unescape_value(value))
+    except ValueError:
+        return ()
+    asking = (matcher for matcher in rule.matchers if matcher.kind in (Kind.HOST, Kind.HOST_REGEXP))
+    return tuple(host.lower() for matcher in asking for host in matcher.values)
+
+
+# What a route asks for, as paths and plain texts.
+
+
+def _backend_name(route: Route) -> str:
+    return route_name(route.service, route.stack)
+
+
+def _server(backend: str, cluster: str, identity: str) -> str:
+    return f"backends/{backend}/servers/{server_key(cluster, identity)}"
+
+
+def _keys(route: Route, cluster: str) -> Iterator[tuple[str, str]]:
+    backend = _backend_name(route)
+    for frontend in route.frontends:
+        yield from _frontend_keys(route_name(route.service, route.stack, frontend.segment), frontend, backend)
+    yield from _backend_keys(backend, route.backend)
+    for server in _distinct(route.servers):
+        yield from _server_keys(_server(backend, cluster, server.identity), server)
+
+
+def _frontend_keys(name: str, frontend: Frontend, backend: str) -> Iterator[tuple[str, str]]:
+    base = f"frontends/{name}"
+    yield f"{base}/backend", backend
+    yield f"{base}/routes/main/rule", write_rule(frontend.rule)
+    if frontend.priority is not None:
+        yield f"{base}/priority", str(frontend.priority)
+    if not frontend.pass_host_header:
+        yield f"{base}/passhostheader", "false"
+    if frontend.rate_limit:
+        yield from _rate_limit_keys(f"{base}/ratelimit", frontend.rate_limit)
+
+
+def _rate_limit_keys(base: str, limit: RateLimit) -> Iterator[tuple[str, str]]:
+    yield f"{base}/extractorfunc", limit.extractor
+    for name, rate in limit.sets:
+        inner = f"{base}/rateset/{escape(name)}"
+        yield f"{inner}/period", f"{rate.period}s"
+        yield f"{inner}/average", str(rate.average)
+        yield f"{inner}/burst", str(rate.burst)
+
+
+def _backend_keys(name: str, backend: Backend) -> Iterator[tuple[str, str]]:
+    base = f"backends/{name}"
+    # Always there: a backend without any key hands its requests to a shorter rule, one without servers says 503.
+    yield f"{base}/loadbalancer/method", backend.method
+    if backend.sticky:
+        # Never with a cookie's name below it: a key that is leaf and directory keeps Traefik from starting.
+        yield f"{base}/loadbalancer/stickiness", "true"
+    if backend.breaker:
+        yield f"{base}/circuitbreaker/expression", backend.breaker
+
+
+def _distinct(servers: tuple[Server, ...]) -> tuple[Server, ...]:
+    """The first of those that share a url: Traefik takes them for one server, with the weight of either."""
+    first: dict[str, Server] = {}
+    for server in servers:
+        first.setdefault(_url(server), server)
+    return tuple(first.values())
+
+
+def _server_keys(base: str, server: Server) -> Iterator[tuple[str, str]]:
+    yield f"{base}/url", _url(server)
+    if server.weight != 1:
+        yield f"{base}/weight", str(server.weight)
+
+
+def _url(server: Server) -> str:
+    host = f"[{server.host}]" if ":" in server.host else server.host
+    return f"{server.scheme}://{host}:{server.port}"
+
+
+def _placed(path: str) -> Place:
+    place = _place(path)
+    if place is None:
+        raise ValueError(f"{path}: no key that a route consists of")
+    return place
+
+
+def _origin(path: str) -> str:
+    if "/servers/" in path:
+        return "containers"
+    return "layout" if path.endswith(("/backend", "/loadbalancer/method")) else "labels"
