@@ -137,6 +137,13 @@ def _sort_records(records: Side, me: str, of: Callable[[str], Group]) -> None:
                 group_seen.others_gone = max(group_seen.others_gone, lost.since)
 
 
+def unclaimed(records: Side) -> frozenset[str]:
+    """The groups that have a guard and no claim: somebody has still to clear them."""
+    names = [named(path) for path in records.held]
+    claimed = {name.group for name in names if name.kind == "claim"}
+    return frozenset(name.group for name in names if name.kind == "guard") - claimed
+
+
 def by_role(keys: Mapping[str, str], role: Role, layout: Layout) -> dict[str, str]:
     """Those of `keys` (path: value) that have this role."""
     found = {}

@@ -95,6 +95,7 @@ class Plan:
     unchanged: int  # keys that stand and shall stand as they are
     removed: int  # servers of this cluster that go without another coming for them
     servers: int  # servers of this cluster that stand
+    farewell: tuple[Delete, ...] = ()  # what a leaving cluster deletes in its last transaction, with its leader key
 
     @property
     def done(self) -> bool:
@@ -163,7 +164,8 @@ class _Planner:
     def plan(self) -> Plan:
         for name in sorted(self.standing.groups.keys() | self.wishes.keys()):
             self._group(self.standing.groups.get(name) or Group(name), self.wishes.get(name))
-        self._presence()
+        if not self.terms.leaving:
+            self._presence()
         servers = {
             place.holder
             for group in self.standing.groups.values()
@@ -178,6 +180,7 @@ class _Planner:
             self.unchanged,
             self.removed,
             len(servers),
+            self._farewell(),
         )
 
     def _group(self, group: Group, wish: Wish | None) -> None:
@@ -555,10 +558,6 @@ class _Planner:
         """Say that this cluster publishes here, with the first change and when it says something new."""
         path = presence_path(self.me)
         held = self.records.held.get(path)
-        if self.terms.leaving:
-            if held is not None and not self.units and not self.waits:
-                self.units.append(Unit("", "leave", (Delete(self._record(path), held.revision),)))
-            return
         seen = read_presence(held.value) if held else None
         changing = bool(self.units) or (seen is None and self._claims_anything())
         if not changing and (seen is None or seen.read_time >= self.my_read_time):
@@ -569,6 +568,11 @@ class _Planner:
         draft.put(path, value)
         if draft.changes:
             self.units.insert(0, Unit("", "presence", tuple(draft.changes.values())))
+
+    def _farewell(self) -> tuple[Delete, ...]:
+        path = presence_path(self.me)
+        held = self.records.held.get(path)
+        return (Delete(self._record(path), held.revision),) if self.terms.leaving and held else ()
 
     def _claims_anything(self) -> bool:
         return any(group.claim_of(self.me) for group in self.standing.groups.values())

@@ -1,0 +1,79 @@
+"""Leases are kept alive by a thread that does nothing else, so that no slow read or write lets one end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from threading import Event, Lock, Thread
+from types import TracebackType
+from typing import Self
+
+from bridge.model.change import FOR_EVER, LeaseName
+from bridge.stores.base import Store, StoreError
+
+REPLICA_TTL = 10  # seconds; of a replica's leadership
+
+
+class Keeper:
+    """Renews what it was given at a third of each TTL, until the `with` block ends."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._due: dict[LeaseName, float] = {}  # on the monotonic clock
+        self._lock = Lock()
+        self._wake = Event()
+        self._ended = False
+        self._thread = Thread(target=self._run, name="leases", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._ended = True
+        self._wake.set()
+        self._thread.join()
+
+    def keep(self, names: Iterable[LeaseName]) -> None:
+        """Grant, or adopt, these leases and renew them from now on. Raises StoreError."""
+        for name in names:
+            with self._lock:
+                known = name in self._due
+            if not known:
+                self._store.ensure(name)
+                with self._lock:
+                    self._due[name] = _next(name)
+        self._wake.set()
+
+    def forget(self) -> None:
+        """A lease may have been lost: grant all afresh with the next `keep`."""
+        with self._lock:
+            self._due.clear()
+
+    def _run(self) -> None:
+        while not self._ended:
+            now = time.monotonic()
+            with self._lock:
+                due = [name for name, at in self._due.items() if at <= now]
+            if due:
+                self._renew(due)
+            with self._lock:
+                rest = min(self._due.values(), default=now + 60) - time.monotonic()
+            self._wake.wait(max(0.05, min(rest, 60)))
+            self._wake.clear()
+
+    def _renew(self, due: list[LeaseName]) -> None:
+        try:
+            lost = self._store.renew(due)
+        except StoreError:
+            return  # tried again at once: whoever needs the store hears of it from its own calls
+        with self._lock:
+            for name in due:
+                if name in self._due:
+                    self._due[name] = _next(name)
+            for name in lost:
+                self._due.pop(name, None)
+
+
+def _next(name: LeaseName) -> float:
+    return time.monotonic() + (60.0 if name.ttl == FOR_EVER else name.ttl / 3)
