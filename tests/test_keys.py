@@ -20,8 +20,9 @@ from bridge.model.keys import (
     unescape,
 )
 
-# Hostile first: separators, what escapes are made of, slashes, capitals, then any character, halves of pairs included.
-SHORT = st.text(st.sampled_from("_-.a2fA/%é\ud83d\ude00") | st.characters(), max_size=6)
+# Separators, what escapes are made of, slashes, capitals, halves of surrogate pairs; or any characters at all.
+HOSTILE = "_-.a2fA/%é\ud83d\ude00"
+SHORT = st.text(st.sampled_from(HOSTILE), max_size=6) | st.text(st.characters(), max_size=6)
 PART = SHORT.filter(bool)
 CAPITALS = st.booleans()
 WORD = st.text(st.sampled_from("abz09"), min_size=1, max_size=4)
@@ -61,7 +62,7 @@ def test_names_that_differ_in_case_stay_two_for_a_reader_that_merges_them(part: 
     assert escape(part, capitals=False).lower() != escape(part.lower(), capitals=False).lower()
 
 
-@given(st.text(st.sampled_from("._-a2fFé") | st.characters(), max_size=8))
+@given(st.text(st.sampled_from("._-a2fFé"), max_size=8))
 def test_what_is_no_escaped_part_is_refused_and_never_read_as_one(name: str) -> None:
     try:
         part = unescape(name)

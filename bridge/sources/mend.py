@@ -231,7 +231,7 @@ def _written(value: Json, deepest: int = DEEPEST) -> str:
         return "…"
     if isinstance(value, list):
         return "[" + ",".join(_nested(part, deepest) for part in value) + "]"
-    pairs = (f"{_nested(key, deepest)}:{_nested(value[key], deepest)}" for key in sorted(value))
+    pairs = (f"{_nested(key, deepest)}:{_nested(value[key], deepest)}" for key in value)
     return "{" + ",".join(pairs) + "}"
 
 
