@@ -319,6 +319,11 @@ def test_what_would_freeze_traefik_is_not_unescaped(value: str) -> None:
         unescape_value(value)
 
 
+def test_a_text_that_utf8_cannot_carry_never_leaves() -> None:
+    with pytest.raises(ValueError, match="surrogates"):
+        with_frontend(Frontend("", Rule((Matcher(Kind.PATH, ("/\ud800",)),))))
+
+
 def test_every_escape_of_the_template_is_understood() -> None:
     assert unescape_value(r"\b\t\n\f\r\"\\\u00e9\U0001f600") == '\b\t\n\f\r"\\é😀'
 
@@ -546,6 +551,8 @@ odd_routes = st.one_of(
 
 
 def assert_harmless(entries: tuple[Entry, ...]) -> None:
+    paths = [entry.path for entry in entries]
+    assert not [path for path in paths if any(other.startswith(f"{path}/") for other in paths)]
     for entry in entries:
         assert harmful(entry.path, entry.value) is None
         assert re.fullmatch(r"(frontends|backends)(/[A-Za-z0-9_.-]+)+", entry.path)

@@ -26,7 +26,7 @@ _MEANT = {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r", '"': '"', "\\":
 
 def escape_value(text: str) -> str:
     """`text` as a value that Traefik reads as `text`. Raises ValueError where UTF-8 cannot carry it."""
-    text.encode()
+    text.encode()  # refuses half a surrogate pair
     return _MUST_ESCAPE.sub(lambda found: _SHORT.get(found[0]) or f"\\u{ord(found[0]):04x}", text)
 
 
@@ -78,9 +78,6 @@ def harmful(path: str, value: str) -> str | None:
 
 def _check_whole(keys: Mapping[str, str]) -> None:
     directories = {directory for path in keys for directory in _directories(path)}
-    # A leaf that is a directory too keeps Traefik from starting, now and then.
-    if both := sorted(directories & keys.keys()):
-        raise ValueError(f"{both[0]}: leaf and directory at once")
     for path, value in keys.items():
         if missing := [needed for needed in _needs(path, value) if needed not in keys and needed not in directories]:
             raise ValueError(f"{path} without {missing[0]}")
@@ -189,7 +186,8 @@ _RATE = 10**9  # Traefik's limiter counts whole nanoseconds from request to requ
 
 _BACKSTOP_PRIORITY = f"frontends/{STANDING}/priority"
 
-# All that is ever written, and what each may hold; a fault is answered, or raised as ValueError.
+# All that is ever written, and what each may hold; a fault is answered, or raised as ValueError. None is a directory
+# of another: a key that is both keeps Traefik from starting, now and then.
 _WRITTEN: Mapping[str, Callable[[str], Fault]] = {
     "backends/*/circuitbreaker/expression": _expression,
     "backends/*/loadbalancer/method": _one_of("wrr", "drr"),
