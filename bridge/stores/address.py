@@ -64,8 +64,9 @@ def parse_address(url: str, kinds: tuple[str, ...]) -> StoreAddress:
 
 def _without_login(url: str) -> str:
     """`url` with whatever stands before its last `@` cut out: a password may hold any character."""
-    scheme, slashes, rest = url.rpartition("@")[0].partition("://")
-    return f"{scheme}{slashes}…@{url.rpartition('@')[2]}" if rest else url.rpartition("@")[2]
+    login, at, shown = url.rpartition("@")
+    scheme = re.match(r"[a-z0-9+]*://", login)
+    return f"{scheme[0] if scheme else ''}…@{shown}" if at else url
 
 
 def _endpoint(text: str, url: str) -> Endpoint:
@@ -94,6 +95,6 @@ def _prefix(path: str, url: str) -> str:
     prefix = path.strip("/") or DEFAULT_PREFIX
     if re.search(r"[?#\s]", prefix) or "//" in prefix:
         raise UsageError(OPTION, url, f"{prefix!r} is no prefix; write Traefik's, such as {DEFAULT_PREFIX}")
-    if "bridge/".startswith(prefix):  # our records would lie below it, and each would wake Traefik
-        raise UsageError(OPTION, url, f"the prefix {prefix!r} would hold the bridge's own records; use another")
+    if "bridge/".startswith(prefix) or prefix.startswith("bridge/"):  # each record would wake Traefik
+        raise UsageError(OPTION, url, f"below the prefix {prefix!r} the bridge keeps its own records; use another")
     return prefix

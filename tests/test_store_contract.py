@@ -1,0 +1,402 @@
+"""What every store promises; each store runs all of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from threading import Thread
+
+import pytest
+
+from bridge.model.change import FOR_EVER, Check, Create, Delete, Item, LeaseName, Transaction, Update
+from bridge.stores.base import LeaseLost, Refused, Store, Unavailable
+from tests.grounds import LASTING, Ground, commit, create, standing
+
+OTHER = LeaseName("fleet", 900)
+SHORT = LeaseName("c/a", 2)
+
+
+@pytest.fixture
+def store(ground: Ground) -> Iterator[Store]:
+    """A client that has ensured LASTING and OTHER."""
+    store = ground.client()
+    store.ensure(LASTING)
+    store.ensure(OTHER)
+    yield store
+    store.close()
+
+
+# Reading
+
+
+def test_a_reading_names_all_that_stands_below_its_prefix_and_nothing_else(ground: Ground, store: Store) -> None:
+    for name in ("in/a", "in/b", "in", "inn/a", "im/z"):
+        create(store, ground.prefix + name)
+    reading = store.read(ground.prefix + "in/")
+    assert reading.prefix == ground.prefix + "in/"
+    assert reading.whole
+    assert sorted(reading.items) == [ground.prefix + "in/a", ground.prefix + "in/b"]
+
+
+def test_a_reading_of_nothing_is_empty_and_has_a_revision(ground: Ground, store: Store) -> None:
+    reading = store.read(ground.prefix + "nothing/")
+    assert reading.items == {}
+    assert reading.revision > 0
+
+
+def test_a_reading_is_as_new_as_the_last_write_and_says_its_revision(ground: Ground, store: Store) -> None:
+    item = create(store, ground.prefix + "a", "one")
+    reader = ground.client()
+    reader.know([LASTING.family])
+    reading = reader.read(ground.prefix)
+    assert reading.items == {ground.prefix + "a": item}
+    assert reading.revision == item.revision == item.created
+
+
+def test_any_text_reads_back_as_it_was_written(ground: Ground, store: Store) -> None:
+    text = "ü\u0000 €\n\U0001f309"
+    create(store, ground.prefix + "ключ", text)
+    create(store, ground.prefix + "empty", "")
+    assert {name: item.value for name, item in standing(store, ground.prefix).items()} == {"ключ": text, "empty": ""}
+
+
+# Writing with a comparison
+
+
+def test_a_key_that_stands_is_not_created_again(ground: Ground, store: Store) -> None:
+    item = create(store, ground.prefix + "a", "first")
+    assert commit(store, Create(ground.prefix + "a", "second", OTHER)) is None
+    assert standing(store, ground.prefix) == {"a": item}
+
+
+def test_a_key_that_was_deleted_can_be_created_again_and_is_a_new_one(ground: Ground, store: Store) -> None:
+    first = create(store, ground.prefix + "a")
+    assert commit(store, Delete(ground.prefix + "a", first.revision)) is not None
+    second = create(store, ground.prefix + "a")
+    assert second.created > first.created
+
+
+def test_a_write_from_a_stale_read_changes_nothing(ground: Ground, store: Store) -> None:
+    read = create(store, ground.prefix + "a", "one")
+    assert commit(store, Update(ground.prefix + "a", "two", LASTING, read.revision, LASTING)) is not None
+    before = store.read(ground.prefix)
+    other = ground.client()
+    other.ensure(LASTING)
+    assert commit(other, Update(ground.prefix + "a", "three", LASTING, read.revision, LASTING)) is None
+    assert store.read(ground.prefix) == before
+
+
+def test_a_key_that_changed_is_not_deleted(ground: Ground, store: Store) -> None:
+    read = create(store, ground.prefix + "a", "one")
+    ground.write(ground.prefix + "a", "an operator's")
+    assert commit(store, Delete(ground.prefix + "a", read.revision)) is None
+    assert standing(store, ground.prefix)["a"].value == "an operator's"
+
+
+def test_a_key_that_went_is_neither_updated_nor_deleted(ground: Ground, store: Store) -> None:
+    read = create(store, ground.prefix + "a")
+    ground.erase(ground.prefix + "a")
+    assert commit(store, Update(ground.prefix + "a", "w", LASTING, read.revision, LASTING)) is None
+    assert commit(store, Delete(ground.prefix + "a", read.revision)) is None
+    assert standing(store, ground.prefix) == {}
+
+
+def test_one_failed_comparison_stops_the_whole_transaction(ground: Ground, store: Store) -> None:
+    read = create(store, ground.prefix + "a")
+    changes = (
+        Create(ground.prefix + "new", "v", LASTING),
+        Update(ground.prefix + "a", "w", LASTING, read.revision - 1, LASTING),
+    )
+    assert commit(store, *changes) is None
+    assert standing(store, ground.prefix) == {"a": read}
+
+
+def test_a_check_holds_while_the_key_stands_as_it_was_read(ground: Ground, store: Store) -> None:
+    fence = create(store, ground.prefix + "fence")
+    check = (Check(ground.prefix + "fence", fence.revision),)
+    assert commit(store, Create(ground.prefix + "a", "v", LASTING), checks=check) is not None
+    ground.write(ground.prefix + "fence", "v")
+    assert commit(store, Create(ground.prefix + "b", "v", LASTING), checks=check) is None
+    ground.erase(ground.prefix + "fence")
+    assert commit(store, Create(ground.prefix + "b", "v", LASTING), checks=check) is None
+    assert set(standing(store, ground.prefix)) == {"a"}
+
+
+def test_a_check_on_absence_holds_while_the_key_is_absent(ground: Ground, store: Store) -> None:
+    check = (Check(ground.prefix + "closed", 0),)
+    assert commit(store, Create(ground.prefix + "a", "v", LASTING), checks=check) is not None
+    create(store, ground.prefix + "closed")
+    assert commit(store, Create(ground.prefix + "b", "v", LASTING), checks=check) is None
+
+
+def test_checks_may_repeat_and_may_name_a_changed_key(ground: Ground, store: Store) -> None:
+    read = create(store, ground.prefix + "a")
+    check = Check(ground.prefix + "a", read.revision)
+    change = Update(ground.prefix + "a", "w", LASTING, read.revision, LASTING)
+    assert commit(store, change, checks=(check, check)) is not None
+    assert commit(store, change, checks=(check, check)) is None
+
+
+def test_checks_alone_are_answered_and_change_nothing(ground: Ground, store: Store) -> None:
+    read = create(store, ground.prefix + "a")
+    reading = commit(store, checks=(Check(ground.prefix + "a", read.revision),))
+    assert reading is not None
+    assert reading.items == {}
+    assert commit(store, checks=(Check(ground.prefix + "a", 0),)) is None
+    assert store.read(ground.prefix).revision == read.revision
+
+
+def test_of_many_writers_at_once_none_loses_an_increment(ground: Ground, store: Store) -> None:
+    """Four threads on two clients count one key up, each by a comparison."""
+    create(store, ground.prefix + "count", "0")
+    second = ground.client()
+    second.ensure(LASTING)
+
+    def count_up(client: Store) -> None:
+        done = 0
+        while done < 10:
+            item = standing(client, ground.prefix)["count"]
+            change = Update(ground.prefix + "count", str(int(item.value) + 1), LASTING, item.revision, LASTING)
+            done += commit(client, change) is not None
+
+    threads = [Thread(target=count_up, args=(client,)) for client in (store, store, second, second)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert standing(store, ground.prefix)["count"].value == "40"
+
+
+# What a commit answers
+
+
+def test_a_commit_answers_what_a_reading_would(ground: Ground, store: Store) -> None:
+    kept = create(store, ground.prefix + "kept", "one")
+    gone = create(store, ground.prefix + "gone")
+    moved = create(store, ground.prefix + "moved")
+    answer = commit(
+        store,
+        Create(ground.prefix + "new", "v", OTHER),
+        Update(ground.prefix + "kept", "two", LASTING, kept.revision, LASTING),
+        Delete(ground.prefix + "gone", gone.revision),
+        Update(ground.prefix + "moved", "v", OTHER, moved.revision, LASTING),
+    )
+    assert answer is not None
+    assert not answer.whole
+    assert answer.items[ground.prefix + "gone"] is None
+    reading = store.read(ground.prefix)
+    assert {key: item for key, item in answer.items.items() if item is not None} == reading.items
+    assert answer.revision == reading.revision
+
+
+def test_all_of_a_transaction_happens_at_one_revision(ground: Ground, store: Store) -> None:
+    before = create(store, ground.prefix + "a")
+    changes = [Create(f"{ground.prefix}{name}", "v", LASTING) for name in "bcd"]
+    assert commit(store, *changes) is not None
+    revisions = {item.revision for name, item in standing(store, ground.prefix).items() if name != "a"}
+    assert revisions == {before.revision + 1}
+
+
+def test_a_key_keeps_its_birth_over_updates_and_moves(ground: Ground, store: Store) -> None:
+    first = create(store, ground.prefix + "a")
+    for value, lease in (("two", LASTING), ("two", OTHER), ("three", LASTING)):
+        item = standing(store, ground.prefix)["a"]
+        answer = commit(store, Update(ground.prefix + "a", value, lease, item.revision, item.lease))
+        assert answer is not None
+        new = answer.items[ground.prefix + "a"]
+        assert new == Item(value, first.created, item.revision + 1, lease)
+        assert standing(store, ground.prefix)["a"] == new
+
+
+# Leases
+
+
+def test_a_lease_that_is_not_renewed_takes_its_keys_along_at_once(ground: Ground, store: Store) -> None:
+    store.ensure(SHORT)
+    create(store, ground.prefix + "stays")
+    assert commit(store, *(Create(f"{ground.prefix}{name}", "v", SHORT) for name in "abc")) is not None
+    before = store.read(ground.prefix).revision
+    ground.let_pass(SHORT.ttl + 0.1, until=lambda: len(standing(store, ground.prefix)) < 4)
+    after = store.read(ground.prefix)
+    assert list(after.items) == [ground.prefix + "stays"]
+    assert after.revision == before + 1
+    assert store.remaining(SHORT) is None
+
+
+def test_a_key_that_moved_lives_with_its_new_lease_alone(ground: Ground, store: Store) -> None:
+    read = create(store, ground.prefix + "a")
+    assert commit(store, Update(ground.prefix + "a", "v", OTHER, read.revision, LASTING)) is not None
+    ground.end(LASTING)
+    assert set(standing(store, ground.prefix)) == {"a"}
+    ground.end(OTHER)
+    assert standing(store, ground.prefix) == {}
+
+
+def test_a_lease_is_adopted_by_whoever_knows_its_name(ground: Ground, store: Store) -> None:
+    """A restarted bridge finds its keys alive, and changes nothing by ensuring twice."""
+    item = create(store, ground.prefix + "a")
+    restarted = ground.client()
+    for _ in range(2):
+        restarted.ensure(LASTING)
+    assert standing(restarted, ground.prefix) == {"a": item}
+    assert commit(restarted, Create(ground.prefix + "b", "v", LASTING)) is not None
+    assert restarted.read(ground.prefix).revision == item.revision + 1
+
+
+def test_a_lease_that_ended_is_granted_anew(ground: Ground, store: Store) -> None:
+    create(store, ground.prefix + "a")
+    ground.end(LASTING)
+    assert standing(store, ground.prefix) == {}
+    store.ensure(LASTING)
+    create(store, ground.prefix + "a")
+
+
+def test_renewing_names_the_leases_that_were_lost_and_grants_none(ground: Ground, store: Store) -> None:
+    never = LeaseName("c/never", 60)
+    assert store.renew(()) == ()
+    assert store.renew((LASTING, OTHER)) == ()
+    ground.end(OTHER)
+    assert store.renew((never, LASTING, OTHER)) == (never, OTHER)
+    assert store.remaining(OTHER) is None
+    assert store.remaining(never) is None
+
+
+def test_a_renewed_lease_lives_its_whole_time_again(ground: Ground, store: Store) -> None:
+    lease = LeaseName("c/a", 100)
+    store.ensure(lease)
+    ground.let_pass(3, until=lambda: rest(store, lease) <= 97)
+    store.renew((lease,))
+    assert 97 < rest(store, lease) <= 100
+
+
+def test_ensuring_a_living_lease_renews_it(ground: Ground, store: Store) -> None:
+    lease = LeaseName("c/a", 100)
+    store.ensure(lease)
+    ground.let_pass(3, until=lambda: rest(store, lease) <= 97)
+    store.ensure(lease)
+    assert 97 < rest(store, lease) <= 100
+
+
+def rest(store: Store, lease: LeaseName) -> float:
+    seconds = store.remaining(lease)
+    assert seconds is not None
+    return seconds
+
+
+def test_a_lease_for_ever_does_not_end(ground: Ground, store: Store) -> None:
+    lease = LeaseName("standing", FOR_EVER)
+    store.ensure(lease)
+    assert store.remaining(lease) == math.inf
+    assert store.renew((lease,)) == ()
+    create(store, ground.prefix + "guard", "1", lease)
+    assert standing(store, ground.prefix)["guard"].lease == lease
+
+
+def test_a_write_on_a_lost_lease_writes_nothing_and_says_so(ground: Ground, store: Store) -> None:
+    create(store, ground.prefix + "a", lease=OTHER)
+    ground.end(LASTING)
+    changes = (Create(ground.prefix + "b", "v", OTHER), Create(ground.prefix + "c", "v", LASTING))
+    with pytest.raises(LeaseLost):
+        commit(store, *changes)
+    assert set(standing(store, ground.prefix)) == {"a"}
+
+
+def test_a_failed_comparison_comes_before_a_lost_lease(ground: Ground, store: Store) -> None:
+    create(store, ground.prefix + "a", lease=OTHER)
+    ground.end(LASTING)
+    assert commit(store, Create(ground.prefix + "a", "v", LASTING)) is None
+
+
+def test_all_leases_of_a_known_family_are_recognised(ground: Ground, store: Store) -> None:
+    """Whatever their TTL; one of an unknown family keeps one strange name until the family is known."""
+    longer, stranger = LeaseName("c/a", 700), LeaseName("c/b", 60)
+    for lease in (longer, stranger):
+        store.ensure(lease)
+    create(store, ground.prefix + "longer", lease=longer)
+    create(store, ground.prefix + "stranger", lease=stranger)
+    create(store, ground.prefix + "strange too", lease=stranger)
+    reader = ground.client()
+    reader.know(["c/a"])
+    leases = {name: item.lease for name, item in standing(reader, ground.prefix).items()}
+    assert leases["longer"] == longer
+    unknown = leases["stranger"]
+    assert unknown is not None
+    assert unknown == leases["strange too"]
+    assert unknown.family.startswith("?")
+    assert unknown.ttl == 0
+    reader.know(["c/b"])
+    assert standing(reader, ground.prefix)["stranger"].lease == stranger
+    assert standing(reader, ground.prefix)["longer"].lease == longer
+
+
+def test_a_plain_write_takes_the_lease_off(ground: Ground, store: Store) -> None:
+    """So an operator's word outlives the bridge."""
+    item = create(store, ground.prefix + "a", "ours")
+    ground.write(ground.prefix + "a", "his")
+    assert standing(store, ground.prefix)["a"] == Item("his", item.created, item.revision + 1, None)
+    ground.end(LASTING)
+    assert set(standing(store, ground.prefix)) == {"a"}
+
+
+def test_a_key_without_lease_can_be_adopted(ground: Ground, store: Store) -> None:
+    ground.write(ground.prefix + "a", "his")
+    item = standing(store, ground.prefix)["a"]
+    assert item.lease is None
+    assert commit(store, Update(ground.prefix + "a", "ours", LASTING, item.revision, None)) is not None
+    ground.end(LASTING)
+    assert standing(store, ground.prefix) == {}
+
+
+# Limits
+
+
+def test_a_transaction_at_the_limit_of_operations_is_taken_and_one_above_is_refused(
+    ground: Ground, store: Store
+) -> None:
+    limit = store.limits.operations // store.limits.create
+    changes = [Create(f"{ground.prefix}{number}", "v", LASTING) for number in range(limit + 1)]
+    with pytest.raises(Refused):
+        commit(store, *changes)
+    assert standing(store, ground.prefix) == {}
+    assert commit(store, *changes[:limit]) is not None
+
+
+def test_checks_count_towards_the_limit_of_operations(ground: Ground, store: Store) -> None:
+    limit = store.limits.operations // store.limits.check
+    checks = tuple(Check(f"{ground.prefix}{number}", 0) for number in range(limit))
+    assert commit(store, checks=checks) is not None
+    with pytest.raises(Refused):
+        commit(store, Create(ground.prefix + "a", "v", LASTING), checks=checks)
+
+
+def test_a_transaction_as_large_as_the_limit_is_taken_and_a_much_larger_one_is_refused(
+    ground: Ground, store: Store
+) -> None:
+    """Also where its keys are long and many: a store may count more than what `size` counts."""
+    keys = [f"{ground.prefix}{number:0>400}" for number in range(store.limits.operations // store.limits.create)]
+    value = "v" * (store.limits.size // len(keys) - len(keys[0]))
+    assert commit(store, *(Create(key, value, LASTING) for key in keys)) is not None
+    with pytest.raises(Refused):
+        commit(store, Create(ground.prefix + "large", "v" * (store.limits.size * 2), LASTING))
+
+
+def test_a_key_that_is_changed_twice_in_one_transaction_is_refused(ground: Ground, store: Store) -> None:
+    with pytest.raises(Refused):
+        commit(store, Create(ground.prefix + "a", "one", LASTING), Create(ground.prefix + "a", "two", LASTING))
+    assert standing(store, ground.prefix) == {}
+
+
+# The end
+
+
+def test_a_closed_store_answers_nothing(ground: Ground) -> None:
+    store = ground.client()
+    store.ensure(LASTING)
+    store.close()
+    store.close()
+    with pytest.raises(Unavailable):
+        store.read(ground.prefix)
+    with pytest.raises(Unavailable):
+        store.commit(Transaction((), ()))
+    with pytest.raises(Unavailable):
+        store.renew((LASTING,))
