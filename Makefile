@@ -1,0 +1,36 @@
+# make demo: see it work · make test: run everything · both need Python 3.11 or newer and bring the rest themselves.
+
+PYTHON = python3
+BIN = .venv/bin
+PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet install
+
+.PHONY: test lint types demo clean
+
+test: .venv/with-test
+	$(BIN)/pytest
+
+lint: .venv/with-test
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: .venv/with-test
+	$(BIN)/mypy
+
+demo: .venv/with-demo
+	$(BIN)/bridge demo
+
+clean:
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find bridge tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+
+# Installed again only when what is to be installed has changed. Of the virtual environment's Python only its being
+# there counts: it is a link, and its time is that of the system's Python.
+.venv/with-%: setup.cfg pyproject.toml | .venv/bin/python
+	$(PIP) --editable '.[$*]'
+	@touch $@
+
+# Taken away again where it fails: a half-made one would pass for made.
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "$(PYTHON) is $$($(PYTHON) --version 2>&1): needs Python 3.11 or newer; try make PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
