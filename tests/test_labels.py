@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from ipaddress import ip_address
 
 import pytest
@@ -268,13 +269,15 @@ class TestPatterns:
         )
     )
     def test_whatever_is_taken_compiles(self, pieces: list[str]) -> None:
-        """Python's own engine knows all that is taken here, but classes by name."""
+        """Python's own engine knows all that is taken here, by one other name, but classes by name."""
         text = "".join(pieces)
         try:
             check_expression(text)
         except ValueError:
             return
-        re.compile(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # of sets that Python may nest one day
+            re.compile(re.sub(r"\\(.)", lambda escape: escape[0].replace("z", "Z"), text))
 
     def test_braces_are_paired_as_traefiks_router_pairs_them(self) -> None:
         assert split_pattern("/a/{x:[a-z]{2}}/{y}") == ("/a/", "x:[a-z]{2}", "/", "y", "")
