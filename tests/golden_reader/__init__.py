@@ -5,6 +5,7 @@ Built from recordings of the real Traefik (`tests/golden/traefik1`), and checked
 
 from tests.golden_reader.answering import EVERYBODY_ANSWERS, Answer, Reply, Upstream
 from tests.golden_reader.configuration import Configuration, Refused, configure
+from tests.golden_reader.counting import Counting
 from tests.golden_reader.flags import Store
 from tests.golden_reader.halves import HalvesReader
 from tests.golden_reader.reading import Raw, read, requests
@@ -14,6 +15,7 @@ __all__ = [
     "EVERYBODY_ANSWERS",
     "Answer",
     "Configuration",
+    "Counting",
     "HalvesReader",
     "Raw",
     "Refused",

@@ -18,6 +18,7 @@ from tests.golden_reader.flags import ENTRY_POINTS
 from tests.golden_reader.losses import status_range
 from tests.golden_reader.objects import Auth, Backend, BasicAuth, Frontend, Headers, HealthCheck, Redirect, WhiteList
 from tests.golden_reader.rules import Changes, Request, Rule, go_regex, go_replacement, parse_rule
+from tests.golden_reader.text import canonical_header
 from tests.golden_reader.urls import Url, parse_url
 
 _SPOKEN = ("http", "https", "h2c")
@@ -255,7 +256,7 @@ def _log_in_headers(auth: Auth, request: Request) -> dict[str, str]:
     """What the backend is told of the user."""
     if auth.basic is None:
         return {}
-    told = {auth.header_field: _user(auth.basic, request) or ""} if auth.header_field else {}
+    told = {canonical_header(auth.header_field): _user(auth.basic, request) or ""} if auth.header_field else {}
     return told | ({"Authorization": ""} if auth.basic.remove_header else {})
 
 

@@ -52,7 +52,7 @@ from tests.golden_reader.text import (
 )
 
 T = TypeVar("T")
-_NO_HEADERS: Mapping[str, str] = {}
+NO_HEADERS: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class Configuration:
         host: str,
         path: str,
         method: str = "GET",
-        headers: Mapping[str, str] = _NO_HEADERS,
+        headers: Mapping[str, str] = NO_HEADERS,
         entry_point: str = "http",
         body_bytes: int = 0,
         upstream: Upstream = EVERYBODY_ANSWERS,

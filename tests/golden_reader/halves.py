@@ -16,16 +16,21 @@ class HalvesReader:
     def __init__(self, prefix: str, store: Store) -> None:
         self._prefix = prefix
         self._store = store
-        self.configuration: Configuration | Refused = Configuration({}, {})
+        self.configuration = Configuration({}, {})
         """What it serves: of the last reading that ended and was taken."""
         self.refused: Refused | None = None
         """Why the last reading that ended was not taken, if it was not."""
 
     def run(self, tree: Callable[[], Mapping[str, str]]) -> Iterator[None]:
-        """One reading. Each request sees `tree` as it stands when it is sent; a pause comes before each."""
+        """One reading. Each request sees `tree` as it stands when it is sent; a pause comes before each.
+
+        Whoever does not come to the end of it has not changed what is served.
+        """
         names, value = asked(tree)
         raw = yield from requests(names, value, self._prefix, self._store)
         found = configure(raw)
+        if self.refused and self.refused.verdict == "dead":
+            return  # nobody is left who would apply it
         if isinstance(found, Refused):
             self.refused = found
         else:

@@ -7,13 +7,13 @@ Traefik lists names first and fetches values one by one. So a change that lands 
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Collection, Generator
 from dataclasses import dataclass, field
 
 from tests.golden_reader.flags import Store
 from tests.golden_reader.text import comma_items
 
-Names = Callable[[str], Iterable[str]]
+Names = Callable[[str], Collection[str]]
 Value = Callable[[str], str | None]
 Pauses = Generator[None, None, None]
 
@@ -204,8 +204,12 @@ class _Asking:
 
     def names(self, path: str) -> tuple[str, ...]:
         """The first segments of the keys below `path`, as they stand now."""
-        root, asked = self.raw.root + path, self._key(path)
-        below = {key.removeprefix(root).split("/", 1)[0] for key in self.all_names(asked) if key != asked}
+        asked = self._key(path)
+        listed = self.all_names(asked)
+        if not listed:
+            return ()
+        root = self.raw.root + path
+        below = {key.removeprefix(root).split("/", 1)[0] for key in listed if key != asked}
         if self.store is Store.ETCD:  # its client takes such keys for its own locks
             below = {name for name in below if "___lock" not in name}
         found = tuple(sorted(below))
@@ -217,9 +221,10 @@ class _Asking:
         """The requests on one object."""
         for request in requests:
             yield
+            if isinstance(request, str):
+                self.value(base + request)
+                continue
             match request:
-                case str():
-                    self.value(base + request)
                 case If(path, then):
                     if (self.names if path.endswith("/") else self.value)(base + path):
                         yield from self.all_of(base, then)
