@@ -113,7 +113,15 @@ def _with_route(verdict: Verdict, service: Service, asked: Asked, policy: Policy
             Setting("servers", f"{len(found.servers)} of {of}", f"health {policy.health.value}"),
         ),
         problems=(*verdict.problems, *found.problems),
-        route=Route(service.name, service.stack, asked.frontends, asked.backend, found.servers, found.retiring),
+        route=Route(
+            service.name,
+            service.stack,
+            asked.frontends,
+            asked.backend,
+            found.servers,
+            found.retiring,
+            unchecked=service.kind == EXTERNAL,
+        ),
     )
 
 

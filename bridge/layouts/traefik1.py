@@ -43,6 +43,7 @@ class Traefik1:
             shared={entry.path: entry.value for entry in entries if entry.place.cluster is None},
             own={entry.path: entry.value for entry in entries if entry.place.cluster is not None},
             retiring=frozenset(_server(backend, cluster, identity) for identity in route.retiring),
+            unchecked=route.unchecked,
             title=route.title,
         )
 

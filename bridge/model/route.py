@@ -92,6 +92,7 @@ class Route:
     backend: Backend
     servers: tuple[Server, ...]  # sorted by identity; empty: requests are answered with 503
     retiring: tuple[str, ...] = ()  # identities whose container still lives but which shall get nothing; sorted
+    unchecked: bool = False  # of external servers nobody says when they die: whoever left the list counts as alive
 
     @property
     def title(self) -> str:

@@ -305,7 +305,8 @@ class _Planner:
         """Draft this cluster's servers."""
         servers = ServerSteps(group, own, self.clock, self.layout, hold=self.hold)
         if merges:
-            servers.run(wish.own, wish.retiring, may_enter=enters)
+            standing = {place.holder for path in group.mine if (place := self.layout.place(path))}
+            servers.run(wish.own, standing if wish.unchecked else wish.retiring, may_enter=enters)
         else:
             servers.leave()
         self.waits.extend(servers.waits)

@@ -13,7 +13,7 @@ Nothing is remembered between passes: each plans afresh from ages on this proces
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 
 from bridge.model.change import Change, Check, Create, Delete, LeaseName, Update
@@ -343,7 +343,7 @@ class ServerSteps:
         """Whether a server comes."""
         return any(isinstance(change, Create) for change in self.draft.changes.values())
 
-    def run(self, wished: Mapping[str, str], retiring: frozenset[str], *, may_enter: bool) -> None:
+    def run(self, wished: Mapping[str, str], retiring: Set[str], *, may_enter: bool) -> None:
         """Draft what may change now."""
         stand, wish = self._by_holder(self.group.mine), self._by_holder(wished)
         foreign = self._by_holder(self.group.foreign)
@@ -376,7 +376,7 @@ class ServerSteps:
         return holders
 
     def _may_go(
-        self, holder: str, stand: Mapping[str, list[str]], wish: Mapping[str, list[str]], retiring: frozenset[str]
+        self, holder: str, stand: Mapping[str, list[str]], wish: Mapping[str, list[str]], retiring: Set[str]
     ) -> bool:
         """A server that still lives goes only when a reader surely knows another one of its backend."""
         if holder not in retiring or not self.layout.reads_halves:
