@@ -20,11 +20,11 @@ def rules(values: st.SearchStrategy[str], least: int) -> st.SearchStrategy[Rule]
     return st.builds(Rule, st.lists(matchers, min_size=least, max_size=4).map(tuple))
 
 
-plain_text = st.from_regex(r"[a-z0-9/{}]([a-z0-9./{}:-]?[a-z0-9./{}-])*", fullmatch=True)
+plain_text = st.text("ab09./{}-", min_size=1, max_size=8)
 odd_text = st.text(st.one_of(st.sampled_from(':;, \t\u3000{}aé/.\\"'), st.characters()), max_size=8)
 
 
-@given(rules(plain_text | odd_text, least=0))
+@given(rules(plain_text | plain_text.map(":".join) | odd_text, least=0))
 def test_a_rule_reads_back_as_itself_or_cannot_be_written(given_rule: Rule) -> None:
     try:
         text = write_rule(given_rule)
