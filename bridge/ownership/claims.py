@@ -112,6 +112,8 @@ def _sort_key(path: str, held: Held, place: Place, group: Group, me: str) -> Non
         (group.shared if family in SHARED_FAMILIES else group.foreign)[path] = held
     elif place.cluster == me:
         (group.mine if family == cluster_family(me) else group.foreign)[path] = held
+    elif held.lease is None:
+        group.foreign[path] = held
     else:
         group.others.setdefault(place.cluster, set()).add(place.holder)
 
@@ -157,12 +159,15 @@ def by_role(keys: Mapping[str, str], role: Role, layout: Layout) -> dict[str, st
 def may_merge(wish: Mapping[str, str], target: Mapping[str, str], layout: Layout) -> bool:
     """Whether servers of a cluster with this wish may stand where `target` routes.
 
-    They must have a host in common, and `target` must protect by each key that the wish protects by.
+    They must have a host in common, and `target` must protect by each key that the wish protects by. A wish that
+    protects anything merges into no group that is open in further ways: there nothing of it would protect.
     """
     if wish == target:
         return True
     protects = by_role(wish, Role.PROTECTS, layout)
     if any(target.get(path) != value for path, value in protects.items()):
+        return False
+    if protects and not by_role(target, Role.OPENS, layout).keys() <= wish.keys():
         return False
     rules, target_rules = by_role(wish, Role.RULE, layout), by_role(target, Role.RULE, layout)
     return rules == target_rules or bool(layout.hosts(rules) & layout.hosts(target_rules))

@@ -1,0 +1,556 @@
+"""Random histories of several clusters on one store in memory, over the real planning code.
+
+Every step of a bridge (a reading, a transaction) is one event, and between any two of them anything may happen: another
+bridge's step, a change of the world, a crash, a stall, the end of a lease, an operator's hand, one request of a Traefik
+that reads key by key. A history is told wholly by its seed.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from bridge.layouts.traefik1 import TRAEFIK1
+from bridge.leases import REPLICA_TTL
+from bridge.model.change import Check, Committed, Create, Delete, LeaseName, Transaction, Update
+from bridge.model.keys import STANDING, Publisher, Role, Wish
+from bridge.ownership.claims import may_merge
+from bridge.ownership.mirror import Mirror
+from bridge.ownership.pack import fenced, pack
+from bridge.ownership.plan import Plan, ReadTime, Terms, lease_names, plan
+from bridge.ownership.records import (
+    FLEET,
+    STANDING_FAMILY,
+    Leader,
+    claim_path,
+    cluster_family,
+    leader_path,
+    named,
+    read_claim,
+    read_leader,
+    replica_family,
+    write_leader,
+)
+from bridge.stores.base import LeaseLost, OutcomeUnknown
+from bridge.stores.memory import Fault, Memory, MemoryServer
+from tests.golden_reader import Configuration, HalvesReader, Store
+
+TREE, RECORDS = "traefik/", "bridge/traefik/"
+READ_TIME = 4.0  # seconds; every reader finishes within it
+TTL = 60  # seconds
+QUIET = 400.0  # seconds: enough for every lease to end and every step to follow
+HOSTS = ("a.local", "b.local", "a.local,b.local")
+USERS = ("u:{SHA}one", "u:{SHA}two")
+GROUPS = ("app__shop", "web__shop")
+UNKNOWN_HOST = "nobody.asks.for.this"
+
+Mutation = Callable[[Transaction, MemoryServer], Transaction]
+
+
+def honest(transaction: Transaction, _server: MemoryServer) -> Transaction:
+    """Nothing is left out."""
+    return transaction
+
+
+def without_comparing(part: str) -> Mutation:
+    """A bridge that forgets one comparison: of the keys whose name holds `part`."""
+
+    def blind(transaction: Transaction, server: MemoryServer) -> Transaction:
+        items = Memory(server).read("").items
+
+        def now(key: str) -> int:
+            item = items.get(key)
+            return item.revision if item else 0
+
+        checks = tuple(check for check in transaction.checks if part not in check.key)
+        changes = []
+        for change in transaction.changes:
+            if part in change.key and now(change.key):
+                match change:
+                    case Create(key, value, lease):
+                        changes.append(Update(key, value, lease, now(key), _lease_of(server, key)))
+                        continue
+                    case Update(key, value, lease):
+                        changes.append(Update(key, value, lease, now(key), _lease_of(server, key)))
+                        continue
+                    case Delete(key):
+                        changes.append(Delete(key, now(key)))
+                        continue
+            elif part in change.key and isinstance(change, Delete):
+                continue
+            changes.append(change)
+        return Transaction(checks, tuple(changes))
+
+    return blind
+
+
+def _lease_of(server: MemoryServer, key: str) -> LeaseName | None:
+    item = server._items.get(key)
+    return item.lease if item else None
+
+
+@dataclass
+class Cluster:
+    """What one Rancher environment wants now, and wanted before."""
+
+    name: str
+    wishes: dict[str, Wish] = field(default_factory=dict)
+    history: dict[str, list[Wish]] = field(default_factory=dict)
+    leaving: bool = False
+
+    def want(self, wish: Wish) -> None:
+        """Another wish for a group."""
+        self.wishes[wish.group] = wish
+        self.history.setdefault(wish.group, []).append(wish)
+
+
+class Bridge:
+    """One process: its own mirror and clock readings, the real plan, packing and fence."""
+
+    def __init__(self, history: History, cluster: Cluster, replica: str) -> None:
+        self.history, self.cluster, self.name = history, cluster, replica
+        self.publisher = Publisher(TRAEFIK1, TREE, RECORDS, cluster.name)
+        self.stalled = False
+        self.restart()
+
+    def restart(self) -> None:
+        """A new process of the same name."""
+        self.history.count += 1
+        self.token = f"t{self.history.count}"
+        self.replica = f"{self.name}.{self.token}"
+        self.store = Memory(self.history.server)
+        self.lease = LeaseName(replica_family(self.cluster.name, self.replica), REPLICA_TTL)
+        self.store.know((cluster_family(self.cluster.name), FLEET, STANDING_FAMILY, self.lease.family))
+        self.mirror = Mirror.empty(TREE, RECORDS)
+        self.idle = False
+        self.stalled = False
+        self.last: Plan | None = None
+        self.steps = self._run()
+
+    def terms(self) -> Terms:
+        return Terms("e", "1", TTL, ReadTime(READ_TIME), self.cluster.leaving)
+
+    def renew(self) -> None:
+        """What the lease thread does."""
+        if not self.stalled and self.mirror.tree.read_at:
+            self.store.renew((self.lease, *lease_names(self.mirror, self.publisher, self.terms())))
+
+    def _fold(self, prefix: str) -> None:
+        self.mirror = self.mirror.fold(self.store.read(prefix), self.history.now)
+
+    def _run(self) -> Iterator[None]:
+        while True:
+            self._fold(RECORDS)
+            yield
+            self._fold(TREE)
+            yield
+            due = plan(self._wishes(), self.mirror, self.publisher, self.terms(), self.history.now)
+            self.last = due
+            if (due.units or due.farewell) and self._may_lead():
+                try:
+                    yield from self._commit(due)
+                except (LeaseLost, OutcomeUnknown):
+                    yield
+            else:
+                self.idle = True
+                yield
+                self.idle = False
+
+    def _wishes(self) -> Mapping[str, Wish]:
+        if self.cluster.leaving:
+            return {}
+        return {**self.cluster.wishes, STANDING: Wish(STANDING, TRAEFIK1.standing(), {}, title=STANDING)}
+
+    def _leader(self) -> tuple[int, str]:
+        held = self.mirror.records.held.get(leader_path(self.cluster.name))
+        leader = read_leader(held.value) if held else None
+        return (held.revision if held else 0), (leader.token if leader else "")
+
+    def _may_lead(self) -> bool:
+        revision, token = self._leader()
+        return revision == 0 or token == self.token
+
+    def fence(self) -> Create | Check:
+        """That this process leads."""
+        key = RECORDS + leader_path(self.cluster.name)
+        revision, token = self._leader()
+        if revision and token == self.token:
+            return Check(key, revision)
+        return Create(key, write_leader(Leader(self.replica, "e", self.token)), self.lease)
+
+    def _commit(self, due: Plan) -> Iterator[None]:
+        for name in (self.lease, *lease_names(self.mirror, self.publisher, self.terms())):
+            self.store.ensure(name)
+        if not due.units:
+            if due.waits:
+                self.idle = True
+                yield
+                self.idle = False
+                return
+            yield
+            fence = self.fence()
+            goodbye = (fence,) if isinstance(fence, Create) else (*due.farewell, Delete(fence.key, fence.revision))
+            self._send(Transaction((), goodbye))
+            return
+        for packed in pack(due.units, self.store.limits, self.fence()):
+            yield  # here the process may stand still for as long as it likes, its plan in its hands
+            if not self._send(fenced(packed.transaction, self.fence())):
+                for unit in packed.units if len(packed.units) > 1 else ():
+                    yield
+                    (alone,) = pack((unit,), self.store.limits, self.fence())
+                    self._send(fenced(alone.transaction, self.fence()))
+            if packed.cut:
+                return
+
+    def _send(self, transaction: Transaction) -> bool:
+        history = self.history
+        transaction = history.mutation(transaction, history.server)
+        before = history.tree()
+        answer = self.store.commit(transaction)
+        history.after_commit(before)
+        if isinstance(answer, Committed):
+            self.mirror = self.mirror.fold(answer.reading, history.now)
+            return True
+        return False
+
+
+class Reader:
+    """One Traefik, reading."""
+
+    def __init__(self, history: History) -> None:
+        self.history = history
+        self.halves = HalvesReader("traefik", Store.CONSUL)
+        self.begin()
+
+    def begin(self) -> None:
+        self.began = self.history.now
+        self.excused = self.history.now < self.history.excused_until or self.history.is_broken()
+        self.steps = self.halves.run(self.history.tree)
+
+    def step(self) -> None:
+        """One request, and a judgement at the end of a reading."""
+        if next(self.steps, self) is self:
+            if not (self.excused or self.history.now < self.history.excused_until or self.history.is_broken()):
+                self.history.judge(self.halves)
+            else:
+                self.history.judge_catch_all(self.halves)
+            self.begin()
+
+    def finish_by(self, when: float) -> None:
+        """No reading takes longer than a read-time."""
+        reading = self.steps
+        while self.began + READ_TIME <= when and self.steps is reading:
+            self.step()
+
+
+class Violation(AssertionError):
+    """A promise was broken."""
+
+
+class History:
+    """One random history."""
+
+    def __init__(
+        self,
+        seed: int,
+        *,
+        clusters: int = 2,
+        replicas: int = 1,
+        mutation: Mutation = honest,
+        hands: bool = True,
+        losses: bool = True,
+        detaches: bool = True,
+    ) -> None:
+        self.random = random.Random(seed)
+        self.now = 1000.0
+        self.server = MemoryServer(lambda: self.now, plain_write_detaches=detaches)
+        self.mutation, self.hands, self.losses = mutation, hands, losses
+        self.count = 0
+        self.excused_until = 0.0
+        self.fleet_lives = False
+        self.foreign: dict[str, tuple[str, int]] = {}  # what the operator wrote: value and revision
+        self.clusters = [Cluster(f"c{number}") for number in range(clusters)]
+        for cluster in self.clusters:
+            self._change_world(cluster)
+        self.bridges = [Bridge(self, cluster, f"r{n}") for cluster in self.clusters for n in range(replicas)]
+        self.readers = [Reader(self) for _ in range(2)]
+
+    # The store, as everybody sees it
+
+    def items(self) -> Mapping[str, object]:
+        return self.server._items
+
+    def tree(self) -> Mapping[str, str]:
+        """All keys of Traefik's, and their values."""
+        self.server._expire()
+        return {key: item.value for key, item in self.server._items.items() if key.startswith(TREE)}
+
+    def claims(self, group: str) -> list[tuple[int, str, Mapping[str, str]]]:
+        """The claims of a group, oldest first."""
+        found = []
+        for key, item in self.server._items.items():
+            name = named(key.removeprefix(RECORDS)) if key.startswith(RECORDS) else None
+            if name and name.kind == "claim" and name.group == group:
+                found.append((item.created, name.cluster, read_claim(item.value) or {}))
+        return sorted(found, key=lambda claim: claim[:2])
+
+    # What happens
+
+    def run(self, events: int) -> None:
+        """Random events, then peace, then the reckoning."""
+        for _ in range(events):
+            self._event()
+        self.settle()
+        self.reckon()
+
+    def _event(self) -> None:
+        dice = self.random.random()
+        bridge = self.random.choice(self.bridges)
+        if dice < 0.52:
+            self._step(bridge)
+        elif dice < 0.84:
+            self.random.choice(self.readers).step()
+        elif dice < 0.92:
+            self.pass_time(self.random.choice((0.01, 0.3, 1.0, 2.5)))
+        elif dice < 0.95:
+            self._change_world(bridge.cluster)
+        elif dice < 0.96:
+            bridge.restart()
+        elif dice < 0.97:
+            bridge.stalled = not bridge.stalled
+        elif dice < 0.975:
+            bridge.store.next_commit = self.random.choice(tuple(Fault))
+        elif dice < 0.98:
+            self.pass_time(self.random.choice((11.0, 25.0, 70.0)))
+        elif dice < 0.99:
+            if self.losses:
+                self._lose_lease()
+        elif self.hands:
+            self._use_hand()
+
+    def _step(self, bridge: Bridge) -> None:
+        if not bridge.stalled:
+            next(bridge.steps)
+
+    def pass_time(self, seconds: float) -> None:
+        """Readers finish in time; whoever lives renews."""
+        until = self.now + seconds
+        while self.now < until:
+            step = min(until - self.now, 1.0)
+            for reader in self.readers:
+                reader.finish_by(self.now + step)
+            self.now += step
+            for bridge in self.bridges:
+                bridge.renew()
+            lives = Memory(self.server).remaining(LeaseName(FLEET, TTL)) is not None
+            if self.fleet_lives and not lives:
+                self.excuse()
+            self.fleet_lives = lives
+
+    def is_broken(self) -> bool:
+        """Whether a shared key is missing that a living decider wishes: a hand or a lost lease took it, not a bridge."""
+        stands = self.tree()
+        if all(TREE + path in stands for group in GROUPS for _, _, keys in self.claims(group)[:1] for path in keys):
+            return False
+        self.excuse()
+        return True
+
+    def excuse(self) -> None:
+        """After the loss of what protects, a reading may be wrong until it was put back and read."""
+        self.excused_until = max(self.excused_until, self.now + 4 * READ_TIME)
+        for reader in self.readers:
+            reader.excused = True
+
+    def _change_world(self, cluster: Cluster) -> None:
+        group = self.random.choice(GROUPS)
+        if self.random.random() < 0.2:
+            cluster.wishes.pop(group, None)
+            return
+        before = cluster.wishes.get(group)
+        cluster.want(self._wish(cluster.name, group, before))
+
+    def _wish(self, cluster: str, group: str, before: Wish | None) -> Wish:
+        choose = self.random.choice
+        keep = before is not None and choose((True, False))
+        servers = {f"{cluster}--{n}" for n in range(4) if choose((True, False))}
+        own = {f"backends/{group}/servers/{name}/url": f"http://{cluster}{name[-1]}:80" for name in sorted(servers)}
+        gone = {path.rpartition("/")[0] for path in before.own if path not in own} if before else set()
+        retiring = frozenset(holder for holder in sorted(gone) if choose((True, False)))
+        if keep and before is not None:
+            return Wish(group, before.shared, own, retiring, group)
+        shared = {f"backends/{group}/loadbalancer/method": choose(("wrr", "drr"))}
+        for frontend in (group, f"{group}__x") if choose((True, False, False)) else (group,):
+            at = f"frontends/{frontend}"
+            shared[f"{at}/backend"] = group
+            path = ";PathPrefix:/x" if frontend != group else ""
+            shared[f"{at}/routes/main/rule"] = f"Host:{choose(HOSTS)}{path}"
+            if choose((True, False)):
+                shared[f"{at}/auth/basic/users"] = choose(USERS)
+            if choose((True, False, False)):
+                shared[f"{at}/whitelist/sourcerange"] = "10.0.0.0/8"
+        return Wish(group, shared, own, retiring, group)
+
+    def _lose_lease(self) -> None:
+        cluster = self.random.choice(self.clusters)
+        name = self.random.choice((LeaseName(cluster_family(cluster.name), TTL), LeaseName(FLEET, TTL)))
+        self.server.end(name)
+        self.excuse()
+
+    def _use_hand(self) -> None:
+        keys = sorted(self.tree())
+        if not keys:
+            return
+        key = self.random.choice(keys)
+        if self.random.random() < 0.5:
+            self.server.erase(key)
+            self.foreign.pop(key, None)
+        else:
+            value = self.tree()[key]
+            self.server.write(key, value)
+            if self.server._items[key].lease is None:
+                self.foreign[key] = (value, self.server._items[key].revision)
+        self.excuse()
+
+    # What must hold
+
+    def after_commit(self, before: Mapping[str, str]) -> None:
+        """No transaction takes away a shared key that a living decider wishes; no foreign key changes."""
+        after = self.tree()
+        for key in before.keys() - after.keys():
+            place = TRAEFIK1.place(key.removeprefix(TREE))
+            claims = self.claims(place.group) if place and place.cluster is None else []
+            if claims and key.removeprefix(TREE) in claims[0][2]:
+                raise Violation(f"{key} was taken away while {claims[0][1]} claims it")
+        for key, (value, revision) in self.foreign.items():
+            item = self.server._items.get(key)
+            if item is None or (item.value, item.revision) != (value, revision):
+                raise Violation(f"the operator's {key} was changed")
+
+    def judge(self, halves: HalvesReader) -> None:
+        """What a Traefik serves: nothing opened without its protection, nobody's servers under less than asked for."""
+        served = halves.configuration
+        if halves.refused is not None:
+            raise Violation(f"Traefik takes nothing: {halves.refused.reason}")
+        assert isinstance(served, Configuration)
+        for live in served.live:
+            if live.name == STANDING:
+                continue
+            rules = [route.rule for route in served.frontends[live.name].routes.values()]
+            if not rules:
+                raise Violation(f"{live.name} is open without a rule")
+            self._judge_protection(live.name, rules[0], served)
+        self.judge_catch_all(halves)
+
+    def _judge_protection(self, name: str, rule: str, served: Configuration) -> None:
+        frontend = served.frontends[name]
+        group = name.removesuffix("__x")
+        asked = [wish for cluster in self.clusters for wish in cluster.history.get(group, ())]
+        wished = [wish for wish in asked if wish.shared.get(f"frontends/{name}/routes/main/rule") == rule]
+        if not any(_protected(wish, name) <= frontend.protections for wish in wished):
+            raise Violation(f"{name} is open by {rule} with {sorted(frontend.protections)}: nobody asked for that")
+        for key, server in served.backends[frontend.backend].servers.items():
+            if f"{TREE}backends/{group}/servers/{key}/url" in self.foreign:
+                continue
+            cluster = next(one for one in self.clusters if server.url.startswith(f"http://{one.name}"))
+            if not any(_may_stand_behind(wish, name, frontend.protections) for wish in cluster.history[group]):
+                raise Violation(f"{server.url} is reached through {name} with {sorted(frontend.protections)}")
+
+    def judge_catch_all(self, halves: HalvesReader) -> None:
+        """However a reading went: no request for a host that nobody asks for reaches a server."""
+        served = halves.configuration
+        standing = [f"{TREE}frontends/{STANDING}/backend", f"{TREE}frontends/{STANDING}/routes/main/rule"]
+        if isinstance(served, Configuration) and STANDING in served.frontends and not any(
+            key in self.foreign for key in standing
+        ):
+            answer = served.answer(UNKNOWN_HOST, "/")
+            if answer.servers:
+                raise Violation(f"a request for {UNKNOWN_HOST} reached {sorted(answer.servers)}")
+
+    # Peace
+
+    def settle(self) -> None:
+        """Everybody lives and works until nobody has anything left to do."""
+        for bridge in self.bridges:
+            bridge.restart()
+        deadline = self.now + QUIET
+        rest = 0
+        while self.now < deadline:
+            for bridge in self.bridges:
+                for _ in range(400):
+                    next(bridge.steps)
+                    if bridge.idle:
+                        break
+            busy = any(self._is_busy(bridge) for bridge in self.bridges)
+            rest = 0 if busy else rest + 1
+            if rest > REPLICA_TTL + 2:
+                return
+            self.pass_time(1.0)
+        raise Violation("it does not come to rest")
+
+    def _is_busy(self, bridge: Bridge) -> bool:
+        if bridge.last is None:
+            return True
+        timed = any(wait.seconds is not None for wait in bridge.last.waits)
+        return timed or bool(bridge.last.units and bridge._may_lead())
+
+    def reckon(self) -> None:
+        """Exactly the wanted keys stand."""
+        wanted: dict[str, str] = {}
+        free: set[str] = set()  # groups whose shared keys an operator's key froze
+        for group in (*GROUPS, STANDING):
+            claims = self.claims(group)
+            wishes = {
+                cluster.name: wish
+                for cluster in self.clusters
+                if (wish := self.standing_or_wish(cluster, group)) is not None
+            }
+            if {name for _, name, _ in claims} != wishes.keys():
+                raise Violation(f"{group} is claimed by {claims}, wanted by {sorted(wishes)}")
+            if self._is_frozen(group):
+                free.add(group)
+            if claims:
+                decider = wishes[claims[0][1]]
+                wanted |= {TREE + path: value for path, value in decider.shared.items()}
+                for wish in wishes.values():
+                    if may_merge(wish.shared, decider.shared, TRAEFIK1):
+                        wanted |= {TREE + path: value for path, value in wish.own.items()}
+        stands = self.tree()
+        for key in sorted(wanted.keys() | stands.keys()):
+            place = TRAEFIK1.place(key.removeprefix(TREE))
+            if key in self.foreign or place is None or place.group in free or self._beside_foreign(key):
+                continue
+            if wanted.get(key) != stands.get(key):
+                raise Violation(f"{key} is {stands.get(key)!r}, wanted {wanted.get(key)!r}")
+
+    def standing_or_wish(self, cluster: Cluster, group: str) -> Wish | None:
+        if cluster.leaving:
+            return None
+        if group == STANDING:
+            return Wish(STANDING, TRAEFIK1.standing(), {})
+        return cluster.wishes.get(group)
+
+    def _is_frozen(self, group: str) -> bool:
+        places = (TRAEFIK1.place(key.removeprefix(TREE)) for key in self.foreign)
+        return any(place and place.group == group and place.role in (Role.OPENS, Role.PROTECTS) for place in places)
+
+    def _beside_foreign(self, key: str) -> bool:
+        return any(other.rpartition("/")[0] == key.rpartition("/")[0] and "/servers/" in key for other in self.foreign)
+
+
+def _protected(wish: Wish, frontend: str) -> frozenset[str]:
+    """What a wish asks for on a frontend, in the reader's words."""
+    kinds = {f"frontends/{frontend}/auth/basic/users": "auth", f"frontends/{frontend}/whitelist/sourcerange": "whitelist"}
+    return frozenset(kind for path, kind in kinds.items() if path in wish.shared)
+
+
+def _may_stand_behind(wish: Wish, frontend: str, protections: frozenset[str]) -> bool:
+    """Whether servers of a cluster with this wish may be reached through a frontend with these protections."""
+    if f"frontends/{frontend}/backend" in wish.shared:
+        return _protected(wish, frontend) <= protections
+    return not any(_protected(wish, other) for other in (wish.group, f"{wish.group}__x"))
+
+
+def claim_key(cluster: str, group: str) -> str:
+    """A claim's whole key."""
+    return RECORDS + claim_path(cluster, group)
