@@ -169,11 +169,10 @@ def _healthy(url: Url, check: HealthCheck, upstream: Upstream) -> bool:
 
 
 def _cookie(name: str, backend: Backend) -> str:
-    balancer = backend.load_balancer
-    if balancer.stickiness:
-        digest = hashlib.sha1(f"_TRAEFIK_BACKEND_{name}".encode()).hexdigest()
-        return balancer.stickiness.cookie_name or f"_{digest[:5]}"
-    return "_TRAEFIK_BACKEND" if balancer.sticky else ""
+    if backend.load_balancer.stickiness is None:
+        return ""
+    digest = hashlib.sha1(f"_TRAEFIK_BACKEND_{name}".encode()).hexdigest()
+    return backend.load_balancer.stickiness.cookie_name or f"_{digest[:5]}"
 
 
 def _allowed(white_list: WhiteList, request: Request) -> bool:
@@ -181,7 +180,10 @@ def _allowed(white_list: WhiteList, request: Request) -> bool:
     if white_list.use_x_forwarded_for and (forwarded := request.header("X-Forwarded-For")):
         clients = [part.strip() for part in forwarded.split(",")]
     ranges = [ipaddress.ip_network(source, strict=False) for source in white_list.source_range]
-    return any(ipaddress.ip_address(client) in each for client in clients for each in ranges)
+    try:
+        return any(ipaddress.ip_address(client) in each for client in clients for each in ranges)
+    except ValueError:  # a client that names itself so is not let in
+        return False
 
 
 def _redirected(redirect: Redirect, request: Request) -> str | None:

@@ -235,7 +235,8 @@ def _server(node: _Node) -> Server | None:
 
 def _load_balancer(node: _Node) -> LoadBalancer:
     method = node.text("/loadbalancer/method", "wrr")
-    stickiness = None
+    sticky = node.truth("/loadbalancer/sticky")
+    stickiness = Stickiness("_TRAEFIK_BACKEND") if sticky else None
     if node.truth("/loadbalancer/stickiness"):
         stickiness = Stickiness(
             node.text("/loadbalancer/stickiness/cookiename"),
@@ -243,9 +244,7 @@ def _load_balancer(node: _Node) -> LoadBalancer:
             node.truth("/loadbalancer/stickiness/httponly"),
             node.text("/loadbalancer/stickiness/samesite"),
         )
-    return LoadBalancer(
-        method if method.lower() in ("wrr", "drr") else "wrr", node.truth("/loadbalancer/sticky"), stickiness
-    )
+    return LoadBalancer(method if method.lower() in ("wrr", "drr") else "wrr", sticky, stickiness)
 
 
 def _max_conn(node: _Node) -> MaxConn:

@@ -223,7 +223,7 @@ class Headers:
     custom_frame_options_value: str = ""
     content_type_nosniff: bool = False
     browser_xss_filter: bool = False
-    custom_browser_xss_value: str = ""
+    custom_browser_xss_value: str = field(default="", metadata=_named("customBrowserXSSValue"))
     content_security_policy: str = ""
     public_key: str = ""
     referrer_policy: str = ""
