@@ -41,4 +41,5 @@ class Report:
     waits: tuple[Wait, ...] = ()  # that are left, for others to act
     leader: str = ""  # the replica that leads instead
     held: int = 0  # servers that the brake kept
+    servers: int = 0  # servers of this cluster that stood when the pass began
     seconds: float = 0.0

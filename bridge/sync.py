@@ -208,6 +208,7 @@ class _Pass:
             waits=last.waits,
             leader=leader,
             held=first.removed if hold else 0,
+            servers=first.servers,
             seconds=self.timing.now() - began,
         )
 
