@@ -6,6 +6,7 @@ import base64
 import http.client
 import importlib.util
 import json
+import os
 import shutil
 import signal
 import socket
@@ -128,16 +129,15 @@ class EtcdServer:
             self._process = None
 
     def freeze(self) -> None:
-        """It keeps its connections and answers nothing."""
-        self._signal(signal.SIGSTOP)
+        """It keeps its connections and answers nothing, from the moment this returns."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        os.waitpid(self._process.pid, os.WUNTRACED)  # some of its threads still answer after the signal was sent
 
     def thaw(self) -> None:
         """It goes on."""
-        self._signal(signal.SIGCONT)
-
-    def _signal(self, number: signal.Signals) -> None:
         assert self._process is not None
-        self._process.send_signal(number)
+        self._process.send_signal(signal.SIGCONT)
 
     def _arguments(self) -> list[str]:
         client, peer, metrics = self._ports

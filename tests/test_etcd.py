@@ -50,8 +50,8 @@ def opened() -> Iterator[Callable[..., Store]]:
 
 @pytest.fixture
 def short_of_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Calls wait half a second, so that tests of silence do not wait for longer."""
-    monkeypatch.setattr(etcd, "TIMEOUT", 0.5)
+    """Calls wait one second, so that tests of silence do not wait for longer."""
+    monkeypatch.setattr(etcd, "TIMEOUT", 1.0)
 
 
 def dead_endpoint() -> str:
@@ -215,7 +215,7 @@ def test_a_frozen_server_is_unavailable_within_the_time_out(own_etcd: EtcdServer
         began = time.monotonic()
         with pytest.raises(Unavailable, match="Deadline"):
             ask()
-        assert time.monotonic() - began < 0.5 + 1.0
+        assert time.monotonic() - began < 1.0 + 1.0
     own_etcd.thaw()
     assert store.renew((LASTING,)) == ()
 
@@ -241,7 +241,7 @@ def test_a_frozen_endpoint_is_passed_over(
     assert store.read("").revision == etcd_server.revision()
     began = time.monotonic()
     store.read("")
-    assert time.monotonic() - began < 0.5, "the frozen endpoint was asked again"
+    assert time.monotonic() - began < 1.0, "the frozen endpoint was asked again"
 
 
 def test_a_server_that_restarted_between_two_calls_is_found_again(
