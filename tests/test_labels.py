@@ -263,6 +263,7 @@ class TestPatterns:
         with pytest.raises(ValueError, match="regular expression"):
             check_expression(text)
 
+    @settings(deadline=None)
     @given(
         st.lists(
             st.sampled_from([*"abz09.-_^$*+?()|[]{}\\:=!<", "(?:", "[^", "{2}", r"\d", "a-z", "[a-z]"]), max_size=9
@@ -571,7 +572,7 @@ NAMES = st.one_of(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.dictionaries(NAMES, TEXTS, max_size=8), st.text(max_size=8), st.sampled_from(Publish))
 @example({"traefik.domain": ";"}, "web", Publish.SERVICE)
 def test_no_text_whatever_raises_or_leaves_an_invalid_value(
@@ -606,6 +607,7 @@ def check_value(kind: Kind, value: str) -> None:
         assert value.startswith("/")
 
 
+@settings(deadline=None)
 @given(st.ip_addresses())
 def test_every_address_is_read_as_itself(ip: object) -> None:
     text = str(ip)

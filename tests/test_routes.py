@@ -559,7 +559,7 @@ SERVICES = st.builds(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(SERVICES, max_size=3), st.sampled_from(Health))
 def test_no_world_whatever_raises_or_names_a_server_twice(services: list[Service], health: Health) -> None:
     for verdict in judge_all(Snapshot(tuple(services), ""), Policy(health=health)):
