@@ -257,7 +257,7 @@ class _Planner:
         wanted = wish.own if merges else {}
         self._differ(group, wish.title, None if frozen else target, decides, wanted)
         self._count_removed(group, wanted)
-        if shared.changes and not records and group.guard is None:
+        if not records and group.guard is None:
             records = self._bump(group)
         brings = any(isinstance(change, Create) for change in own.changes.values())
         checks = self._checks(group, decider, bool(records or shared.changes or brings))

@@ -1,0 +1,670 @@
+"""What `sync` promises, on a real etcd. Time is in a hurry: what a pass sleeps has passed at once."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bridge.model.change import LeaseName
+from bridge.model.keys import STANDING
+from bridge.model.problem import UsageError
+from bridge.model.world import Service
+from bridge.report import Outcome, Report
+from bridge.sources.document import snapshot
+from tests.publishing import (
+    ENVIRONMENT,
+    READ_TIME,
+    FailingStore,
+    Hurry,
+    Killed,
+    Publication,
+    container,
+    external,
+    keys,
+    service,
+    with_containers,
+    with_labels,
+    without_health,
+    world,
+)
+from tests.servers import EtcdServer, running_etcd
+from tests.worlds.generate import document
+
+VANISHES_WITHIN = 15.0  # seconds that etcd may take to end a lease of one second
+
+SHOES, SOCKS = service("shoes"), service("socks")
+STOCK = world(SHOES, SOCKS)
+SHOES_OPENING = "frontends/shoes__shop/backend"
+SHOES_METHOD = "backends/shoes__shop/loadbalancer/method"
+SHOES_SERVER = "backends/shoes__shop/servers/default--shoes-1/url"
+STANDING_KEYS = keys(world())
+
+_prefixes = itertools.count(1)
+
+
+@pytest.fixture
+def publication(etcd_server: EtcdServer) -> Iterator[Publication]:
+    with_prefix = Publication(etcd_server, f"sync{next(_prefixes)}/traefik")
+    yield with_prefix
+    with_prefix.close()
+
+
+def of(name: str, tree: Mapping[str, str]) -> dict[str, str]:
+    """The keys of one service."""
+    return {path: value for path, value in tree.items() if path.split("/")[1] == f"{name}__shop"}
+
+
+def without(tree: Mapping[str, str], paths: Collection[str]) -> dict[str, str]:
+    return {path: value for path, value in tree.items() if path not in paths}
+
+
+def servers(tree: Mapping[str, str]) -> set[str]:
+    """The addresses that requests may go to."""
+    return {value for path, value in tree.items() if path.endswith("/url")}
+
+
+def groups(records: Collection[str], kind: str) -> set[str]:
+    """The groups that have a record of this kind: c/default/claim or fleet/guard."""
+    return {path.removeprefix(f"{kind}/") for path in records if path.startswith(f"{kind}/")}
+
+
+def assert_settled(publication: Publication, *services: Service) -> None:
+    """Exactly what these services ask for stands, with our records of it, and nobody leads."""
+    assert publication.published() == keys(world(*services))
+    wanted = {STANDING, *(f"{one.name}__shop" for one in services)}
+    records = publication.recorded()
+    assert groups(records, "c/default/claim") == wanted
+    assert groups(records, "fleet/guard") == wanted
+    assert "c/default/presence" in records
+    assert len(records) == 2 * len(wanted) + 1
+
+
+# A sync, and another.
+
+
+def test_the_first_sync_publishes_all_that_is_asked_for_with_one_wake(publication: Publication) -> None:
+    since = publication.revision()
+    report = publication.sync(STOCK)
+    assert report.outcome is Outcome.DONE
+    assert publication.wakes(since) == [keys(STOCK)]
+    assert_settled(publication, SHOES, SOCKS)
+
+
+def test_every_key_lives_as_long_as_whom_it_is_for(publication: Publication) -> None:
+    """Servers, claims and presence with the cluster, shared keys with all clusters; guards and backstop for ever."""
+    publication.sync(STOCK, publication.settings(ttl=60))
+    for path, item in publication.held(publication.tree).items():
+        own, standing = "/servers/" in path, f"/{STANDING}/" in path
+        name = LeaseName("c/default", 60) if own else LeaseName("standing", 0) if standing else LeaseName("fleet", 60)
+        assert item.lease == name, path
+    for path, item in publication.held(publication.records).items():
+        name = LeaseName("standing", 0) if path.startswith("fleet/guard/") else LeaseName("c/default", 60)
+        assert item.lease == name, path
+
+
+def test_the_second_sync_writes_nothing_and_renews(publication: Publication) -> None:
+    """Not even the leader's key: the store's revision stands still."""
+    publication.sync(STOCK, publication.settings(ttl=60))
+    before, since = publication.everything(), publication.revision()
+    store = publication.client()
+    cluster, fleet = LeaseName("c/default", 60), LeaseName("fleet", 60)
+    eventually(lambda: max(store.remaining(cluster) or 0, store.remaining(fleet) or 0) < 59)
+
+    report = publication.sync(STOCK, publication.settings(ttl=60))
+
+    assert (report.outcome, report.written, report.transactions) == (Outcome.DONE, (), 0)
+    assert (store.remaining(cluster) or 0) >= 59
+    assert (store.remaining(fleet) or 0) >= 59
+    assert publication.moments(since) == []
+    assert publication.everything() == before
+
+
+def test_a_preview_tells_what_a_sync_does_and_writes_nothing(publication: Publication) -> None:
+    publication.sync(STOCK)
+    changed = world(without_health(SHOES, "shoes-1"), service("hats"))
+    since, store = publication.revision(), FailingStore(publication.client())
+    planned = publication.preview(changed, store=store)
+    assert publication.moments(since) == []
+    assert (store.commits, store.kept) == (0, [])
+    assert publication.sync(changed).differences == planned.differences
+
+
+def test_one_container_flips_and_only_its_keys_change_in_one_transaction(publication: Publication) -> None:
+    publication.sync(STOCK)
+    sick = world(without_health(SHOES, "shoes-2"), SOCKS)
+    base = "backends/shoes__shop/servers/default--shoes-2"
+
+    before, since = publication.everything(), publication.revision()
+    publication.sync(sick)
+    assert publication.wakes(since) == [without(keys(STOCK), {f"{base}/url", f"{base}/weight"})]
+    flipped = {publication.tree + path for path in (f"{base}/url", f"{base}/weight")}
+    assert publication.everything() == {key: item for key, item in before.items() if key not in flipped}
+
+    since = publication.revision()
+    publication.sync(STOCK)
+    assert publication.wakes(since) == [keys(STOCK)]
+
+
+def test_a_changed_label_changes_its_key_alone_in_place(publication: Publication) -> None:
+    publication.sync(STOCK)
+    before, since = publication.held(publication.tree), publication.revision()
+    publication.sync(world(with_labels(SHOES, backend_loadbalancer_method="wrr"), SOCKS))
+    assert publication.wakes(since) == [{**keys(STOCK), SHOES_METHOD: "wrr"}]
+    assert publication.held(publication.tree)[SHOES_METHOD].created == before[SHOES_METHOD].created
+
+
+def test_three_hundred_services_come_in_nearly_as_few_transactions_as_fit(publication: Publication) -> None:
+    seen = snapshot(document(services=300, containers=3), "a file")
+    since, store = publication.revision(), FailingStore(publication.client())
+    report = publication.sync(seen, publication.settings(environment=seen.environment), store=store)
+    assert publication.published() == keys(seen)
+    room = store.limits.operations - 1  # the leader is compared in each
+    fewest = math.ceil(len(report.written) / room)
+    assert len(publication.wakes(since)) <= 1.1 * fewest
+    again = publication.sync(seen, publication.settings(environment=seen.environment))
+    assert again.transactions == 0
+
+
+# A service goes.
+
+
+def test_a_removed_service_is_closed_a_read_time_before_the_rest_of_it_goes(publication: Publication) -> None:
+    publication.sync(STOCK)
+    since, hurry, times = publication.revision(), Hurry(), list[float]()
+    store = FailingStore(publication.client(), after=lambda _: times.append(hurry.now()))
+
+    report = publication.sync(world(SOCKS), store=store, hurry=hurry)
+
+    gone = of("shoes", keys(STOCK))
+    assert publication.wakes(since) == [without(keys(STOCK), {SHOES_OPENING}), without(keys(STOCK), gone)]
+    assert times[1] - times[0] >= READ_TIME
+    assert report.outcome is Outcome.DONE
+    assert_settled(publication, SOCKS)
+
+
+def test_a_removal_that_was_killed_between_its_steps_is_finished_by_the_next_sync(publication: Publication) -> None:
+    publication.sync(STOCK)
+    settings, store = publication.settings(), FailingStore(publication.client())
+    with pytest.raises(Killed):
+        publication.sync(world(SOCKS), settings, store=store, hurry=Hurry(meanwhile=store.die))
+    assert publication.published() == without(keys(STOCK), {SHOES_OPENING})
+    publication.bury(settings)
+
+    hurry = Hurry()
+    publication.sync(world(SOCKS), hurry=hurry)
+
+    assert sum(hurry.naps) > READ_TIME / 2, "it cannot know when the first process closed the service"
+    assert_settled(publication, SOCKS)
+
+
+def test_a_removed_service_that_comes_back_between_the_steps_is_opened_again(publication: Publication) -> None:
+    publication.sync(STOCK)
+    settings, store = publication.settings(), FailingStore(publication.client())
+    with pytest.raises(Killed):
+        publication.sync(world(SOCKS), settings, store=store, hurry=Hurry(meanwhile=store.die))
+    publication.bury(settings)
+    since = publication.revision()
+    publication.sync(STOCK)
+    assert publication.wakes(since) == [keys(STOCK)]
+    assert_settled(publication, SHOES, SOCKS)
+
+
+# Servers are replaced.
+
+
+OLD_LIST, NEW_LIST = ("192.0.2.1", "192.0.2.2"), ("192.0.2.3", "192.0.2.4")
+DRAINED = tuple(replace(one, labels={"traefik.weight": "0"}) for one in SHOES.containers)
+FRESH = (container("shoes-8", "10.42.0.8"), container("shoes-9", "10.42.0.9"))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param(external("bank", *OLD_LIST), external("bank", *NEW_LIST), id="an external service's list"),
+        pytest.param(SHOES, with_containers(SHOES, *DRAINED, *FRESH), id="drained containers"),
+    ],
+)
+def test_servers_that_still_live_go_a_read_time_after_those_that_replace_them_came(
+    publication: Publication, before: Service, after: Service
+) -> None:
+    """So whoever reads key by key always finds one."""
+    publication.sync(world(before))
+    since, hurry, times = publication.revision(), Hurry(), list[float]()
+    store = FailingStore(publication.client(), after=lambda _: times.append(hurry.now()))
+
+    publication.sync(world(after), store=store, hurry=hurry)
+
+    old, new = servers(keys(world(before))), servers(keys(world(after)))
+    assert [servers(tree) for tree in publication.wakes(since)] == [old | new, new]
+    assert times[1] - times[0] >= READ_TIME
+
+
+def test_servers_that_are_dead_are_replaced_in_one_transaction(publication: Publication) -> None:
+    publication.sync(STOCK)
+    since, hurry = publication.revision(), Hurry()
+    replaced = world(with_containers(SHOES, *FRESH), SOCKS)
+    publication.sync(replaced, hurry=hurry)
+    assert publication.wakes(since) == [keys(replaced)]
+    assert hurry.naps == []
+
+
+def test_a_service_that_loses_its_last_server_keeps_its_route(publication: Publication) -> None:
+    """Its requests are answered with 503, by nobody else."""
+    publication.sync(STOCK)
+    publication.sync(world(without_health(SHOES), SOCKS))
+    assert set(of("shoes", publication.published())) == {
+        SHOES_METHOD,
+        "backends/shoes__shop/circuitbreaker/expression",
+        SHOES_OPENING,
+        "frontends/shoes__shop/routes/main/rule",
+    }
+
+
+# The bridge dies.
+
+
+def test_all_that_a_dead_bridge_published_vanishes_with_its_ttl_and_the_next_sync_tidies_up(
+    publication: Publication,
+) -> None:
+    """Only the standing group and the guards outlive it. The guard of a service that is gone is cleared."""
+    publication.sync(STOCK, publication.settings(ttl=1))
+    eventually(lambda: publication.published() == STANDING_KEYS)
+    eventually(lambda: all(path.startswith("fleet/guard/") for path in publication.recorded()))
+    assert groups(publication.recorded(), "fleet/guard") == {"shoes__shop", "socks__shop", STANDING}
+
+    publication.sync(world(SOCKS))
+
+    assert_settled(publication, SOCKS)
+
+
+BEFORE = world(SHOES, SOCKS, external("bank", *OLD_LIST))
+AFTER = (with_labels(without_health(SHOES, "shoes-1"), priority="9"), service("hats"), external("bank", *NEW_LIST))
+
+Accident = Callable[[FailingStore], None]
+
+
+def accident(store: FailingStore, at: int, *, happened: bool, what: Accident) -> None:
+    """`what` befalls the commit with the number `at`, before or after it happened."""
+
+    def strike(number: int) -> None:
+        if number == at:
+            what(store)
+
+    if happened:
+        store.after = strike
+    else:
+        store.before = strike
+
+
+def commits(server: EtcdServer) -> int:
+    """How many commits it takes to get from one world to the other."""
+    publication = Publication(server, f"sync{next(_prefixes)}/traefik")
+    publication.sync(BEFORE)
+    store = FailingStore(publication.client())
+    publication.sync(world(*AFTER), store=store)
+    publication.close()
+    return store.commits
+
+
+@pytest.mark.parametrize("happened", [False, True])
+def test_a_sync_that_was_killed_at_any_commit_is_finished_by_the_next(etcd_server: EtcdServer, happened: bool) -> None:
+    count = commits(etcd_server)
+    assert count > 2
+    for at in range(1, count + 1):
+        publication = Publication(etcd_server, f"sync{next(_prefixes)}/traefik")
+        publication.sync(BEFORE)
+        since, settings, store = publication.revision(), publication.settings(), FailingStore(publication.client())
+        accident(store, at, happened=happened, what=FailingStore.die)
+        with pytest.raises(Killed):
+            publication.sync(world(*AFTER), settings, store=store)
+        if not happened or at < count:  # the last one drops the lead itself
+            publication.bury(settings)
+        publication.sync(world(*AFTER))
+        assert_settled(publication, *AFTER)
+        assert all(servers(of("bank", tree)) for tree in publication.wakes(since))
+        publication.close()
+
+
+@pytest.mark.parametrize("happened", [False, True])
+def test_a_lost_answer_to_any_commit_is_healed_by_the_same_sync(etcd_server: EtcdServer, happened: bool) -> None:
+    """Whether the commit happened is read, never guessed."""
+    for at in range(1, commits(etcd_server) + 1):
+        publication = Publication(etcd_server, f"sync{next(_prefixes)}/traefik")
+        publication.sync(BEFORE)
+        settings, store = publication.settings(), FailingStore(publication.client())
+        accident(store, at, happened=happened, what=FailingStore.lose_the_answer)
+        assert publication.sync(world(*AFTER), settings, store=store).outcome is Outcome.DONE
+        if "c/default/leader" in publication.recorded():
+            publication.bury(settings)  # it was the word that it leads no more, and its lease says so too
+        assert_settled(publication, *AFTER)
+        publication.close()
+
+
+def test_an_etcd_that_was_restarted_between_two_syncs_makes_nobody_write(tmp_path: Path) -> None:
+    with running_etcd(tmp_path) as server:
+        publication = Publication(server, "traefik")
+        publication.sync(STOCK, publication.settings(ttl=600))
+        before = publication.everything()
+        server.kill()
+        server.start()
+        report = publication.sync(STOCK, publication.settings(ttl=600))
+        assert report.transactions == 0
+        assert publication.everything() == before
+        publication.close()
+
+
+# Others write, too.
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(SHOES_OPENING, id="it opens the route"),
+        pytest.param("frontends/shoes__shop/basicauth", id="it protects the route"),
+        pytest.param("frontends/shoes__shop/routes/main", id="it is above a key of ours"),
+        pytest.param("frontends/shoes__shop/routes/main/rule/x", id="it is below a key of ours"),
+    ],
+)
+def test_a_hand_written_key_of_the_same_name_freezes_its_group_only(publication: Publication, path: str) -> None:
+    """It is never touched, and reported; servers do not come behind what stands there. Once it is gone all comes."""
+    publication.write(path, "by hand")
+    report = publication.sync(STOCK)
+    assert publication.published() == {**keys(world(SOCKS)), path: "by hand"}
+    assert publication.held(publication.tree)[path].lease is None
+    (problem,) = report.problems
+    assert (problem.service, problem.label, problem.value) == ("shop/shoes", publication.tree + path, "by hand")
+    assert "froze" in problem.did
+    assert publication.sync(STOCK).transactions == 0
+
+    publication.erase(path)
+    publication.sync(STOCK)
+    assert_settled(publication, SHOES, SOCKS)
+
+
+def test_in_a_frozen_group_servers_come_and_go_and_its_other_keys_stay(publication: Publication) -> None:
+    publication.sync(STOCK)
+    by_hand = {"frontends/shoes__shop/basicauth": "by hand"}
+    publication.write(*next(iter(by_hand.items())))
+    changed = with_labels(without_health(SHOES, "shoes-1"), backend_loadbalancer_method="wrr")
+    report = publication.sync(world(changed, SOCKS))
+    assert [problem.label for problem in report.problems] == [publication.tree + path for path in by_hand]
+    assert publication.published() == {**keys(world(changed, SOCKS)), SHOES_METHOD: "drr", **by_hand}
+
+    publication.sync(world(SOCKS))
+    shared = {path: value for path, value in of("shoes", keys(STOCK)).items() if "/servers/" not in path}
+    assert publication.published() == {**keys(world(SOCKS)), **shared, **by_hand}
+
+    publication.erase(*by_hand)
+    publication.sync(world(SOCKS))
+    assert_settled(publication, SOCKS)
+
+
+def test_each_key_of_ours_that_somebody_deletes_is_put_back_and_no_other_is_touched(publication: Publication) -> None:
+    publication.sync(STOCK)
+    for path in (*of("shoes", keys(STOCK)), *STANDING_KEYS):
+        before = publication.held(publication.tree)
+        publication.erase(path)
+        report = publication.sync(STOCK)
+        assert report.outcome is Outcome.DONE
+        after = publication.held(publication.tree)
+        assert after.keys() == before.keys()
+        assert {path for path in after if after[path] != before[path]} == {path}
+        assert after[path].value == before[path].value
+    assert_settled(publication, SHOES, SOCKS)
+
+
+def test_each_record_of_ours_that_somebody_deletes_is_put_back(publication: Publication) -> None:
+    """And no Traefik hears of it."""
+    publication.sync(STOCK)
+    before, since = publication.recorded(), publication.revision()
+    for path in before:
+        publication.server.delete(publication.records + path)
+        publication.sync(STOCK)
+        assert publication.recorded().keys() == before.keys()
+    assert publication.wakes(since) == []
+
+
+@pytest.mark.parametrize("path", [SHOES_METHOD, SHOES_SERVER, SHOES_OPENING])
+def test_a_key_of_ours_that_somebody_overwrites_is_left_and_reported_until_it_is_deleted(
+    publication: Publication, path: str
+) -> None:
+    publication.sync(STOCK)
+    publication.write(path, "by hand")
+    since = publication.revision()
+    report = publication.sync(STOCK)
+    assert publication.wakes(since) == []
+    (problem,) = report.problems
+    assert (problem.label, problem.value) == (publication.tree + path, "by hand")
+    publication.erase(path)
+    publication.sync(STOCK)
+    assert_settled(publication, SHOES, SOCKS)
+
+
+@pytest.mark.parametrize("path", ["c/default/claim/shoes__shop", "fleet/guard/shoes__shop"])
+def test_a_record_that_somebody_overwrites_is_put_right_and_reported(publication: Publication, path: str) -> None:
+    """Under our own prefix the path says whose a record is."""
+    publication.sync(STOCK)
+    before = publication.held(publication.records)[path]
+    publication.server.put(publication.records + path, "by hand")
+    report = publication.sync(STOCK)
+    assert publication.held(publication.records)[path].lease == before.lease
+    assert [problem.label for problem in report.problems] == [publication.records + path]
+    assert publication.sync(STOCK).transactions == 0
+    assert_settled(publication, SHOES, SOCKS)
+
+
+# Who writes.
+
+
+def test_while_another_process_leads_a_sync_writes_nothing_and_names_it(publication: Publication) -> None:
+    publication.sync(STOCK)
+    leader = publication.settings()
+    followed: list[Report] = []
+
+    def meanwhile() -> None:
+        since = publication.revision()
+        followed.append(publication.sync(world(SHOES, SOCKS, service("hats"))))
+        assert publication.moments(since) == []
+
+    publication.sync(world(SOCKS), leader, hurry=Hurry(meanwhile))
+
+    assert [(report.outcome.exit_code, report.leader) for report in followed] == [(5, leader.replica)] * len(followed)
+    assert followed
+    assert_settled(publication, SOCKS)
+
+
+def test_a_sync_that_changes_nothing_needs_no_lead(publication: Publication) -> None:
+    leader, hats = publication.settings(), service("hats")
+    publication.sync(STOCK)
+    store = FailingStore(publication.client())
+    accident(store, 1, happened=True, what=FailingStore.die)
+    with pytest.raises(Killed):
+        publication.sync(world(SHOES, SOCKS, hats), leader, store=store)
+    assert publication.sync(world(SHOES, SOCKS, hats)).outcome is Outcome.DONE
+    assert publication.sync(STOCK).outcome is Outcome.FOLLOWS
+
+
+def test_a_sync_goes_through_once_the_dead_leaders_lease_ends(publication: Publication) -> None:
+    publication.sync(STOCK)
+    dead, store = publication.settings(), FailingStore(publication.client())
+    accident(store, 1, happened=True, what=FailingStore.die)
+    with pytest.raises(Killed):
+        publication.sync(world(SHOES), dead, store=store)
+    ends = iter([lambda: publication.bury(dead)])
+    report = publication.sync(STOCK, hurry=Hurry(lambda: next(ends, lambda: None)()))
+    assert report.outcome is Outcome.DONE
+    assert_settled(publication, SHOES, SOCKS)
+
+
+def test_who_lost_the_lead_while_it_waited_writes_nothing_more(publication: Publication) -> None:
+    publication.sync(STOCK)
+    first, second = publication.settings(), publication.settings()
+    since = list[int]()
+
+    def take_over() -> None:
+        if since:
+            return
+        publication.bury(first)
+        store = FailingStore(publication.client())
+        accident(store, 1, happened=True, what=FailingStore.die)
+        with pytest.raises(Killed):
+            publication.sync(STOCK, second, store=store)
+        since.append(publication.revision())
+
+    report = publication.sync(world(SOCKS), first, hurry=Hurry(take_over))
+
+    assert (report.outcome, report.leader) == (Outcome.FOLLOWS, second.replica)
+    assert publication.moments(since[0]) == []
+    assert publication.published() == keys(STOCK)
+
+
+def test_another_environment_under_our_clusters_name_is_refused_before_anything_is_renewed(
+    publication: Publication,
+) -> None:
+    """Each would remove what the other publishes."""
+    publication.sync(STOCK)
+    since, store = publication.revision(), FailingStore(publication.client())
+    other = "22222222-2222-4222-8222-222222222222"
+    with pytest.raises(UsageError, match=f"{ENVIRONMENT}.*{other}") as refused:
+        publication.sync(world(SOCKS), publication.settings(environment=other), store=store)
+    assert refused.value.exit_code == 2
+    assert (store.commits, store.kept) == (0, [])
+    assert publication.moments(since) == []
+
+
+def test_a_cluster_leaves_and_the_route_that_it_shared_stands_without_its_servers(publication: Publication) -> None:
+    other = publication.settings(cluster="other", environment="22222222-2222-4222-8222-222222222222")
+    publication.sync(world(SHOES))
+    publication.sync(world(with_containers(SHOES, *FRESH)), other)
+    assert publication.published() == {**keys(world(SHOES)), **keys(world(with_containers(SHOES, *FRESH)), "other")}
+    since = publication.revision()
+    publication.leave(cluster="other")
+    assert publication.wakes(since) == [keys(world(SHOES))]
+    assert_settled(publication, SHOES)
+
+
+# Leases change.
+
+
+@pytest.mark.parametrize(("before", "after"), [(60, 120), (120, 60), (60, 0), (0, 60)])
+def test_with_another_ttl_keys_move_to_the_other_lease_and_are_never_absent(
+    publication: Publication, before: int, after: int
+) -> None:
+    publication.sync(STOCK, publication.settings(ttl=before))
+    created = {key: item.created for key, item in publication.everything().items()}
+    since = publication.revision()
+
+    publication.sync(STOCK, publication.settings(ttl=after))
+
+    moments = publication.moments(since)
+    assert moments
+    assert all(moment.tree == keys(STOCK) for moment in moments)
+    assert all(groups(moment.records, "c/default/claim") for moment in moments)
+    moved = publication.everything()
+    assert {key: item.created for key, item in moved.items()} == created
+    leases = {item.lease for item in moved.values()}
+    assert leases == {LeaseName("c/default", after), LeaseName("fleet", after), LeaseName("standing", 0)}
+    assert publication.sync(STOCK, publication.settings(ttl=after)).transactions == 0
+
+
+def test_shared_keys_move_to_a_shorter_lease_only_after_others_had_time_to_ask_for_the_longer(
+    publication: Publication,
+) -> None:
+    publication.sync(STOCK, publication.settings(ttl=120))
+    hurry = Hurry()
+    publication.sync(STOCK, publication.settings(ttl=60), hurry=hurry)
+    assert sum(hurry.naps) > READ_TIME + 9
+    publication.sync(STOCK, publication.settings(ttl=120), hurry=(longer := Hurry()))
+    assert longer.naps == []
+
+
+# The end.
+
+
+def test_leave_takes_away_all_that_is_ours_and_nothing_else(publication: Publication) -> None:
+    """What opens goes first, the backstop's too; presence goes with the lead in the last transaction."""
+    publication.write("frontends/theirs/backend", "theirs")
+    publication.sync(STOCK)
+    since = publication.revision()
+
+    report = publication.leave()
+
+    assert report.outcome is Outcome.DONE
+    theirs = {"frontends/theirs/backend": "theirs"}
+    assert publication.published() == theirs
+    assert publication.recorded() == {}
+    opening = {path for path in keys(STOCK) if path.endswith("/backend")}
+    assert publication.wakes(since) == [{**without(keys(STOCK), opening), **theirs}, theirs]
+    *_, last_but_one, last = publication.moments(since)
+    assert set(last_but_one.records) == {"c/default/leader", "c/default/presence"}
+    assert last.records == {}
+
+
+def test_who_left_finds_nothing_more_to_do(publication: Publication) -> None:
+    publication.sync(STOCK)
+    publication.leave()
+    since = publication.revision()
+    assert publication.leave().transactions == 0
+    assert publication.moments(since) == []
+
+
+def test_a_leave_that_was_killed_between_its_steps_is_finished_by_the_next(publication: Publication) -> None:
+    publication.sync(STOCK)
+    store = FailingStore(publication.client())
+    with pytest.raises(Killed):
+        publication.leave(store=store, hurry=Hurry(store.die))
+    hurry = Hurry(lambda: publication.server.delete(publication.records + "c/default/leader"))
+    assert publication.leave(hurry=hurry).outcome is Outcome.DONE
+    assert publication.everything() == {}
+
+
+def test_without_a_backstop_the_standing_group_is_withdrawn(publication: Publication) -> None:
+    publication.sync(STOCK)
+    publication.sync(STOCK, backstop=False)
+    assert publication.published() == keys(STOCK, backstop=False)
+    assert not [path for path in publication.recorded() if STANDING in path]
+    publication.sync(STOCK)
+    assert_settled(publication, SHOES, SOCKS)
+
+
+# The brake.
+
+
+MANY = service("many", containers=12)
+
+
+@pytest.mark.parametrize("lost", [(), (without_health(MANY),)], ids=["the service is gone", "all are unhealthy"])
+def test_the_brake_holds_the_loss_of_all_servers_while_additions_go(
+    publication: Publication, lost: tuple[Service, ...]
+) -> None:
+    publication.sync(world(MANY))
+    after = world(service("hats"), *lost)
+
+    report = publication.sync(after)
+
+    assert (report.outcome.exit_code, report.held) == (3, 12)
+    assert publication.published() == {**keys(after), **keys(world(MANY))}
+
+    forced = publication.sync(after, publication.settings(force=True))
+    assert forced.outcome is Outcome.DONE
+    assert_settled(publication, service("hats"), *lost)
+
+
+def test_the_brake_never_holds_leave(publication: Publication) -> None:
+    publication.sync(world(MANY))
+    assert publication.leave().outcome is Outcome.DONE
+    assert publication.everything() == {}
+
+
+def eventually(happens: Callable[[], bool]) -> None:
+    """Wait for what etcd does by itself."""
+    deadline = time.monotonic() + VANISHES_WITHIN
+    while not happens():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.02)
