@@ -115,39 +115,49 @@ def test_a_pure_room_only_computes(path: Path) -> None:
     assert not reaching | called
 
 
-def bases() -> dict[str, set[str]]:
-    """Each class of the house with the names of its bases."""
-    return {
-        node.name: {name for base in node.bases if (name := base_name(base))}
-        for tree in TREES.values()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ClassDef)
-    }
+def names(path: Path) -> dict[str, str]:
+    """What the names that a file imports or defines as classes stand for: Group is click.Group, or our own."""
+    meant = {}
+    for node in ast.walk(TREES[path]):
+        if isinstance(node, ast.ImportFrom):
+            meant.update({alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names})
+        elif isinstance(node, ast.Import):
+            meant.update({alias.asname or alias.name: alias.name for alias in node.names})
+        elif isinstance(node, ast.ClassDef):
+            meant[node.name] = f"{module_name(path)}.{node.name}"
+    return meant
 
 
-def base_name(base: ast.expr) -> str:
-    """B of B, of module.B and of B[T]."""
-    if isinstance(base, ast.Subscript):
-        base = base.value
-    return base.attr if isinstance(base, ast.Attribute) else base.id if isinstance(base, ast.Name) else ""
+def classes() -> dict[str, set[str]]:
+    """Each class of the house with its bases, all by their full names: B of B, of module.B and of B[T]."""
+    found = {}
+    for path, tree in TREES.items():
+        meant = names(path)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                written = (ast.unparse(base.value if isinstance(base, ast.Subscript) else base) for base in node.bases)
+                parts = (base.partition(".") for base in written)
+                found[meant[node.name]] = {meant.get(first, first) + dot + rest for first, dot, rest in parts}
+    return found
 
 
-def is_exception(name: str, classes: dict[str, set[str]]) -> bool:
-    if name in classes:
-        return any(is_exception(base, classes) for base in classes[name])
-    known = getattr(builtins, name, None)
-    return isinstance(known, type) and issubclass(known, BaseException)
+def is_exception(name: str, known: dict[str, set[str]]) -> bool:
+    if name in known:
+        return any(is_exception(base, known) for base in known[name])
+    builtin = getattr(builtins, name, None)
+    return isinstance(builtin, type) and issubclass(builtin, BaseException)
 
 
 def test_no_class_stands_below_a_class_of_ours_but_exceptions() -> None:
     """A protocol may be named as a base: it hands nothing down."""
-    classes = bases()
+    known = classes()
     heirs = {
         (name, base)
-        for name, above in classes.items()
-        for base in above & classes.keys()
-        if "Protocol" not in classes[base] and not is_exception(name, classes)
+        for name, above in known.items()
+        for base in above & known.keys()
+        if "typing.Protocol" not in known[base] and not is_exception(name, known)
     }
+    assert "bridge.stores.base.StoreError" in known["bridge.stores.base.Unavailable"]
     assert not heirs
 
 
