@@ -37,7 +37,7 @@ class Report:
     unchanged: int  # keys
     verdicts: tuple[Verdict, ...] = ()
     written: tuple[Change, ...] = ()  # in the order of the transactions
-    transactions: int = 0
+    transactions: int = 0  # that wrote more than who leads
     waits: tuple[Wait, ...] = ()  # that are left, for others to act
     leader: str = ""  # the replica that leads instead
     held: int = 0  # servers that the brake kept

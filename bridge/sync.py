@@ -339,8 +339,9 @@ class _Pass:
         if not isinstance(answer, Committed):
             return False
         self.mirror = self.mirror.fold(answer.reading, self.timing.now())
-        self.written += [change for change in transaction.changes if change.key != self.leader_key]
-        self.transactions += 1
+        written = [change for change in transaction.changes if change.key != self.leader_key]
+        self.written += written
+        self.transactions += bool(written)
         self.is_fresh = False
         return True
 

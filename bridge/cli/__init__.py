@@ -1,1 +1,173 @@
-"""The commands."""
+"""The program: its commands, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from io import TextIOWrapper
+from typing import TYPE_CHECKING, Protocol, cast
+
+import click
+
+from bridge import __version__
+from bridge.model.problem import BridgeError, UsageError
+
+if TYPE_CHECKING:
+    from bridge.config import Config
+
+DEBUG = "BRIDGE_DEBUG"  # a variable: when set, a fault of this program shows where it happened
+USAGE, INTERRUPTED, PIPE_CLOSED = 2, 130, 141  # exit codes; the last two as a shell reports these signals
+
+EXIT_CODES = """\b
+Exit codes:
+  0  done, or nothing to do
+  1  the source or the store failed, or the bridge itself did
+  2  usage or configuration
+  3  the brake held removals
+  4  plan --exit-code: changes are pending
+  5  another replica leads
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One line of the list of commands."""
+
+    module: str  # has `run(config) -> exit code`; its docstring is the command's help
+    summary: str
+
+
+# Imported when chosen: `bridge --help` loads no client and no command.
+COMMANDS = {
+    "sync": Command("bridge.cli.sync", "Bring the store to what the source asks for, once."),
+    "plan": Command("bridge.cli.plan", "Show what a sync would change; write nothing."),
+    "render": Command("bridge.cli.render_keys", "Print the keys that the source asks for, without a store."),
+    "show": Command("bridge.cli.show", "Show what the store holds, whose it is, and how long it would live."),
+    "leave": Command("bridge.cli.leave", "Remove all that this cluster published."),
+}
+
+
+class _Module(Protocol):
+    """What the module of a command offers."""
+
+    __doc__: str | None
+
+    def run(self, config: Config) -> int: ...
+
+
+class _Commands(click.Group):
+    """The commands by name, each made when it is asked for."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return _command(cmd_name) if cmd_name in COMMANDS else None
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.summary) for name, command in COMMANDS.items()])
+
+
+def _command(name: str) -> click.Command:
+    """The command with a flag for each of its rows in the table of options."""
+    from bridge.config import TABLE, Option, load
+
+    module = cast("_Module", import_module(COMMANDS[name].module))
+
+    def flag(option: Option[object]) -> click.Option:
+        default = f"  [default: {option.default}]" if option.metavar and option.default else ""
+        help_text = f"{option.help}{default}  [{option.variable}]"
+        names = [name for name in (option.flag, option.short) if name]
+        if option.metavar:
+            return click.Option(names, type=str, metavar=option.metavar, help=help_text)
+        return click.Option(names, is_flag=True, help=help_text)
+
+    def run(**said: str | bool | None) -> int:
+        flags = {
+            name.replace("_", "-"): "true" if value is True else value
+            for name, value in said.items()
+            if value is not None and value is not False
+        }
+        config = load(name, flags, os.environ)
+        try:
+            return module.run(config)
+        except UsageError as err:
+            raise config.blamed(err) from err
+
+    rows = (option for option in TABLE if name in option.commands and not option.secret)
+    return click.Command(name, callback=run, params=[flag(option) for option in rows], help=module.__doc__)
+
+
+BRIDGE = _Commands(
+    "bridge",
+    help="Publish healthy, labelled Rancher services as routes for Traefik.",
+    epilog=EXIT_CODES,
+    params=[
+        click.Option(
+            ["--version"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            help="Show the version and exit.",
+            callback=lambda ctx, _, asked: _say_version(ctx) if asked else None,
+        )
+    ],
+)
+
+
+def _say_version(ctx: click.Context) -> None:
+    click.echo(f"bridge {__version__}")
+    ctx.exit()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code. Whatever goes wrong is one line on stderr."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a store may hold what the terminal cannot show
+    try:
+        code = _run(list(sys.argv[1:] if arguments is None else arguments))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _forget_stdout()
+        return PIPE_CLOSED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BridgeError as err:
+        return _fail(str(err), err.exit_code)
+    except Exception as err:
+        if os.environ.get(DEBUG):
+            traceback.print_exc()
+        remedy = f"this is a fault of the bridge; report it with what {DEBUG}=1 adds"
+        return _fail(f"{type(err).__name__}: {err}; {remedy}", BridgeError.exit_code)
+    return code
+
+
+def _run(arguments: list[str]) -> int:
+    """Click without its own way to end a program."""
+    try:
+        with BRIDGE.make_context("bridge", arguments or ["--help"]) as context:
+            code: int = BRIDGE.invoke(context)
+            return code
+    except click.exceptions.Exit as err:
+        return err.exit_code
+    except click.UsageError as err:
+        command = err.ctx.command_path if err.ctx else "bridge"
+        return _fail(f"{err.format_message().rstrip('.')}; see {command} --help", USAGE)
+
+
+def _fail(text: str, code: int) -> int:
+    from bridge.cli.render import warn
+
+    warn(f"bridge: {text}")
+    return code
+
+
+def _forget_stdout() -> None:
+    """Python flushes stdout once more as it ends, and would complain then."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

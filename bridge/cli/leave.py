@@ -1,0 +1,33 @@
+"""Remove all that this cluster published.
+
+What other clusters publish stays. Routes are closed first and the rest of their keys goes when no Traefik can still be
+reading them; until then it waits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bridge import config as options
+from bridge.cli.progress import Teller
+from bridge.cli.render import say_report
+from bridge.cli.wiring import opened_store, settings
+from bridge.config import Config
+from bridge.sync import sync
+
+# Seconds. A leaving cluster writes no key that must outlive it, so its lease soon ends by itself.
+TTL = 60
+
+
+def run(config: Config) -> int:
+    """The exit code. Raises BridgeError."""
+    chosen = replace(settings(config, environment=""), leaving=True, ttl=TTL)
+    with opened_store(config) as store, Teller() as teller:
+        report = sync({}, store, chosen, teller.tell)
+    return say_report(
+        report,
+        chosen.publisher,
+        config.get(options.OUTPUT),
+        verbose=config.get(options.VERBOSE),
+        nothing=f"Nothing to remove: cluster {report.cluster} publishes nothing here",
+    )

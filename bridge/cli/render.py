@@ -1,0 +1,259 @@
+"""What is printed: lines for people, one JSON object for programs."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TypeAlias
+
+import click
+
+from bridge.config import Output
+from bridge.model.change import Create, Delete
+from bridge.model.keys import Publisher, unescape
+from bridge.model.problem import Problem
+from bridge.ownership.plan import Difference
+from bridge.ownership.steps import Wait
+from bridge.report import Outcome, Report
+
+Json: TypeAlias = "str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None"
+
+PLANNED, DONE = ("to add", "to change", "to remove"), ("added", "changed", "removed")
+MARKS = (("+", "green"), ("~", "yellow"), ("-", "red"))
+NAMED = 3  # groups of one wait that are named
+
+
+def safe(text: str) -> str:
+    """`text` on one line: whoever can write to a store or on a service must not command a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def say(lines: Iterable[str]) -> None:
+    """Print on stdout."""
+    for line in lines:
+        click.echo(line)
+
+
+def say_json(value: Json) -> None:
+    """Print the one object, with sorted keys."""
+    click.echo(json.dumps(value, indent=2, sort_keys=True))
+
+
+def warn(line: str) -> None:
+    """Print one line on stderr."""
+    click.echo(safe(line), err=True)
+
+
+def warn_problems(problems: Iterable[Problem]) -> None:
+    """A line each on stderr."""
+    for problem in problems:
+        warn(f"{'notice' if problem.notice else 'problem'}: {problem}")
+
+
+def title(group: str) -> str:
+    """stack/service of a group's name; the name itself where it is of no service."""
+    if "/" in group:
+        return group
+    try:
+        service, stack = (unescape(part) for part in group.split("__"))
+    except ValueError:
+        return group
+    return f"{stack}/{service}"
+
+
+def span(seconds: float) -> str:
+    """2.1 s, 4 min 59 s, 3 h 20 min, for ever."""
+    if math.isinf(seconds):
+        return "for ever"
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def number(count: int, what: str) -> str:
+    """1 key, 2 keys."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+# Differences
+
+
+def _kind(difference: Difference) -> int:
+    """0: it comes, 1: it changes, 2: it goes; as in PLANNED, DONE and MARKS."""
+    return 0 if difference.before is None else 2 if difference.after is None else 1
+
+
+def tally(differences: Iterable[Difference], words: Sequence[str], *, all_kinds: bool = False) -> str:
+    """3 added, 1 changed; with `all_kinds` those too of which there is none."""
+    counts = [0, 0, 0]
+    for difference in differences:
+        counts[_kind(difference)] += 1
+    return ", ".join(f"{count} {word}" for count, word in zip(counts, words, strict=True) if count or all_kinds)
+
+
+def difference_lines(differences: Iterable[Difference], words: Sequence[str], *, verbose: bool) -> Iterator[str]:
+    """One line a service, with `verbose` one a key below it."""
+    services: dict[str, list[Difference]] = {}
+    for difference in differences:
+        services.setdefault(title(difference.group), []).append(difference)
+    width = max(map(len, services), default=0)
+    for name, its in sorted(services.items()):
+        yield f"{safe(name):<{width}}  {tally(its, words)}"
+        if verbose:
+            yield from (f"  {_key_line(one)}" for one in its)
+
+
+def _key_line(difference: Difference) -> str:
+    mark, colour = MARKS[_kind(difference)]
+    text = safe(difference.path)
+    if difference.before is None:
+        text += f" = {safe(difference.after or '')}"
+    elif difference.after is not None:
+        text += f": {safe(difference.before)} -> {safe(difference.after)}"
+    return f"{click.style(mark, fg=colour)} {text}"
+
+
+def differences_json(differences: Iterable[Difference], tree: str) -> Json:
+    """Each with its whole key; `before` or `after` is null where it does not stand."""
+    return [
+        {
+            "action": ("add", "change", "remove")[_kind(one)],
+            "service": title(one.group),
+            "key": tree + one.path,
+            "before": one.before,
+            "after": one.after,
+        }
+        for one in differences
+    ]
+
+
+def counts_json(differences: Iterable[Difference], unchanged: int) -> Json:
+    """How many keys, by what becomes of them."""
+    kinds = [_kind(one) for one in differences]
+    return {"added": kinds.count(0), "changed": kinds.count(1), "removed": kinds.count(2), "unchanged": unchanged}
+
+
+def problems_json(problems: Iterable[Problem]) -> Json:
+    """A problem's fields under their own names."""
+    return [
+        {
+            "service": one.service,
+            "label": one.label,
+            "value": one.value,
+            "reason": one.reason,
+            "did": one.did,
+            "notice": one.notice,
+        }
+        for one in problems
+    ]
+
+
+# Waits
+
+
+def merged(waits: Iterable[Wait]) -> list[tuple[str, float | None]]:
+    """What is waited for, groups that wait for the same together, and how long; the longest counts."""
+    same: dict[str, list[Wait]] = {}
+    for wait in waits:
+        same.setdefault(wait.what, []).append(wait)
+    found = []
+    for what, its in same.items():
+        seconds = [wait.seconds for wait in its if wait.seconds is not None]
+        found.append((_about(what, sorted({wait.group for wait in its} - {""})), max(seconds, default=None)))
+    return found
+
+
+def _about(what: str, groups: Sequence[str]) -> str:
+    """`what` with the groups in the place of "it", or behind it."""
+    if not groups:
+        return what
+    names = list(groups[:NAMED])
+    if len(groups) > NAMED:
+        names.append(number(len(groups) - NAMED, "other"))
+    text = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    told, found = re.subn(r"\bit\b", lambda _: text, what, count=1)
+    return told if found else f"{what} ({text})"
+
+
+def waits_json(waits: Iterable[Wait]) -> Json:
+    """`seconds` is null where another has to act first."""
+    return [{"group": wait.group, "what": wait.what, "seconds": wait.seconds} for wait in waits]
+
+
+# A pass
+
+
+def say_report(report: Report, publisher: Publisher, output: Output, *, verbose: bool, nothing: str) -> int:
+    """Print what a pass did, `nothing` where it did nothing; the exit code."""
+    done, left = _done_and_left(report, publisher)
+    if output is Output.JSON:
+        say_json(_report_json(report, publisher, done, left))
+    else:
+        warn_problems(report.problems)
+        say(_report_lines(report, done, left, verbose=verbose, nothing=nothing))
+    if report.outcome is Outcome.HELD:
+        warn(
+            f"bridge: the brake held {report.held} of {number(report.servers, 'server')} of cluster {report.cluster} "
+            "that the source has no more; all else went. If the source is right, sync with --force"
+        )
+    elif report.outcome is Outcome.FOLLOWS:
+        wrote = "nothing was written" if not report.written else "the rest was not written"
+        warn(
+            f"bridge: replica {report.leader!r} leads cluster {report.cluster}: {wrote}; "
+            "end it, or try again when it has ended"
+        )
+    return report.outcome.exit_code
+
+
+def _done_and_left(report: Report, publisher: Publisher) -> tuple[list[Difference], list[Difference]]:
+    written = {change.key for change in report.written}
+    done = [one for one in report.differences if publisher.tree + one.path in written]
+    return done, [one for one in report.differences if publisher.tree + one.path not in written]
+
+
+def _report_lines(
+    report: Report, done: list[Difference], left: list[Difference], *, verbose: bool, nothing: str
+) -> Iterator[str]:
+    yield from difference_lines(done, DONE, verbose=verbose)
+    if left:
+        yield "Not done:"
+        yield from difference_lines(left, PLANNED, verbose=verbose)
+    yield from (f"left: {safe(what)}" for what, _ in merged(report.waits))
+    took = f"{report.seconds:.2f} s"
+    if not report.written and not left:
+        yield f"{nothing} ({took})"
+        return
+    counts = f"{tally(done, DONE, all_kinds=True)}, {report.unchanged} unchanged"
+    yield f"{counts}; {number(report.transactions, 'transaction')} in {took}"
+
+
+def _report_json(report: Report, publisher: Publisher, done: list[Difference], left: list[Difference]) -> Json:
+    return {
+        "cluster": report.cluster,
+        "layout": report.layout,
+        "outcome": report.outcome.name.lower(),
+        "changes": differences_json(done, publisher.tree),
+        "left": differences_json(left, publisher.tree),
+        "counts": counts_json(done, report.unchanged),
+        "written": _written_json(report),
+        "transactions": report.transactions,
+        "problems": problems_json(report.problems),
+        "waits": waits_json(report.waits),
+        "leader": report.leader,
+        "held": report.held,
+        "servers": report.servers,
+        "seconds": round(report.seconds, 3),
+    }
+
+
+def _written_json(report: Report) -> Json:
+    """Every key that was written or deleted, the bridge's own records among them."""
+    actions: dict[type, str] = {Create: "create", Delete: "delete"}
+    return [{"action": actions.get(type(change), "update"), "key": change.key} for change in report.written]

@@ -1,0 +1,100 @@
+"""From options to the parts of the house: what more than one command puts together."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from bridge import __version__
+from bridge import config as options
+from bridge.config import Config
+from bridge.layouts import RouteLayout, layout
+from bridge.model.keys import Publisher, Wish, records_prefix
+from bridge.model.problem import Problem
+from bridge.model.route import Verdict
+from bridge.ownership.brake import BrakeRule
+from bridge.routes import Policy, judge_all
+from bridge.stores import open_store
+from bridge.stores.address import DEFAULT_PREFIX, StoreAddress
+from bridge.stores.base import Store
+from bridge.sync import Settings, lay_out, with_standing
+
+LAYOUT = "traefik1"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a source asks for."""
+
+    wishes: Mapping[str, Wish]  # by group, the standing one among them
+    verdicts: tuple[Verdict, ...]
+    problems: tuple[Problem, ...]  # of the document and of the layout; each verdict has its own
+    environment: str  # the Rancher environment's uuid
+
+    @property
+    def all_problems(self) -> tuple[Problem, ...]:
+        """Sorted, each once."""
+        return tuple(sorted({*self.problems, *(one for verdict in self.verdicts for one in verdict.problems)}))
+
+
+def ask_source(config: Config) -> Asked:
+    """Read the source, judge and lay out. Raises SourceError, UsageError."""
+    cluster = config.get(options.CLUSTER)
+    snapshot = config.get(options.SOURCE).read()
+    verdicts = judge_all(snapshot, Policy(cluster, config.get(options.HEALTH)))
+    chosen = layout(LAYOUT)
+    wishes, problems = lay_out(verdicts, chosen, cluster)
+    if not config.get(options.NO_BACKSTOP):
+        wishes = with_standing(wishes, chosen)
+    return Asked(wishes, verdicts, (*snapshot.problems, *problems), snapshot.environment)
+
+
+def tree_prefix(chosen: RouteLayout, address: StoreAddress | None) -> str:
+    """How Traefik's keys begin: in the store, or where none is named in one of the default kind and prefix."""
+    if address is None:
+        return chosen.tree_prefix(DEFAULT_PREFIX, "etcd")
+    return chosen.tree_prefix(address.prefix, address.kind)
+
+
+def publisher(config: Config, cluster: str) -> Publisher:
+    """Whose keys, and where. Raises UsageError."""
+    address, chosen = config.get(options.STORE), layout(LAYOUT)
+    return Publisher(chosen, tree_prefix(chosen, address), records_prefix(address.prefix), cluster)
+
+
+@contextmanager
+def opened_store(config: Config) -> Iterator[Store]:
+    """The store while the block runs, not yet asked anything. Raises UsageError."""
+    address = config.get(options.STORE)
+    store = open_store(
+        address.url,
+        records_root=records_prefix(address.prefix),
+        ca=config.get(options.STORE_CA),
+        cert=config.get(options.STORE_CERT),
+        key=config.get(options.STORE_KEY),
+        user=config.get(options.STORE_USER),
+        password=options.store_password(config),
+    )
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def settings(config: Config, environment: str) -> Settings:
+    """How a command publishes: as a process of its own, so that two of one host never take each other for one."""
+    token = secrets.token_hex(6)
+    return Settings(
+        publisher=publisher(config, config.get(options.CLUSTER)),
+        environment=environment,
+        version=__version__,
+        ttl=config.get(options.TTL),
+        replica=f"{config.get(options.REPLICA) or socket.gethostname()}.{token}",
+        token=token,
+        read_time=config.find(options.READ_TIME),
+        brake=BrakeRule(share=config.get(options.BRAKE)),
+        force=config.get(options.FORCE),
+    )

@@ -1,0 +1,372 @@
+"""What a user decides: one row an option, from which its flag, its variable and its key in a file are made.
+
+A flag wins over the environment, the environment over the file, the file over the default.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from bridge.labels.types import truth
+from bridge.model.change import FOR_EVER
+from bridge.model.problem import UsageError
+from bridge.routes import Health
+from bridge.sources import open_source
+from bridge.sources.base import Source
+from bridge.stores import store_address
+from bridge.stores.address import StoreAddress
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+E = TypeVar("E", bound=Enum)
+
+
+class Output(Enum):
+    """How a command prints."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+ALL = frozenset(("sync", "plan", "render", "show", "leave"))
+SOURCED = frozenset(("sync", "plan", "render"))  # commands that read a source
+STORED = frozenset(("sync", "plan", "show", "leave"))  # commands that cannot do without a store
+PLANNING = frozenset(("sync", "plan"))
+WRITING = frozenset(("sync", "leave"))
+
+
+@dataclass(frozen=True, slots=True)
+class Option(Generic[T_co]):
+    """One row: all ways to say one thing, and what may be said."""
+
+    name: str  # store-ca: the flag --store-ca, the variable BRIDGE_STORE_CA, the file's key store-ca
+    parse: Callable[[str], T_co]  # raises ValueError that says what to use instead, or UsageError
+    help: str
+    commands: frozenset[str]  # that take it
+    metavar: str = ""  # what follows the flag; empty: a switch, which nothing follows
+    default: str | None = None  # as a user would write it; None: there is none
+    short: str = ""  # a second flag: -v
+    in_file: bool = True
+    secret: bool = False  # only a variable: whoever lists processes sees flags, and a file is too easily shared
+
+    @property
+    def flag(self) -> str:
+        """How a command line names it."""
+        return f"--{self.name}"
+
+    @property
+    def variable(self) -> str:
+        """How the environment names it."""
+        return "BRIDGE_" + self.name.replace("-", "_").upper()
+
+
+# What may be said.
+
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)([smh]?)")
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
+_CLUSTER = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+_REPLICA = re.compile(r"[A-Za-z0-9._-]*")
+_LONGEST_READ = 1800.0  # seconds; what was deleted is remembered for twice as long
+
+
+def switch(text: str) -> bool:
+    """Go's words for true and false."""
+    try:
+        return truth(text)
+    except ValueError as err:
+        raise ValueError("use true or false") from err
+
+
+def whole_seconds(text: str) -> int:
+    """`300`, `5m`, `1h`, or 0 for ever."""
+    found = _DURATION.fullmatch(text)
+    if found is None or "." in text:
+        raise ValueError("use seconds, minutes or hours, such as 300, 5m or 1h; 0: for ever")
+    return int(found[1]) * _UNITS[found[2]] or FOR_EVER
+
+
+def read_seconds(text: str) -> float:
+    """`2`, `0.5`, `2s`, `1m`."""
+    found = _DURATION.fullmatch(text)
+    seconds = float(found[1]) * _UNITS[found[2]] if found else _LONGEST_READ + 1
+    if seconds > _LONGEST_READ:
+        raise ValueError(f"use seconds, such as 2 or 0.5, at most {_LONGEST_READ:.0f}")
+    return seconds
+
+
+def share(text: str) -> float:
+    """`0.5` or `50%`."""
+    found = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)(%?)", text)
+    value = float(found[1]) / (100 if found[2] else 1) if found else 2.0
+    if value > 1:
+        raise ValueError("use a share from 0 to 1 or from 0% to 100%, such as 0.5 or 50%")
+    return value
+
+
+def cluster_name(text: str) -> str:
+    """What may stand in keys as it is."""
+    if not is_cluster_name(text):
+        raise ValueError("use lower-case letters, digits and single dashes, no dash at an end, such as berlin-2")
+    return text
+
+
+def is_cluster_name(text: str) -> bool:
+    """Whether a cluster can be named so."""
+    return _CLUSTER.fullmatch(text) is not None
+
+
+def replica_name(text: str) -> str:
+    """What may stand as one segment of a key."""
+    if not _REPLICA.fullmatch(text):
+        raise ValueError("use letters, digits, dots, dashes and underscores")
+    return text
+
+
+def one_of(kind: type[E]) -> Callable[[str], E]:
+    """A parser of the values of `kind`."""
+
+    def parse(text: str) -> E:
+        try:
+            return kind(text)
+        except ValueError as err:
+            raise ValueError(f"use {', '.join(str(one.value) for one in kind)}") from err
+
+    return parse
+
+
+# The rows. Their order is that of --help.
+
+SOURCE: Option[Source] = Option(
+    "source", open_source, "Where services are read: file:PATH, a saved metadata document.", SOURCED, "URL"
+)
+STORE: Option[StoreAddress] = Option(
+    "store",
+    store_address,
+    "Where keys are kept, and Traefik's prefix: etcd://HOST:PORT,HOST:PORT/traefik; etcd+https:// for TLS.",
+    ALL,
+    "URL",
+)
+STORE_CA = Option("store-ca", str, "PEM file of the authority that signs the store's certificate.", STORED, "FILE", "")
+STORE_CERT = Option("store-cert", str, "PEM file of the client certificate for the store.", STORED, "FILE", "")
+STORE_KEY = Option("store-key", str, "PEM file of the client certificate's key.", STORED, "FILE", "")
+STORE_USER = Option(
+    "store-user", str, "User of the store. Its password comes from BRIDGE_STORE_PASSWORD or a file.", STORED, "NAME", ""
+)
+STORE_PASSWORD = Option("store-password", str, "Password of the store's user.", STORED, default="", secret=True)
+STORE_PASSWORD_FILE = Option(
+    "store-password-file", str, "File that holds the password of the store's user.", STORED, "FILE", ""
+)
+CLUSTER = Option(
+    "cluster",
+    cluster_name,
+    "Name of this Rancher environment among those that share the store.",
+    SOURCED | WRITING,
+    "NAME",
+    "default",
+)
+TTL = Option(
+    "ttl",
+    whole_seconds,
+    "How long keys outlive the last sync: seconds, or 5m, 1h; 0: for ever.",
+    PLANNING,
+    "TIME",
+    "0",
+)
+READ_TIME = Option(
+    "read-time",
+    read_seconds,
+    "How long one read of Traefik's may take: the wait between steps. Reckoned from the number of frontends.",
+    PLANNING | WRITING,
+    "TIME",
+)
+BRAKE = Option(
+    "brake",
+    share,
+    "Hold removals of more than this share of the cluster's servers, if they are at least 10.",
+    PLANNING,
+    "SHARE",
+    "50%",
+)
+FORCE = Option("force", switch, "Let removals go that the brake would hold.", PLANNING, default="false")
+NO_BACKSTOP = Option(
+    "no-backstop",
+    switch,
+    "Leave out the frontend that answers unknown hosts with 503: a frontend that loses its rule takes them then.",
+    SOURCED,
+    default="false",
+)
+HEALTH = Option(
+    "health",
+    one_of(Health),
+    "Which running containers count as healthy: require: only what a health check says is; optional: also those "
+    "without one; ignore: all; auto: by the labels' vocabulary.",
+    SOURCED,
+    "auto|require|optional|ignore",
+    "auto",
+)
+REPLICA = Option(
+    "replica", replica_name, "Name of this process among those of its cluster. The host's name.", WRITING, "NAME", ""
+)
+EXIT_CODE = Option(
+    "exit-code", switch, "End with code 4 when changes are pending.", frozenset(("plan",)), default="false"
+)
+OUTPUT = Option("output", one_of(Output), "How to print.", ALL, "text|json", "text")
+VERBOSE = Option("verbose", switch, "Show each key that changes.", PLANNING | WRITING, default="false", short="-v")
+CONFIG = Option(
+    "config", str, 'TOML file with options, a key each: store = "etcd://…".', ALL, "FILE", "", in_file=False
+)
+
+TABLE: tuple[Option[object], ...] = (
+    SOURCE,
+    STORE,
+    STORE_CA,
+    STORE_CERT,
+    STORE_KEY,
+    STORE_USER,
+    STORE_PASSWORD,
+    STORE_PASSWORD_FILE,
+    CLUSTER,
+    TTL,
+    READ_TIME,
+    BRAKE,
+    FORCE,
+    NO_BACKSTOP,
+    HEALTH,
+    REPLICA,
+    EXIT_CODE,
+    OUTPUT,
+    VERBOSE,
+    CONFIG,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What somebody said, and where."""
+
+    text: str
+    origin: str  # a flag, a variable, or a key and its file
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What was said to one command."""
+
+    said: Mapping[str, Said] = field(repr=False)  # by the option's name; may hold a secret
+
+    def find(self, option: Option[T]) -> T | None:
+        """The option's value; None where nobody gave one and there is no default. Raises UsageError."""
+        said = self.said.get(option.name)
+        if said is None:
+            return None if option.default is None else option.parse(option.default)
+        return _parsed(option, said)
+
+    def get(self, option: Option[T]) -> T:
+        """The value of an option that must have one. Raises UsageError."""
+        value = self.find(option)
+        if value is None:
+            ways = f"give {option.flag} {option.metavar}, {option.variable} or {option.name} in the --config file"
+            raise UsageError(option.flag, "", f"is needed; {ways}")
+        return value
+
+    def blamed(self, error: UsageError) -> UsageError:
+        """The same error, named after where the value was said instead of after the flag."""
+        for option in TABLE:
+            if error.thing == option.flag and option.name in self.said:
+                return UsageError(self.said[option.name].origin, error.value, error.remedy)
+        return error
+
+
+def load(command: str, flags: Mapping[str, str], environment: Mapping[str, str]) -> Config:
+    """What `command` was told by flags (name: text), environment and file.
+
+    An empty variable says nothing: that is how a compose file leaves one out. Raises UsageError, also for what a file
+    says to other commands.
+    """
+    taken = [option for option in TABLE if command in option.commands]
+    said: dict[str, Said] = {}
+    for option in taken:
+        if option.name in flags:
+            said[option.name] = Said(flags[option.name], option.flag)
+        elif environment.get(option.variable):
+            said[option.name] = Said(environment[option.variable], option.variable)
+    if CONFIG.name in said:
+        in_file = _read_file(said[CONFIG.name])
+        said = {name: one for name, one in in_file.items() if command in _BY_NAME[name].commands} | said
+    config = Config(said)
+    for option in taken:
+        config.find(option)
+    return config
+
+
+def store_password(config: Config) -> str:
+    """The password of the store's user, or "". Raises UsageError."""
+    password, path = config.get(STORE_PASSWORD), config.get(STORE_PASSWORD_FILE)
+    if not path:
+        return password
+    origin = config.said[STORE_PASSWORD_FILE.name].origin
+    if password:
+        raise UsageError(origin, path, f"{STORE_PASSWORD.variable} is given too; leave one of them out")
+    password = _text(origin, path, "give the path of a file that holds the password").rstrip("\r\n")
+    if not password:
+        raise UsageError(origin, path, "is empty; give the path of a file that holds the password")
+    return password
+
+
+_BY_NAME = {option.name: option for option in TABLE}
+
+
+def _parsed(option: Option[T], said: Said) -> T:
+    try:
+        return option.parse(said.text)
+    except UsageError as err:
+        raise UsageError(said.origin, err.value, err.remedy) from err
+    except ValueError as err:
+        raise UsageError(said.origin, said.text, str(err)) from err
+
+
+def _read_file(path: Said) -> dict[str, Said]:
+    """All that the file says; every value is checked, whichever command it is for."""
+    text = _text(path.origin, path.text, "give the path of a TOML file")
+    try:
+        document: dict[str, object] = tomllib.loads(text)
+    except ValueError as err:
+        raise UsageError(path.origin, path.text, f"is no TOML: {err}") from err
+    said = {name: Said(_as_text(name, value, path.text), f"{name} in {path.text}") for name, value in document.items()}
+    for name, one in said.items():
+        _parsed(_BY_NAME[name], one)
+    return said
+
+
+def _as_text(name: str, value: object, path: str) -> str:
+    """A value of the file as a command line would say it."""
+    option, thing = _BY_NAME.get(name), f"{name} in {path}"
+    if option is not None and option.secret:
+        raise UsageError(
+            thing, "", f"a secret stands in no configuration file; use {option.variable} or {option.flag}-file"
+        )
+    if option is None or not option.in_file:
+        known = ", ".join(one.name for one in TABLE if one.in_file and not one.secret)
+        raise UsageError(thing, "", f"is no option; use one of {known}")
+    match value:
+        case bool():
+            return str(value).lower()
+        case str() | int() | float():
+            return str(value)
+        case _:
+            raise UsageError(thing, str(value), "use one text, number, true or false")
+
+
+def _text(origin: str, path: str, remedy: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except OSError as err:
+        raise UsageError(origin, path, f"cannot be read ({err.strerror}); {remedy}") from err
+    except ValueError as err:  # no UTF-8, or a NUL in the path
+        raise UsageError(origin, path, f"cannot be read ({err}); {remedy}") from err
