@@ -14,7 +14,7 @@ from bridge.model.change import Committed, Conflict, Item, LeaseName, Limits, Re
 from bridge.model.keys import Publisher, Wish, records_prefix
 from bridge.model.world import Container, Service, Snapshot
 from bridge.ownership.plan import Plan
-from bridge.ownership.records import replica_family
+from bridge.ownership.records import leader_path, read_leader, replica_family
 from bridge.report import Report
 from bridge.routes import Policy, judge_all
 from bridge.stores import open_store
@@ -345,9 +345,12 @@ class Publication:
         """The lease runs out now."""
         self.server.revoke(lease_id(self.records.rstrip("/"), name))
 
-    def bury(self, settings: Settings) -> None:
-        """What follows ten seconds after a process was killed: its lead ends."""
-        self.end(LeaseName(replica_family(settings.publisher.cluster, settings.replica), REPLICA_TTL))
+    def bury_leader(self) -> None:
+        """What follows ten seconds after the leader was killed: its lead ends. Nothing where nobody leads."""
+        leader = read_leader(self.recorded().get(leader_path("default"), ""))
+        if leader is not None:
+            self.end(LeaseName(replica_family("default", leader.name), REPLICA_TTL))
+        assert leader_path("default") not in self.recorded()
 
 
 def _decoded(answer: Mapping[str, object], prefix: str) -> Iterator[tuple[str, tuple[str, int]]]:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import itertools
 import math
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from bridge.leases import Keeper
 from bridge.model.change import LeaseName
 from bridge.model.keys import STANDING
 from bridge.model.problem import UsageError
@@ -36,7 +40,9 @@ from tests.publishing import (
 from tests.servers import EtcdServer, running_etcd
 from tests.worlds.generate import document
 
-VANISHES_WITHIN = 15.0  # seconds that etcd may take to end a lease of one second
+ROOT = Path(__file__).parent.parent
+SYNC = (sys.executable, "-m", "bridge", "sync")
+PATIENCE = 20.0  # seconds that etcd, or a process that starts, may take for what it does by itself
 
 SHOES, SOCKS = service("shoes"), service("socks")
 STOCK = world(SHOES, SOCKS)
@@ -190,11 +196,11 @@ def test_a_removed_service_is_closed_a_read_time_before_the_rest_of_it_goes(publ
 
 def test_a_removal_that_was_killed_between_its_steps_is_finished_by_the_next_sync(publication: Publication) -> None:
     publication.sync(STOCK)
-    settings, store = publication.settings(), FailingStore(publication.client())
+    store = FailingStore(publication.client())
     with pytest.raises(Killed):
-        publication.sync(world(SOCKS), settings, store=store, hurry=Hurry(meanwhile=store.die))
+        publication.sync(world(SOCKS), store=store, hurry=Hurry(meanwhile=store.die))
     assert publication.published() == without(keys(STOCK), {SHOES_OPENING})
-    publication.bury(settings)
+    publication.bury_leader()
 
     hurry = Hurry()
     publication.sync(world(SOCKS), hurry=hurry)
@@ -205,10 +211,10 @@ def test_a_removal_that_was_killed_between_its_steps_is_finished_by_the_next_syn
 
 def test_a_removed_service_that_comes_back_between_the_steps_is_opened_again(publication: Publication) -> None:
     publication.sync(STOCK)
-    settings, store = publication.settings(), FailingStore(publication.client())
+    store = FailingStore(publication.client())
     with pytest.raises(Killed):
-        publication.sync(world(SOCKS), settings, store=store, hurry=Hurry(meanwhile=store.die))
-    publication.bury(settings)
+        publication.sync(world(SOCKS), store=store, hurry=Hurry(meanwhile=store.die))
+    publication.bury_leader()
     since = publication.revision()
     publication.sync(STOCK)
     assert publication.wakes(since) == [keys(STOCK)]
@@ -319,12 +325,11 @@ def test_a_sync_that_was_killed_at_any_commit_is_finished_by_the_next(etcd_serve
     for at in range(1, count + 1):
         publication = Publication(etcd_server, f"sync{next(_prefixes)}/traefik")
         publication.sync(BEFORE)
-        since, settings, store = publication.revision(), publication.settings(), FailingStore(publication.client())
+        since, store = publication.revision(), FailingStore(publication.client())
         accident(store, at, happened=happened, what=FailingStore.die)
         with pytest.raises(Killed):
-            publication.sync(world(*AFTER), settings, store=store)
-        if not happened or at < count:  # the last one drops the lead itself
-            publication.bury(settings)
+            publication.sync(world(*AFTER), store=store)
+        publication.bury_leader()
         publication.sync(world(*AFTER))
         assert_settled(publication, *AFTER)
         assert all(servers(of("bank", tree)) for tree in publication.wakes(since))
@@ -337,11 +342,10 @@ def test_a_lost_answer_to_any_commit_is_healed_by_the_same_sync(etcd_server: Etc
     for at in range(1, commits(etcd_server) + 1):
         publication = Publication(etcd_server, f"sync{next(_prefixes)}/traefik")
         publication.sync(BEFORE)
-        settings, store = publication.settings(), FailingStore(publication.client())
+        store = FailingStore(publication.client())
         accident(store, at, happened=happened, what=FailingStore.lose_the_answer)
-        assert publication.sync(world(*AFTER), settings, store=store).outcome is Outcome.DONE
-        if "c/default/leader" in publication.recorded():
-            publication.bury(settings)  # it was the word that it leads no more, and its lease says so too
+        assert publication.sync(world(*AFTER), store=store).outcome is Outcome.DONE
+        publication.bury_leader()  # where it was the last commit: that it leads no more
         assert_settled(publication, *AFTER)
         publication.close()
 
@@ -492,12 +496,12 @@ def test_a_sync_that_changes_nothing_needs_no_lead(publication: Publication) -> 
 
 def test_a_sync_goes_through_once_the_dead_leaders_lease_ends(publication: Publication) -> None:
     publication.sync(STOCK)
-    dead, store = publication.settings(), FailingStore(publication.client())
+    store = FailingStore(publication.client())
     accident(store, 1, happened=True, what=FailingStore.die)
     with pytest.raises(Killed):
-        publication.sync(world(SHOES), dead, store=store)
-    ends = iter([lambda: publication.bury(dead)])
-    report = publication.sync(STOCK, hurry=Hurry(lambda: next(ends, lambda: None)()))
+        publication.sync(world(SHOES), store=store)
+    naps = itertools.count(1)
+    report = publication.sync(STOCK, hurry=Hurry(lambda: publication.bury_leader() if next(naps) == 3 else None))
     assert report.outcome is Outcome.DONE
     assert_settled(publication, SHOES, SOCKS)
 
@@ -510,7 +514,7 @@ def test_who_lost_the_lead_while_it_waited_writes_nothing_more(publication: Publ
     def take_over() -> None:
         if since:
             return
-        publication.bury(first)
+        publication.bury_leader()
         store = FailingStore(publication.client())
         accident(store, 1, happened=True, what=FailingStore.die)
         with pytest.raises(Killed):
@@ -619,8 +623,8 @@ def test_a_leave_that_was_killed_between_its_steps_is_finished_by_the_next(publi
     store = FailingStore(publication.client())
     with pytest.raises(Killed):
         publication.leave(store=store, hurry=Hurry(store.die))
-    hurry = Hurry(lambda: publication.server.delete(publication.records + "c/default/leader"))
-    assert publication.leave(hurry=hurry).outcome is Outcome.DONE
+    publication.bury_leader()
+    assert publication.leave().outcome is Outcome.DONE
     assert publication.everything() == {}
 
 
@@ -662,9 +666,80 @@ def test_the_brake_never_holds_leave(publication: Publication) -> None:
     assert publication.everything() == {}
 
 
+# Real processes.
+
+
+@contextmanager
+def waiting_sync(publication: Publication, source: Path, *options: str) -> Iterator[None]:
+    """`bridge sync` between two steps. At the end of the block it is killed, as by kill -9."""
+    since = set(publication.published())
+    process = subprocess.Popen([*SYNC, "--store", publication.url, "--source", f"file:{source}", *options], cwd=ROOT)
+    try:
+        eventually(lambda: bool(since - publication.published().keys()))
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+def run_sync(publication: Publication, source: Path, *options: str) -> int:
+    """The exit code of `bridge sync` that waits for hardly anything."""
+    arguments = ("--store", publication.url, "--source", f"file:{source}", "--read-time", "0.2", *options)
+    return subprocess.run([*SYNC, *arguments], cwd=ROOT, capture_output=True, timeout=60, check=False).returncode
+
+
+@pytest.fixture
+def both_and_one(tmp_path: Path) -> tuple[Path, Path]:
+    """Two documents: a world of two services, and the same without the second."""
+    paths = tmp_path / "two.json", tmp_path / "one.json"
+    for services, path in zip((2, 1), paths, strict=True):
+        path.write_bytes(document(services, containers=2))
+    return paths
+
+
+def keys_in(path: Path) -> dict[str, str]:
+    """What a document comes to."""
+    return keys(snapshot(path.read_bytes(), str(path)))
+
+
+def test_a_process_killed_between_two_steps_leaves_a_closed_service_that_the_next_one_clears(
+    publication: Publication, both_and_one: tuple[Path, Path]
+) -> None:
+    both, one = both_and_one
+    assert run_sync(publication, both) == 0
+    with waiting_sync(publication, one, "--read-time", "600"):
+        pass
+    closed = without(keys_in(both), {"frontends/web-1__stack-0/backend"})
+    assert publication.published() == closed
+    publication.bury_leader()
+    assert run_sync(publication, one) == 0
+    assert publication.published() == keys_in(one)
+    assert groups(publication.recorded(), "fleet/guard") == {"web-0__stack-0", STANDING}
+
+
+def test_a_waiting_process_keeps_its_keys_alive_and_once_it_is_killed_they_vanish(
+    publication: Publication, both_and_one: tuple[Path, Path]
+) -> None:
+    """The TTL is one second, and it waits for two."""
+    both, one = both_and_one
+    with ExitStack() as processes:
+        with Keeper(publication.client()) as until_it_waits:
+            until_it_waits.keep((LeaseName("c/default", 1), LeaseName("fleet", 1)))
+            assert run_sync(publication, both, "--ttl", "1") == 0
+            processes.enter_context(waiting_sync(publication, one, "--read-time", "600", "--ttl", "1"))
+        alone_until = time.monotonic() + 2
+        while time.monotonic() < alone_until:
+            assert publication.published().keys() >= keys_in(one).keys()
+            time.sleep(0.05)
+    eventually(lambda: publication.published() == STANDING_KEYS)
+    publication.bury_leader()
+    assert run_sync(publication, one) == 0
+    assert publication.published() == keys_in(one)
+
+
 def eventually(happens: Callable[[], bool]) -> None:
     """Wait for what etcd does by itself."""
-    deadline = time.monotonic() + VANISHES_WITHIN
+    deadline = time.monotonic() + PATIENCE
     while not happens():
         assert time.monotonic() < deadline, "it did not happen"
         time.sleep(0.02)
