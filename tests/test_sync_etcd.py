@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from bridge.model.problem import UsageError
 from bridge.model.world import Service
 from bridge.report import Outcome, Report
 from bridge.sources.document import snapshot
+from bridge.sync import sync
 from tests.publishing import (
     ENVIRONMENT,
     READ_TIME,
@@ -32,6 +34,7 @@ from tests.publishing import (
     external,
     keys,
     service,
+    wishes,
     with_containers,
     with_labels,
     without_health,
@@ -175,6 +178,61 @@ def test_three_hundred_services_come_in_nearly_as_few_transactions_as_fit(public
     assert len(publication.wakes(since)) <= 1.1 * fewest
     again = publication.sync(seen, publication.settings(environment=seen.environment))
     assert again.transactions == 0
+
+
+# More servers than one transaction of etcd can hold.
+BIG = service("big", containers=100)
+BIG_OPENING = "frontends/big__shop/backend"
+
+
+def test_a_service_too_large_for_one_transaction_opens_last_and_closes_first(publication: Publication) -> None:
+    since = publication.revision()
+    publication.sync(world(BIG))
+    *opening, opened = publication.wakes(since)
+    assert opening
+    assert all(BIG_OPENING not in tree for tree in opening)
+    assert opened == keys(world(BIG))
+    assert_settled(publication, BIG)
+    assert publication.sync(world(BIG)).transactions == 0
+
+    since = publication.revision()
+    publication.sync(world(), publication.settings(force=True))
+    closed, *_ = publication.wakes(since)
+    assert closed == without(keys(world(BIG)), {BIG_OPENING})
+    assert_settled(publication)
+
+
+@pytest.mark.parametrize("happened", [False, True])
+def test_a_large_service_that_was_killed_at_any_commit_is_finished_by_the_next_sync(
+    etcd_server: EtcdServer, happened: bool
+) -> None:
+    for start, end in ((world(), world(BIG)), (world(BIG), world())):
+        for at in itertools.count(1):
+            publication = Publication(etcd_server, f"sync{next(_prefixes)}/traefik")
+            publication.sync(start)
+            store = FailingStore(publication.client())
+            accident(store, at, happened=happened, what=FailingStore.die)
+            try:
+                publication.sync(end, publication.settings(force=True), store=store)
+            except Killed:
+                publication.bury_leader()
+            publication.sync(end, publication.settings(force=True))
+            assert_settled(publication, *end.services)
+            publication.close()
+            if not store.dead:
+                break
+
+
+@pytest.mark.parametrize(("before", "after"), [(60, 120), (120, 60)])
+def test_a_large_service_moves_to_another_lease_without_a_gap(
+    publication: Publication, before: int, after: int
+) -> None:
+    publication.sync(world(BIG), publication.settings(ttl=before))
+    since = publication.revision()
+    publication.sync(world(BIG), publication.settings(ttl=after))
+    assert all(tree == keys(world(BIG)) for tree in publication.wakes(since))
+    leases = {item.lease for item in publication.everything().values()}
+    assert leases == {LeaseName("c/default", after), LeaseName("fleet", after), LeaseName("standing", 0)}
 
 
 # A service goes.
@@ -481,6 +539,20 @@ def test_while_another_process_leads_a_sync_writes_nothing_and_names_it(publicat
     assert [(report.outcome.exit_code, report.leader) for report in followed] == [(5, leader.replica)] * len(followed)
     assert followed
     assert_settled(publication, SOCKS)
+
+
+def test_syncs_that_start_at_once_agree(publication: Publication) -> None:
+    """One leads; the others wait for it and find their work done."""
+
+    def run(_: int) -> Report:
+        return sync(wishes(STOCK), publication.client(), publication.settings())
+
+    since = publication.revision()
+    with ThreadPoolExecutor(4) as processes:
+        reports = list(processes.map(run, range(4)))
+    assert [report.outcome for report in reports] == [Outcome.DONE] * 4
+    assert publication.wakes(since) == [keys(STOCK)]
+    assert_settled(publication, SHOES, SOCKS)
 
 
 def test_a_sync_that_changes_nothing_needs_no_lead(publication: Publication) -> None:
