@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -142,6 +141,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(str(err), err.exit_code)
     except Exception as err:
         if os.environ.get(DEBUG):
+            import traceback  # slow to load, and seldom needed
+
             traceback.print_exc()
         remedy = f"this is a fault of the bridge; report it with what {DEBUG}=1 adds"
         return _fail(f"{type(err).__name__}: {err}; {remedy}", BridgeError.exit_code)
