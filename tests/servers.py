@@ -7,6 +7,7 @@ import http.client
 import importlib.util
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -164,12 +165,22 @@ class EtcdServer:
         return ["--unsafe-no-fsync", *(f"--{name}={value}" for name, value in arguments.items())]
 
     def _healthy(self) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self._ports[2], timeout=1.0)
         try:
-            connection.request("GET", "/health")
-            return connection.getresponse().status == 200
-        except OSError:
+            return self._watched("health")[0] == 200
+        except (OSError, http.client.HTTPException):
             return False
+
+    def calls(self, method: str) -> int:
+        """How often a method was called since the last start, by whomever."""
+        row = rf'^grpc_server_started_total.*grpc_method="{method}".* (\d+)$'
+        return sum(map(int, re.findall(row, self._watched("metrics")[1], re.MULTILINE)))
+
+    def _watched(self, page: str) -> tuple[int, str]:
+        connection = http.client.HTTPConnection("127.0.0.1", self._ports[2], timeout=CALL)
+        try:
+            connection.request("GET", f"/{page}")
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
         finally:
             connection.close()
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -139,6 +141,14 @@ def test_a_closing_slash_names_the_same_leases(etcd_ground: EtcdGround) -> None:
 def test_a_ttl_that_no_lease_can_carry_is_refused(etcd_ground: EtcdGround, ttl: int) -> None:
     with pytest.raises(UsageError, match="8388607"):
         etcd_ground.client().ensure(LeaseName("c/a", ttl))
+
+
+def test_a_lease_for_ever_lasts_a_century(etcd_ground: EtcdGround) -> None:
+    for_ever = LeaseName("standing", 0)
+    etcd_ground.client().ensure(for_ever)
+    number = lease_id(etcd_ground.records_root.rstrip("/"), for_ever)
+    rest = etcd_ground.server.ask("lease/timetolive", ID=number)["TTL"]
+    assert int(str(rest)) > 99 * 365 * 24 * 3600
 
 
 def test_the_longest_ttl_is_granted(etcd_ground: EtcdGround) -> None:
@@ -349,6 +359,21 @@ def test_a_server_of_a_strange_authority_is_not_trusted(
             store.read("")
 
 
+def test_the_client_library_adds_no_word_of_its_own(tls_etcd: EtcdServer, certificates: Certificates) -> None:
+    """gRPC would write a failed handshake to stderr, beside our one line."""
+    code = f"""
+from bridge.stores import open_store
+from bridge.stores.base import Unavailable
+for url in ({at(tls_etcd.endpoint, tls=True)!r}, {at(dead_endpoint(), tls=True)!r}):
+    try:
+        open_store(url, records_root={ROOT!r}, ca={certificates.strange_ca!r}).read("")
+    except Unavailable:
+        print("unavailable")
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (ended.stdout, ended.stderr) == ("unavailable\n" * 2, "")
+
+
 def test_a_plain_client_at_a_tls_port_is_told_of_https(tls_etcd: EtcdServer, opened: Callable[..., Store]) -> None:
     with pytest.raises(Unavailable, match=r"etcd\+https"):
         opened(at(tls_etcd.endpoint)).read("")
@@ -467,12 +492,14 @@ def test_a_restart_that_forgets_all_tokens_is_not_felt(locked_etcd: EtcdServer, 
 
     locked_etcd.kill()
     locked_etcd.start()
+    assert locked_etcd.calls("Authenticate") == 0
     threads = [Thread(target=read) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert failures == []
+    assert locked_etcd.calls("Authenticate") == 1, "one login serves all threads"
 
 
 def test_a_server_that_wants_no_login_is_used_without(etcd_ground: EtcdGround, opened: Callable[..., Store]) -> None:

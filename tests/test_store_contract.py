@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from threading import Thread
+from threading import Barrier, Thread
 
 import pytest
 
@@ -241,6 +241,30 @@ def test_a_lease_is_adopted_by_whoever_knows_its_name(ground: Ground, store: Sto
     assert standing(restarted, ground.prefix) == {"a": item}
     assert commit(restarted, Create(ground.prefix + "b", "v", LASTING)) is not None
     assert restarted.read(ground.prefix).revision == item.revision + 1
+
+
+def test_of_many_who_ensure_a_lease_at_once_each_gets_it(ground: Ground, store: Store) -> None:
+    lease = LeaseName("c/new", 600)
+    clients = [ground.client() for _ in range(8)]
+    for client in clients:
+        client.read(ground.prefix)  # it is connected
+    together = Barrier(len(clients))
+    failures: list[Exception] = []
+
+    def ensure(client: Store) -> None:
+        together.wait()
+        try:
+            client.ensure(lease)
+        except Exception as err:
+            failures.append(err)
+
+    threads = [Thread(target=ensure, args=(client,)) for client in clients]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert store.renew((lease,)) == ()
 
 
 def test_a_lease_that_ended_is_granted_anew(ground: Ground, store: Store) -> None:

@@ -88,12 +88,7 @@ _ANSWERS: tuple[tuple[grpc.StatusCode, str, type[StoreError], str], ...] = (
     (_CODE.INVALID_ARGUMENT, "authentication failed", Refused, "check --store-user and its password"),
     (_CODE.PERMISSION_DENIED, "", Refused, "grant its user read and write on Traefik's prefix and on bridge/"),
     (_CODE.OUT_OF_RANGE, "has been compacted", Unavailable, "read again"),
-    (
-        _CODE.RESOURCE_EXHAUSTED,
-        "database space exceeded",
-        Unavailable,
-        "it is full: compact, defragment, disarm",
-    ),
+    (_CODE.RESOURCE_EXHAUSTED, "space exceeded", Unavailable, "it is full: compact, defragment, disarm its alarm"),
     (_CODE.RESOURCE_EXHAUSTED, "larger than max", Refused, "make the request smaller"),
     (_CODE.INVALID_ARGUMENT, "", Refused, "etcd will never take this request"),
     (_CODE.FAILED_PRECONDITION, "", Refused, "etcd will never take this request"),
@@ -218,8 +213,9 @@ class Etcd:
         return Committed(Reading("", revision, _written(transaction, answer), whole=False))
 
     def _request(self, transaction: Transaction) -> Message:
-        comparisons = dict.fromkeys(  # each once
-            (*((check.key, check.revision) for check in transaction.checks), *map(_comparison, transaction.changes))
+        comparisons = (
+            *((check.key, check.revision) for check in transaction.checks),
+            *map(_comparison, transaction.changes),
         )
         return message("TxnRequest")(
             compare=[
