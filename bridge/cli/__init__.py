@@ -158,7 +158,7 @@ def _run(arguments: list[str]) -> int:
     except click.exceptions.Exit as err:
         return err.exit_code
     except click.UsageError as err:
-        command = err.ctx.command_path if err.ctx else "bridge"
+        command = " ".join(["bridge", *(name for name in arguments[:1] if name in COMMANDS)])
         return _fail(f"{err.format_message().rstrip('.')}; see {command} --help", USAGE)
 
 

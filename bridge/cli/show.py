@@ -249,7 +249,8 @@ def _table(rows: list[tuple[str, Life, str, str]]) -> Iterator[str]:
     cells = [(kind, life.whose, span(life.seconds), weight, text) for kind, life, weight, text in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for row in cells:
-        yield "  " + "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+        filled = (f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True) if width)
+        yield f"  {'  '.join(filled)}".rstrip()
 
 
 def _json(shown: Iterable[Shown], leases: Mapping[LeaseName, float], leaders: Mapping[str, str]) -> Json:
