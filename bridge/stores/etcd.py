@@ -6,8 +6,8 @@ import contextlib
 import hashlib
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 from typing import TypeVar
@@ -106,7 +106,7 @@ class Login:
     """Who asks."""
 
     user: str
-    password: str
+    password: str = field(repr=False)
 
 
 def connect(
@@ -170,15 +170,14 @@ class Etcd:
         self._silent = _SILENT[address.tls]
         self._channels = tuple(_channel(endpoint.at(USUAL_PORT), credentials) for endpoint in address.endpoints)
         self._in_use = 0
-        self._families: Mapping[int, str] = {}
+        self._families: dict[int, str] = {}  # by the upper bits of their leases' ids
         self._login = login
         self._token: str | None = None  # None: log in first; empty: the server wants no login
         self._logging_in = Lock()
 
     def know(self, families: Iterable[str]) -> None:
         """See `Store`."""
-        known = {_family_id(self._records_root, family): family for family in families}
-        self._families = {**self._families, **known}  # replaced, not changed: another thread may be reading it
+        self._families.update((_family_id(self._records_root, family), family) for family in families)
 
     def read(self, prefix: str) -> Reading:
         """See `Store`. Keys and values that are no UTF-8 come with surrogate escapes."""
@@ -242,7 +241,7 @@ class Etcd:
         number = lease_id(self._records_root, name)
         grant = message("LeaseGrantRequest")(ID=number, TTL=name.ttl or CENTURY)
         for _ in range(3):  # it may end after a grant saw it, or come to be after a keepalive missed it
-            if self._keep_alive((number,)) != [0]:
+            if not self.renew((name,)):
                 return
             with contextlib.suppress(_LeaseStands):
                 self._ask_anywhere("a lease", etcdrpc.GRANT, grant)
@@ -252,20 +251,15 @@ class Etcd:
     def renew(self, names: Iterable[LeaseName]) -> tuple[LeaseName, ...]:
         """See `Store`."""
         wanted = tuple(names)
-        lives = self._keep_alive([lease_id(self._records_root, name) for name in wanted]) if wanted else []
-        return tuple(name for name, ttl in zip(wanted, lives, strict=True) if ttl == 0)
+        if not wanted:
+            return ()
+        requests = [message("LeaseKeepAliveRequest")(ID=lease_id(self._records_root, name)) for name in wanted]
 
-    def _keep_alive(self, numbers: Sequence[int]) -> list[int]:
-        """The seconds that each lease lives from now on; 0: it does not live."""
-        requests = [message("LeaseKeepAliveRequest")(ID=number) for number in numbers]
-        answers = self._anywhere(
-            lambda: self._call(
-                "a keepalive",
-                lambda channel, metadata: etcdrpc.KEEP_ALIVE.ask_each(channel, requests, TIMEOUT, metadata),
-                (),  # etcd wants no login here
-            )
-        )
-        return [answer.TTL for answer in answers]
+        def call(channel: grpc.Channel, metadata: Metadata) -> list[etcdrpc.LeaseAnswer]:
+            return etcdrpc.KEEP_ALIVE.ask_each(channel, requests, TIMEOUT, metadata)
+
+        answers = self._anywhere(lambda: self._call("a keepalive", call, ()))  # etcd wants no login here
+        return tuple(name for name, answer in zip(wanted, answers, strict=True) if answer.TTL == 0)
 
     def remaining(self, name: LeaseName) -> float | None:
         """See `Store`."""
