@@ -22,7 +22,7 @@ from bridge.model.problem import UsageError
 from bridge.model.world import Service
 from bridge.report import Outcome, Report
 from bridge.sources.document import snapshot
-from bridge.sync import sync
+from bridge.sync import Settings, sync
 from tests.publishing import (
     ENVIRONMENT,
     READ_TIME,
@@ -53,6 +53,7 @@ SHOES_OPENING = "frontends/shoes__shop/backend"
 SHOES_METHOD = "backends/shoes__shop/loadbalancer/method"
 SHOES_SERVER = "backends/shoes__shop/servers/default--shoes-1/url"
 STANDING_KEYS = keys(world())
+OTHER_ENVIRONMENT = "22222222-2222-4222-8222-222222222222"
 
 _prefixes = itertools.count(1)
 
@@ -397,12 +398,14 @@ def test_a_sync_that_was_killed_at_any_commit_is_finished_by_the_next(etcd_serve
 @pytest.mark.parametrize("happened", [False, True])
 def test_a_lost_answer_to_any_commit_is_healed_by_the_same_sync(etcd_server: EtcdServer, happened: bool) -> None:
     """Whether the commit happened is read, never guessed."""
-    for at in range(1, commits(etcd_server) + 1):
+    count = commits(etcd_server)
+    for at in range(1, count + 1):
         publication = Publication(etcd_server, f"sync{next(_prefixes)}/traefik")
         publication.sync(BEFORE)
         store = FailingStore(publication.client())
         accident(store, at, happened=happened, what=FailingStore.lose_the_answer)
         assert publication.sync(world(*AFTER), store=store).outcome is Outcome.DONE
+        assert store.commits == count + (not happened and at < count), "only what did not happen is sent again"
         publication.bury_leader()  # where it was the last commit: that it leads no more
         assert_settled(publication, *AFTER)
         publication.close()
@@ -606,23 +609,60 @@ def test_another_environment_under_our_clusters_name_is_refused_before_anything_
     """Each would remove what the other publishes."""
     publication.sync(STOCK)
     since, store = publication.revision(), FailingStore(publication.client())
-    other = "22222222-2222-4222-8222-222222222222"
-    with pytest.raises(UsageError, match=f"{ENVIRONMENT}.*{other}") as refused:
-        publication.sync(world(SOCKS), publication.settings(environment=other), store=store)
+    other = publication.settings(environment=OTHER_ENVIRONMENT)
+    with pytest.raises(UsageError, match=f"{ENVIRONMENT}.*{OTHER_ENVIRONMENT}") as refused:
+        publication.sync(world(SOCKS), other, store=store)
     assert refused.value.exit_code == 2
     assert (store.commits, store.kept) == (0, [])
     assert publication.moments(since) == []
 
 
+def of_another(publication: Publication, ttl: int = 0) -> Settings:
+    """A process of another cluster, for another Rancher environment."""
+    return publication.settings(cluster="other", environment=OTHER_ENVIRONMENT, ttl=ttl)
+
+
 def test_a_cluster_leaves_and_the_route_that_it_shared_stands_without_its_servers(publication: Publication) -> None:
-    other = publication.settings(cluster="other", environment="22222222-2222-4222-8222-222222222222")
     publication.sync(world(SHOES))
-    publication.sync(world(with_containers(SHOES, *FRESH)), other)
+    publication.sync(world(with_containers(SHOES, *FRESH)), of_another(publication))
     assert publication.published() == {**keys(world(SHOES)), **keys(world(with_containers(SHOES, *FRESH)), "other")}
     since = publication.revision()
     publication.leave(cluster="other")
     assert publication.wakes(since) == [keys(world(SHOES))]
     assert_settled(publication, SHOES)
+
+
+def test_the_routes_of_a_cluster_that_died_are_swept_by_another_after_ten_seconds(publication: Publication) -> None:
+    """So long it may come back."""
+    publication.sync(world(SHOES), of_another(publication, ttl=60))
+    publication.sync(world(SOCKS), publication.settings(ttl=60))
+    publication.end(LeaseName("c/other", 60))
+    since, hurry = publication.revision(), Hurry()
+
+    publication.sync(world(SOCKS), publication.settings(ttl=60), hurry=hurry)
+
+    left = {path: value for path, value in keys(world(SHOES)).items() if "/servers/" not in path}
+    before = {**keys(world(SOCKS)), **left}
+    assert publication.wakes(since) == [without(before, {SHOES_OPENING}), keys(world(SOCKS))]
+    assert hurry.naps[0] > 9
+    assert_settled(publication, SOCKS)
+
+
+def test_a_sync_ends_only_when_nothing_is_left_that_it_might_clear(publication: Publication) -> None:
+    """Also what came to be unclaimed while it wrote."""
+    publication.sync(world(SHOES), of_another(publication, ttl=60))
+    store = FailingStore(publication.client())
+    accident(store, 1, happened=True, what=lambda _: publication.end(LeaseName("c/other", 60)))
+    publication.sync(world(SOCKS), publication.settings(ttl=60), store=store)
+    assert_settled(publication, SOCKS)
+
+
+def test_the_backstop_is_swept_by_nobody(publication: Publication) -> None:
+    """As long as a Traefik reads the tree it may be needed: only who leaves takes it away."""
+    publication.sync(STOCK, publication.settings(ttl=60))
+    publication.end(LeaseName("c/default", 60))
+    publication.sync(world(SOCKS), of_another(publication), backstop=False)
+    assert publication.published() == {**keys(world(SOCKS), "other"), **STANDING_KEYS}
 
 
 # Leases change.
