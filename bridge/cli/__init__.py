@@ -133,7 +133,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = _run(list(sys.argv[1:] if arguments is None else arguments))
         sys.stdout.flush()
     except BrokenPipeError:
-        _forget_stdout()
         return PIPE_CLOSED
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -167,8 +166,3 @@ def _fail(text: str, code: int) -> int:
 
     warn(f"bridge: {text}")
     return code
-
-
-def _forget_stdout() -> None:
-    """Python flushes stdout once more as it ends, and would complain then."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
