@@ -760,7 +760,8 @@ def test_a_terminal_gets_a_bar_only_when_the_pass_takes_long(monkeypatch: pytest
         assert terminal.getvalue() == ""
         teller.tell(Progress(2, 4, (Wait("g", "until the new servers were read", 3.0),), 3.0))
         teller.tell(Progress(2, 4, (Wait("h", "until the new servers were read", 3.0),), 3.0))
-    assert "2/4" in terminal.getvalue()
+        teller.tell(Progress(3, 4))
+    assert "3/4" in terminal.getvalue()
     assert "waiting 3.0 s until the new servers were read (h)" in terminal.getvalue()
 
 
