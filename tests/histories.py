@@ -8,13 +8,15 @@ that reads key by key. A history is told wholly by its seed.
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from multiprocessing import Pool
 
 from bridge.layouts.traefik1 import TRAEFIK1
 from bridge.leases import REPLICA_TTL
-from bridge.model.change import Check, Committed, Create, Delete, LeaseName, Transaction, Update
-from bridge.model.keys import STANDING, Publisher, Role, Wish
+from bridge.model.change import Change, Check, Committed, Create, Delete, LeaseName, Transaction, Update
+from bridge.model.keys import STANDING, Place, Publisher, Role, Wish
 from bridge.ownership.claims import may_merge
 from bridge.ownership.mirror import Mirror
 from bridge.ownership.pack import fenced, pack
@@ -23,7 +25,6 @@ from bridge.ownership.records import (
     FLEET,
     STANDING_FAMILY,
     Leader,
-    claim_path,
     cluster_family,
     leader_path,
     named,
@@ -45,6 +46,8 @@ USERS = ("u:{SHA}one", "u:{SHA}two")
 GROUPS = ("app__shop", "web__shop")
 UNKNOWN_HOST = "nobody.asks.for.this"
 
+LEADER = "/leader"
+
 Mutation = Callable[[Transaction, MemoryServer], Transaction]
 
 
@@ -64,8 +67,10 @@ def without_comparing(part: str) -> Mutation:
             return item.revision if item else 0
 
         checks = tuple(check for check in transaction.checks if part not in check.key)
-        changes = []
+        changes: list[Change] = []
         for change in transaction.changes:
+            if part == LEADER and part in change.key and now(change.key):
+                continue
             if part in change.key and now(change.key):
                 match change:
                     case Create(key, value, lease):
@@ -210,9 +215,20 @@ class Bridge:
         answer = self.store.commit(transaction)
         history.after_commit(before)
         if isinstance(answer, Committed):
+            self._must_lead(transaction)
+        if isinstance(answer, Committed):
             self.mirror = self.mirror.fold(answer.reading, history.now)
             return True
         return False
+
+    def _must_lead(self, transaction: Transaction) -> None:
+        key = RECORDS + leader_path(self.cluster.name)
+        if any(change.key == key for change in transaction.changes):
+            return
+        item = self.history.server._items.get(key)
+        leader = read_leader(item.value) if item else None
+        if leader is None or leader.token != self.token:
+            raise Violation(f"{self.replica} wrote and did not lead")
 
 
 class Reader:
@@ -261,7 +277,10 @@ class History:
         hands: bool = True,
         losses: bool = True,
         detaches: bool = True,
+        restless: bool = False,
     ) -> None:
+        """`restless`: the world changes often, in what protects above all."""
+        self.restless = restless
         self.random = random.Random(seed)
         self.now = 1000.0
         self.server = MemoryServer(lambda: self.now, plain_write_detaches=detaches)
@@ -269,6 +288,7 @@ class History:
         self.count = 0
         self.excused_until = 0.0
         self.fleet_lives = False
+        self.erased: set[str] = set()  # by the operator's hand, and not put back yet
         self.foreign: dict[str, tuple[str, int]] = {}  # what the operator wrote: value and revision
         self.clusters = [Cluster(f"c{number}") for number in range(clusters)]
         for cluster in self.clusters:
@@ -311,6 +331,10 @@ class History:
             self._step(bridge)
         elif dice < 0.84:
             self.random.choice(self.readers).step()
+        elif self.restless and dice < 0.88:
+            self._change_world(bridge.cluster)
+        elif self.restless and dice < 0.90:
+            bridge.stalled = not bridge.stalled
         elif dice < 0.92:
             self.pass_time(self.random.choice((0.01, 0.3, 1.0, 2.5)))
         elif dice < 0.95:
@@ -349,9 +373,10 @@ class History:
             self.fleet_lives = lives
 
     def is_broken(self) -> bool:
-        """Whether a shared key is missing that a living decider wishes: a hand or a lost lease took it, not a bridge."""
+        """Whether a shared key is missing that a decider wishes: a hand or a lost lease took it, not a bridge."""
         stands = self.tree()
-        if all(TREE + path in stands for group in GROUPS for _, _, keys in self.claims(group)[:1] for path in keys):
+        wished = {TREE + path for group in GROUPS for _, _, keys in self.claims(group)[:1] for path in keys}
+        if (wished | self.erased) <= stands.keys():
             return False
         self.excuse()
         return True
@@ -378,7 +403,7 @@ class History:
         gone = {path.rpartition("/")[0] for path in before.own if path not in own} if before else set()
         retiring = frozenset(holder for holder in sorted(gone) if choose((True, False)))
         if keep and before is not None:
-            return Wish(group, before.shared, own, retiring, group)
+            return Wish(group, before.shared, own, retiring, title=group)
         shared = {f"backends/{group}/loadbalancer/method": choose(("wrr", "drr"))}
         for frontend in (group, f"{group}__x") if choose((True, False, False)) else (group,):
             at = f"frontends/{frontend}"
@@ -389,7 +414,7 @@ class History:
                 shared[f"{at}/auth/basic/users"] = choose(USERS)
             if choose((True, False, False)):
                 shared[f"{at}/whitelist/sourcerange"] = "10.0.0.0/8"
-        return Wish(group, shared, own, retiring, group)
+        return Wish(group, shared, own, retiring, title=group)
 
     def _lose_lease(self) -> None:
         cluster = self.random.choice(self.clusters)
@@ -405,6 +430,7 @@ class History:
         if self.random.random() < 0.5:
             self.server.erase(key)
             self.foreign.pop(key, None)
+            self.erased.add(key)
         else:
             value = self.tree()[key]
             self.server.write(key, value)
@@ -417,15 +443,30 @@ class History:
     def after_commit(self, before: Mapping[str, str]) -> None:
         """No transaction takes away a shared key that a living decider wishes; no foreign key changes."""
         after = self.tree()
+        self.erased -= after.keys()
+        self.erased = {key for key in self.erased if f"{TREE}frontends/{key.split('/')[2]}/backend" in after}
         for key in before.keys() - after.keys():
             place = TRAEFIK1.place(key.removeprefix(TREE))
             claims = self.claims(place.group) if place and place.cluster is None else []
             if claims and key.removeprefix(TREE) in claims[0][2]:
                 raise Violation(f"{key} was taken away while {claims[0][1]} claims it")
+        if not (self.hands or self.losses or self.now < self.excused_until):
+            self._judge_guests(after)
         for key, (value, revision) in self.foreign.items():
             item = self.server._items.get(key)
             if item is None or (item.value, item.revision) != (value, revision):
                 raise Violation(f"the operator's {key} was changed")
+
+    def _judge_guests(self, stands: Mapping[str, str]) -> None:
+        """Servers of a cluster that does not decide stand behind all the protection that its claim asks for."""
+        for group in GROUPS:
+            for _, cluster, keys in self.claims(group)[1:]:
+                if not any(key.startswith(f"{TREE}backends/{group}/servers/{cluster}--") for key in stands):
+                    continue
+                for path, value in keys.items():
+                    place = TRAEFIK1.place(path)
+                    if place and place.role is Role.PROTECTS and stands.get(TREE + path) != value:
+                        raise Violation(f"servers of {cluster} stand in {group} without {path}")
 
     def judge(self, halves: HalvesReader) -> None:
         """What a Traefik serves: nothing opened without its protection, nobody's servers under less than asked for."""
@@ -434,7 +475,7 @@ class History:
             raise Violation(f"Traefik takes nothing: {halves.refused.reason}")
         assert isinstance(served, Configuration)
         for live in served.live:
-            if live.name == STANDING:
+            if live.name == STANDING or self._is_frozen(live.name.removesuffix("__x")):
                 continue
             rules = [route.rule for route in served.frontends[live.name].routes.values()]
             if not rules:
@@ -460,8 +501,10 @@ class History:
         """However a reading went: no request for a host that nobody asks for reaches a server."""
         served = halves.configuration
         standing = [f"{TREE}frontends/{STANDING}/backend", f"{TREE}frontends/{STANDING}/routes/main/rule"]
-        if isinstance(served, Configuration) and STANDING in served.frontends and not any(
-            key in self.foreign for key in standing
+        if (
+            isinstance(served, Configuration)
+            and STANDING in served.frontends
+            and not any(key in self.foreign for key in standing)
         ):
             answer = served.answer(UNKNOWN_HOST, "/")
             if answer.servers:
@@ -518,7 +561,7 @@ class History:
         stands = self.tree()
         for key in sorted(wanted.keys() | stands.keys()):
             place = TRAEFIK1.place(key.removeprefix(TREE))
-            if key in self.foreign or place is None or place.group in free or self._beside_foreign(key):
+            if key in self.foreign or place is None or place.group in free or self._beside_foreign(place):
                 continue
             if wanted.get(key) != stands.get(key):
                 raise Violation(f"{key} is {stands.get(key)!r}, wanted {wanted.get(key)!r}")
@@ -534,13 +577,21 @@ class History:
         places = (TRAEFIK1.place(key.removeprefix(TREE)) for key in self.foreign)
         return any(place and place.group == group and place.role in (Role.OPENS, Role.PROTECTS) for place in places)
 
-    def _beside_foreign(self, key: str) -> bool:
-        return any(other.rpartition("/")[0] == key.rpartition("/")[0] and "/servers/" in key for other in self.foreign)
+    def _beside_foreign(self, place: Place) -> bool:
+        """Whether a key is one of an operator's server, or guards an operator's rule or is a server behind it."""
+        if place.role is Role.PROTECTS:
+            return f"{TREE}{place.holder}/routes/main/rule" in self.foreign
+        ruled = any(other.endswith("/rule") and f"/{place.group}" in other for other in self.foreign)
+        beside = any(other.startswith(f"{TREE}{place.holder}/") for other in self.foreign)
+        return place.role is Role.SERVER and (beside or ruled)
 
 
 def _protected(wish: Wish, frontend: str) -> frozenset[str]:
     """What a wish asks for on a frontend, in the reader's words."""
-    kinds = {f"frontends/{frontend}/auth/basic/users": "auth", f"frontends/{frontend}/whitelist/sourcerange": "whitelist"}
+    kinds = {
+        f"frontends/{frontend}/auth/basic/users": "auth",
+        f"frontends/{frontend}/whitelist/sourcerange": "whitelist",
+    }
     return frozenset(kind for path, kind in kinds.items() if path in wish.shared)
 
 
@@ -551,6 +602,36 @@ def _may_stand_behind(wish: Wish, frontend: str, protections: frozenset[str]) ->
     return not any(_protected(wish, other) for other in (wish.group, f"{wish.group}__x"))
 
 
-def claim_key(cluster: str, group: str) -> str:
-    """A claim's whole key."""
-    return RECORDS + claim_path(cluster, group)
+def tell(seed: int, events: int) -> str:
+    """One history of whatever kind its seed says; what it broke, or nothing."""
+    history = History(
+        seed,
+        clusters=1 + seed % 4,
+        replicas=1 + (seed % 5 == 0),
+        hands=seed % 2 == 0,
+        losses=seed % 4 < 2,
+        detaches=seed % 7 != 0,
+        restless=seed % 3 == 0,
+    )
+    try:
+        history.run(events)
+    except Violation as err:
+        return f"seed {seed}: {err}"
+    return ""
+
+
+def main() -> None:
+    """`python -m tests.histories FIRST LAST`: as many as one has time for."""
+    first, last = int(sys.argv[1]), int(sys.argv[2])
+    with Pool() as pool:
+        broken = [told for told in pool.imap_unordered(_tell_long, range(first, last)) if told]
+    print(*broken, f"{last - first} histories, {len(broken)} broken", sep="\n")
+    sys.exit(1 if broken else 0)
+
+
+def _tell_long(seed: int) -> str:
+    return tell(seed, 500)
+
+
+if __name__ == "__main__":
+    main()

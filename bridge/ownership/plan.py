@@ -253,7 +253,11 @@ class _Planner:
         if not frozen and not claims_first:
             opening = self._share(group, target, shared, decides)
         merges = may_merge(wish.shared, target, self.layout)
-        self._serve(group, wish, own, merges=merges, enters=self._enters(group, wish, shared))
+        enters = self._enters(group, wish, shared)
+        if merges and group.foreign and not enters and wish.own.keys() - group.mine.keys() - group.foreign.keys():
+            reason = "a hand-written key of this group routes or protects otherwise than its servers need"
+            self.problems.append(Problem(wish.title, "", "", reason, "kept new servers out"))
+        self._serve(group, wish, own, merges=merges, enters=enters)
         wanted = wish.own if merges else {}
         self._differ(group, wish.title, None if frozen else target, decides, wanted)
         self._count_removed(group, wanted)

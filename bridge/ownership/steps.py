@@ -229,8 +229,8 @@ class SharedSteps:
         surplus = [path for path in protects if path in self.keys and path not in self.target]
         if not surplus or not self.decides:
             return
-        if self.barred:
-            self._wait(self.barred, None)
+        if self.barred or self._has_foreign_rule(holder):
+            self._wait(self.barred or "until the hand-written rule is gone, for which the protection was asked", None)
             return
         if self._is_open(holder):
             youngest = max((self.keys[path].since for path in rules if path in self.keys), default=LONG_AGO)
@@ -244,6 +244,10 @@ class SharedSteps:
         for path in surplus:
             self.draft.drop(path)
         self.guards_opening.add(holder)
+
+    def _has_foreign_rule(self, holder: str) -> bool:
+        places = (self.layout.place(path) for path in self.group.foreign)
+        return any(place and place.holder == holder and place.role is Role.RULE for place in places)
 
     def _retire(self, holder: str, paths: list[str]) -> None:
         """Take away a holder that the decider does not wish any more: what opens it first."""
@@ -356,7 +360,7 @@ class ServerSteps:
                 if path not in wished:
                     self.draft.drop(path)
         for holder in sorted(stand.keys() - wish.keys()):
-            if not self.hold and self._may_go(holder, stand, wish, retiring):
+            if not self.hold and self._may_go(holder, {**foreign, **stand}, wish, retiring):
                 self._drop(stand[holder])
 
     def leave(self) -> None:
@@ -385,8 +389,10 @@ class ServerSteps:
         heirs = [other for other in wish if other.rpartition("/")[0] == backend]
         if not heirs:
             return True
-        known = [max(self.group.mine[path].since for path in stand[other]) for other in heirs if other in stand]
+        held = {**self.group.foreign, **self.group.mine}
+        known = [max(held[path].since for path in paths) for other in heirs if (paths := stand.get(other))]
         due = min((self.clock.due(since) for since in known), default=self.clock.read_time)
         if due > 0:
-            self.waits.append(Wait(self.group.name, "until the new servers were read", due))
+            coming = known or any(isinstance(change, Create) for change in self.draft.changes.values())
+            self.waits.append(Wait(self.group.name, "until the new servers were read", due if coming else None))
         return due <= 0
