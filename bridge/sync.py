@@ -224,19 +224,16 @@ class _Pass:
             elif pauses:
                 self._pause(due, min(pauses))
                 self.look()
-            elif self.is_fresh:
+            elif self.is_fresh or self._is_all_claimed():
                 return due, ""
             else:
-                self._look_at_records()
+                self.look()
             due = self.plan(hold=hold)
 
-    def _look_at_records(self) -> None:
-        """Whether a group lost its last claim meanwhile; only then all is read again."""
+    def _is_all_claimed(self) -> bool:
+        """Whether no group lost its last claim while this pass wrote: else all is read again."""
         records = self.mirror.fold(self.store.read(self.publisher.records), self.timing.now()).records
-        if unclaimed(records) == unclaimed(self.mirror.records):
-            self.is_fresh = True
-        else:
-            self.look()
+        return unclaimed(records) == unclaimed(self.mirror.records)
 
     def _pause(self, due: Plan, seconds: float) -> None:
         planned = len(self.written)

@@ -35,20 +35,21 @@ def fenced(transaction: Transaction, fence: Change | Check) -> Transaction:
 
 
 class _Room:
-    """What is left in one transaction."""
+    """What one transaction holds beside the fence."""
 
     def __init__(self, limits: Limits, fence: Change | Check) -> None:
         self.limits = limits
         self.operations = limits.operations - self._cost(fence)
         self.size = limits.size - _size(fence)
 
-    def fits(self, operations: Iterable[Change | Check]) -> bool:
-        """Whether all of them go into one transaction."""
-        cost = size = 0
-        for operation in operations:
-            cost += self._cost(operation)
-            size += _size(operation)
-        return cost <= self.operations and size <= self.size
+    def weigh(self, unit: Unit) -> tuple[int, int]:
+        """The operations and bytes of a unit."""
+        operations = (*unit.checks, *unit.wide, *unit.changes)
+        return sum(map(self._cost, operations)), sum(map(_size, operations))
+
+    def holds(self, weight: tuple[int, int]) -> bool:
+        """Whether so much goes into one transaction."""
+        return weight[0] <= self.operations and weight[1] <= self.size
 
     def _cost(self, operation: Change | Check) -> int:
         match operation:
@@ -64,29 +65,28 @@ class _Room:
 
 def _size(operation: Change | Check) -> int:
     value = operation.value if isinstance(operation, Create | Update) else ""
-    return len(operation.key.encode()) + len(value.encode()) * 4 // 3 + _OVERHEAD
+    return _bytes(operation.key) + _bytes(value) * 4 // 3 + _OVERHEAD
+
+
+def _bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
 def _fill(units: Iterable[Unit], room: _Room) -> Iterator[Packed]:
     together: list[Unit] = []
+    operations = size = 0
     for unit in units:
-        if room.fits(_operations([*together, unit])):
-            together.append(unit)
-            continue
-        if together:
+        weight = room.weigh(unit)
+        if together and not room.holds((operations + weight[0], size + weight[1])):
             yield _packed(together)
-            together = []
-        if room.fits(_operations([unit])):
-            together = [unit]
+            together, operations, size = [], 0, 0
+        if room.holds(weight):
+            together.append(unit)
+            operations, size = operations + weight[0], size + weight[1]
         else:
             yield _cut(unit, room)
     if together:
         yield _packed(together)
-
-
-def _operations(units: Iterable[Unit]) -> Iterator[Change | Check]:
-    for unit in units:
-        yield from (*unit.checks, *unit.wide, *unit.changes)
 
 
 def _packed(units: list[Unit]) -> Packed:
@@ -99,12 +99,12 @@ def _packed(units: list[Unit]) -> Packed:
 def _cut(unit: Unit, room: _Room) -> Packed:
     """As much of one unit as fits: fewer of the further checks first, then fewer changes."""
     narrow = replace(unit, wide=unit.narrow)
-    if room.fits(_operations([narrow])):
+    if room.holds(room.weigh(narrow)):
         return _packed([narrow])
     low, high = 1, len(unit.changes)
     while low < high:
         middle = (low + high + 1) // 2
-        if room.fits(_operations([replace(narrow, changes=unit.changes[:middle])])):
+        if room.holds(room.weigh(replace(narrow, changes=unit.changes[:middle]))):
             low = middle
         else:
             high = middle - 1

@@ -145,6 +145,7 @@ class _Planner:
         self.my_read_time = terms.read_time.seconds(self._frontends())
         theirs = (seen.read_time for cluster, seen in standing.presences.items() if cluster != self.me)
         self.clock = Clock(now, max([self.my_read_time, *theirs]))
+        self.guards = self.records.prefix + guard_path("")
         self.units: list[Unit] = []
         self.waits: list[Wait] = []
         self.problems: list[Problem] = []
@@ -250,7 +251,9 @@ class _Planner:
         opening: set[str] = set()
         # A decider tells the others first what it will come to: they may have to take their servers out.
         claims_first = decides and len(group.claims) > 1 and mine is not None and mine.keys != wish.shared
-        if not frozen and not claims_first:
+        if frozen:
+            self._move(group, shared)  # no change of what anybody reads
+        elif not claims_first:
             opening = self._share(group, target, shared, decides)
         merges = may_merge(wish.shared, target, self.layout)
         enters = self._enters(group, wish, shared)
@@ -282,7 +285,7 @@ class _Planner:
             claim.keys == wish.shared
             and claim.held.lease == self.own_lease
             and group.guard.lease == self.standing_lease
-            and _stand(wish.shared, group.shared, self._draft(group).lease)
+            and _stand(wish.shared, group.shared, self._shared_lease(group))
             and _stand(wish.own, group.mine, self.own_lease)
         )
 
@@ -398,8 +401,10 @@ class _Planner:
         return place.role if place else None
 
     def _draft(self, group: Group) -> Draft:
-        lease = self.standing_lease if group.name == STANDING else self.fleet_lease
-        return Draft(self.publisher.tree, lease, group.shared)
+        return Draft(self.publisher.tree, self._shared_lease(group), group.shared)
+
+    def _shared_lease(self, group: Group) -> LeaseName:
+        return self.standing_lease if group.name == STANDING else self.fleet_lease
 
     def _claim(self, group: Group, wish: Wish, mine: Claim | None) -> list[Change]:
         """This cluster's claim as it shall be, with the guard's bump where the claim says something new."""
@@ -507,7 +512,7 @@ class _Planner:
 
     def _order(self, change: Change) -> tuple[int, str]:
         """Records first, then what closes, what opens behind all that comes, the rest of what goes; last the guard."""
-        guard = change.key.startswith(self._record(guard_path("")))
+        guard = change.key.startswith(self.guards)
         if not change.key.startswith(self.tree.prefix):
             return (_LAST if guard and isinstance(change, Delete) else int(guard)), change.key
         role = self._role(change.key[len(self.tree.prefix) :]) or Role.REST

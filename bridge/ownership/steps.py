@@ -92,18 +92,17 @@ class SharedSteps:
         self.unsettled = False  # a key of the wish will not stand as wished after this transaction
         self.guards_opening: set[str] = set()  # holders whose opening keys must be compared
         self.keys = group.shared
+        places = ((path, self.layout.place(path)) for path in (*target, *group.shared, *group.shared_gone))
+        self.places = {path: place for path, place in places if place is not None}
         self.is_old = _is_old(standing, group)
 
     def run(self) -> None:
         """Draft what may change now, and say what waits."""
         holders: dict[str, list[str]] = {}
-        for path in self.target.keys() | self.keys.keys():
-            place = self.layout.place(path)
-            if place is not None:
-                holders.setdefault(place.holder, []).append(path)
-        wished = {place.holder for path in self.target if (place := self.layout.place(path))}
-        for holder in sorted(holders):
-            paths = sorted(holders[holder])
+        for path in sorted(self.target.keys() | self.keys.keys()):
+            holders.setdefault(self.places[path].holder, []).append(path)
+        wished = {self.places[path].holder for path in self.target}
+        for holder, paths in sorted(holders.items()):
             if holder in wished:
                 self._settle(holder, paths)
             elif self.decides:
@@ -112,9 +111,7 @@ class SharedSteps:
             self._open(holder, holders[holder])
 
     def _role(self, path: str) -> Role:
-        place = self.layout.place(path)
-        assert place is not None
-        return place.role
+        return self.places[path].role
 
     def _differs(self, path: str) -> bool:
         return path in self.keys and path in self.target and self.keys[path].value != self.target[path]
@@ -141,7 +138,7 @@ class SharedSteps:
             return False
         first = self.standing.mirror.tree.first_at
         old = {path for path, held in self.keys.items() if held.created <= first}
-        if any((place := self.layout.place(path)) and place.holder == holder for path in old):
+        if any(self.places[path].holder == holder for path in old):
             return False
         return bool(old) or not self.is_old
 

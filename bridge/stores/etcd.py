@@ -8,6 +8,7 @@ import math
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from threading import Lock
 from typing import TypeVar
@@ -147,6 +148,7 @@ def lease_id(records_root: str, name: LeaseName) -> int:
     return _family_id(records_root, name.family) << _TTL_BITS | name.ttl
 
 
+@cache
 def _family_id(records_root: str, family: str) -> int:
     return int.from_bytes(hashlib.sha256(f"{records_root}\0{family}".encode()).digest()[:5])
 
