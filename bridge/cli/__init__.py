@@ -47,6 +47,7 @@ COMMANDS = {
     "render": Command("bridge.cli.render_keys", "Print the keys that the source asks for, without a store."),
     "show": Command("bridge.cli.show", "Show what the store holds, whose it is, and how long it would live."),
     "leave": Command("bridge.cli.leave", "Remove all that this cluster published."),
+    "demo": Command("bridge.cli.demo", "See it work, with a real etcd of its own."),
 }
 
 

@@ -6,6 +6,7 @@ reading them; until then it waits.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from bridge import config as options
@@ -13,7 +14,8 @@ from bridge.cli.progress import Teller
 from bridge.cli.render import say_report
 from bridge.cli.wiring import opened_store, settings
 from bridge.config import Config
-from bridge.sync import sync
+from bridge.report import Report
+from bridge.sync import Progress, Settings, sync
 
 # Seconds. A leaving cluster writes no key that must outlive it, so its lease soon ends by itself.
 TTL = 60
@@ -21,9 +23,8 @@ TTL = 60
 
 def run(config: Config) -> int:
     """The exit code. Raises BridgeError."""
-    chosen = replace(settings(config, environment=""), leaving=True, ttl=TTL)
-    with opened_store(config) as store, Teller() as teller:
-        report = sync({}, store, chosen, teller.tell)
+    with Teller() as teller:
+        report, chosen = remove(config, teller.tell)
     return say_report(
         report,
         chosen.publisher,
@@ -31,3 +32,10 @@ def run(config: Config) -> int:
         verbose=config.get(options.VERBOSE),
         nothing=f"Nothing to remove: cluster {report.cluster} publishes nothing here",
     )
+
+
+def remove(config: Config, tell: Callable[[Progress], None]) -> tuple[Report, Settings]:
+    """What the pass did, and how this process published. Raises BridgeError."""
+    chosen = replace(settings(config, environment=""), leaving=True, ttl=TTL)
+    with opened_store(config) as store:
+        return sync({}, store, chosen, tell), chosen

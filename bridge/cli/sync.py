@@ -6,20 +6,21 @@ world writes nothing.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from bridge import config as options
 from bridge.cli.progress import Teller
 from bridge.cli.render import number, say_report
 from bridge.cli.wiring import ask_source, opened_store, settings
 from bridge.config import Config
-from bridge.sync import sync, with_verdicts
+from bridge.report import Report
+from bridge.sync import Progress, Settings, sync, with_verdicts
 
 
 def run(config: Config) -> int:
     """The exit code. Raises BridgeError."""
-    with opened_store(config) as store, Teller() as teller:
-        asked = ask_source(config)
-        chosen = settings(config, asked.environment)
-        report = with_verdicts(sync(asked.wishes, store, chosen, teller.tell), asked.verdicts, asked.problems)
+    with Teller() as teller:
+        report, chosen = publish(config, teller.tell)
     return say_report(
         report,
         chosen.publisher,
@@ -27,3 +28,12 @@ def run(config: Config) -> int:
         verbose=config.get(options.VERBOSE),
         nothing=f"Nothing to change: {number(report.unchanged, 'key')} unchanged",
     )
+
+
+def publish(config: Config, tell: Callable[[Progress], None]) -> tuple[Report, Settings]:
+    """What the pass did, and how this process published. Raises BridgeError."""
+    with opened_store(config) as store:
+        asked = ask_source(config)
+        chosen = settings(config, asked.environment)
+        report = sync(asked.wishes, store, chosen, tell)
+    return with_verdicts(report, asked.verdicts, asked.problems), chosen
