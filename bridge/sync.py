@@ -18,7 +18,7 @@ from bridge.ownership.brake import Brake, BrakeRule, brake
 from bridge.ownership.claims import unclaimed
 from bridge.ownership.mirror import Held, Mirror
 from bridge.ownership.pack import Packed, fenced, pack
-from bridge.ownership.plan import Plan, ReadTime, Terms, Unit, lease_names, plan
+from bridge.ownership.plan import Plan, Unit, plan
 from bridge.ownership.records import (
     FLEET,
     STANDING_FAMILY,
@@ -32,6 +32,7 @@ from bridge.ownership.records import (
     write_leader,
 )
 from bridge.ownership.steps import Wait
+from bridge.ownership.terms import ReadTime, Terms, lease_names
 from bridge.report import Outcome, Report
 from bridge.stores.base import LeaseLost, OutcomeUnknown, Store, StoreError, Unavailable
 

@@ -20,7 +20,7 @@ from bridge.model.keys import STANDING, Place, Publisher, Role, Wish
 from bridge.ownership.claims import may_merge
 from bridge.ownership.mirror import Mirror
 from bridge.ownership.pack import fenced, pack
-from bridge.ownership.plan import Plan, ReadTime, Terms, lease_names, plan
+from bridge.ownership.plan import Plan, plan
 from bridge.ownership.records import (
     FLEET,
     STANDING_FAMILY,
@@ -33,6 +33,7 @@ from bridge.ownership.records import (
     replica_family,
     write_leader,
 )
+from bridge.ownership.terms import ReadTime, Terms, lease_names
 from bridge.stores.base import LeaseLost, OutcomeUnknown
 from bridge.stores.memory import Fault, Memory, MemoryServer
 from tests.golden_reader import Configuration, HalvesReader, Store

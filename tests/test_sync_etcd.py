@@ -443,7 +443,8 @@ def test_a_hand_written_key_of_the_same_name_freezes_its_group_only(publication:
     assert publication.published() == {**keys(world(SOCKS)), path: "by hand"}
     assert publication.held(publication.tree)[path].lease is None
     (problem,) = [problem for problem in report.problems if problem.label]  # one names the key
-    assert (problem.service, problem.label, problem.value) == ("shop/shoes", publication.tree + path, "by hand")
+    shown = "" if path.endswith("basicauth") else "by hand"  # what protects may be a secret
+    assert (problem.service, problem.label, problem.value) == ("shop/shoes", publication.tree + path, shown)
     assert "froze" in problem.did
     assert publication.sync(STOCK).transactions == 0
 

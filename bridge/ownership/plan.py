@@ -9,57 +9,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from bridge.model.change import FOR_EVER, Change, Check, Create, Delete, LeaseName, Update
+from bridge.model.change import Change, Check, Create, Delete, LeaseName, Update
 from bridge.model.keys import STANDING, Publisher, Role, Wish
 from bridge.model.problem import Problem
 from bridge.ownership.claims import Claim, Group, Standing, by_role, may_merge
+from bridge.ownership.foreign import foreign_keys
 from bridge.ownership.mirror import Held, Mirror
-from bridge.ownership.records import (
-    FLEET,
-    STANDING_FAMILY,
-    Presence,
-    claim_path,
-    cluster_family,
-    guard_path,
-    presence_path,
-    read_counter,
-    read_presence,
-    rounded_read_time,
-    write_claim,
-    write_presence,
-)
+from bridge.ownership.presence import farewell, presence_changes
+from bridge.ownership.records import claim_path, guard_path, presence_path, read_counter, write_claim
 from bridge.ownership.steps import Clock, Draft, ServerSteps, SharedSteps, Wait
+from bridge.ownership.terms import STANDING_LEASE, Terms, cluster_lease, fleet_lease, outlives
 
 LEAST_UNCLAIMED = 10.0  # seconds that a group whose claim another cluster lost stays open, so that it can come back
 
 # The order in which a unit too large for one transaction is cut: what opens comes last.
 _CLOSES, _GOES, _LAST = 2, 8, 9
 _COMES = {Role.PROTECTS: 3, Role.REST: 4, Role.RULE: 5, Role.SERVER: 6, Role.OPENS: 7}
-
-
-@dataclass(frozen=True, slots=True)
-class ReadTime:
-    """How long a Traefik that reads key by key may take for one read."""
-
-    fixed: float | None = None  # seconds; None: reckoned
-    round_trip: float = 0.0  # seconds, this bridge's own median to the store
-
-    def seconds(self, frontends: int) -> float:
-        """With `frontends` in the tree: Traefik's throttle, and some 70 reads a frontend, twice."""
-        if self.fixed is not None:
-            return self.fixed
-        return 2.0 + 2 * 70 * frontends * (0.0004 + self.round_trip)
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """How one process publishes."""
-
-    environment: str  # the Rancher environment's uuid
-    version: str
-    ttl: int  # seconds that this cluster's keys outlive it; 0: for ever
-    read_time: ReadTime
-    leaving: bool = False  # this cluster goes: nothing of it shall stand
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,35 +78,14 @@ def plan(
     return _Planner(Standing(mirror, publisher), wishes, terms, now, hold).plan()
 
 
-def lease_names(mirror: Mirror, publisher: Publisher, terms: Terms) -> tuple[LeaseName, ...]:
-    """Every lease that this process keeps: those it wants, and those of its families that still hold keys."""
-    standing = Standing(mirror, publisher)
-    families = {cluster_family(publisher.cluster), FLEET, STANDING_FAMILY}
-    held = {held.lease for side in (mirror.tree, mirror.records) for held in side.held.values() if held.lease}
-    wanted = {_cluster_lease(publisher, terms), _fleet_lease(standing, terms), LeaseName(STANDING_FAMILY, FOR_EVER)}
-    return tuple(sorted(wanted | {lease for lease in held if lease.family in families}))
-
-
-def _cluster_lease(publisher: Publisher, terms: Terms) -> LeaseName:
-    return LeaseName(cluster_family(publisher.cluster), terms.ttl)
-
-
-def _fleet_lease(standing: Standing, terms: Terms) -> LeaseName:
-    """The fleet's lease lives as long as the longest that a living cluster asks for."""
-    others = [seen.ttl for cluster, seen in standing.presences.items() if cluster != standing.publisher.cluster]
-    asked = others if terms.leaving and others else [terms.ttl, *others]
-    return LeaseName(FLEET, FOR_EVER if FOR_EVER in asked else max(asked))
-
-
 class _Planner:
     def __init__(self, standing: Standing, wishes: Mapping[str, Wish], terms: Terms, now: float, hold: bool) -> None:
         self.standing, self.wishes, self.terms, self.now, self.hold = standing, wishes, terms, now, hold
         self.publisher, self.layout = standing.publisher, standing.publisher.layout
         self.me = standing.publisher.cluster
         self.tree, self.records = standing.mirror.tree, standing.mirror.records
-        self.own_lease = _cluster_lease(self.publisher, terms)
-        self.fleet_lease = _fleet_lease(standing, terms)
-        self.standing_lease = LeaseName(STANDING_FAMILY, FOR_EVER)
+        self.own_lease = cluster_lease(self.publisher, terms)
+        self.fleet_lease = fleet_lease(standing, terms)
         self.my_read_time = terms.read_time.seconds(self._frontends())
         theirs = (seen.read_time for cluster, seen in standing.presences.items() if cluster != self.me)
         self.clock = Clock(now, max([self.my_read_time, *theirs]))
@@ -165,8 +109,11 @@ class _Planner:
     def plan(self) -> Plan:
         for name in sorted(self.standing.groups.keys() | self.wishes.keys()):
             self._group(self.standing.groups.get(name) or Group(name), self.wishes.get(name))
-        if not self.terms.leaving:
-            self._presence()
+        leaving = self.terms.leaving
+        changing = bool(self.units)
+        said = () if leaving else presence_changes(self.standing, self.terms, self.my_read_time, changing=changing)
+        if said:
+            self.units.insert(0, Unit("", "presence", said))
         servers = {
             place.holder
             for group in self.standing.groups.values()
@@ -181,7 +128,7 @@ class _Planner:
             self.unchanged,
             self.removed,
             len(servers),
-            self._farewell(),
+            farewell(self.standing) if leaving else (),
         )
 
     def _group(self, group: Group, wish: Wish | None) -> None:
@@ -199,34 +146,19 @@ class _Planner:
     # What stands in the way
 
     def _frozen(self, group: Group, wish: Wish | None) -> bool:
-        """Whether a foreign key opens or protects the group, or is the leaf or the folder of one of its keys."""
-        if not group.foreign:
-            return False
-        ours = {*group.shared, *group.mine, *(wish.shared if wish else ()), *(wish.own if wish else ())}
-        for claim in group.claims:
-            ours.update(claim.keys or ())
+        """Whether a foreign key freezes the group; each that concerns it is a problem."""
         frozen = False
-        for path, held in sorted(group.foreign.items()):
-            if not frozen and ours and self._freezes(path, ours):
-                self._foreign(group, wish, path, held, "froze the group: its shared keys stay as they are")
-                frozen = True
-            elif path in ours or self._is_mine(path):
-                self._foreign(group, wish, path, held, "left it alone")
+        for found in foreign_keys(group, wish, self.me, self.layout) if group.foreign else ():
+            frozen = frozen or found.freezes
+            did = "froze the group: its shared keys stay as they are" if found.freezes else "left it alone"
+            reason = "this key was not written by a bridge; delete it, and the bridge writes its own"
+            title, key = wish.title if wish else group.name, self.publisher.tree + found.path
+            self.problems.append(Problem(title, key, self._shown(found.path, found.held.value), reason, did))
         return frozen
 
-    def _freezes(self, path: str, ours: set[str]) -> bool:
-        folder = path + "/"
-        related = any(other.startswith(folder) or path.startswith(other + "/") for other in ours)
-        return related or self._role(path) in (Role.OPENS, Role.PROTECTS)
-
-    def _is_mine(self, path: str) -> bool:
-        place = self.layout.place(path)
-        return place is not None and place.cluster == self.me
-
-    def _foreign(self, group: Group, wish: Wish | None, path: str, held: Held, did: str) -> None:
-        reason = "this key was not written by a bridge; delete it, and the bridge writes its own"
-        title = wish.title if wish else group.name
-        self.problems.append(Problem(title, self.publisher.tree + path, held.value, reason, did))
+    def _shown(self, path: str, value: str) -> str:
+        """A key's value for reports: what protects may hold a secret."""
+        return "" if self._role(path) is Role.PROTECTS else value
 
     # The cases of a group
 
@@ -284,7 +216,7 @@ class _Planner:
         return (
             claim.keys == wish.shared
             and claim.held.lease == self.own_lease
-            and group.guard.lease == self.standing_lease
+            and group.guard.lease == STANDING_LEASE
             and _stand(wish.shared, group.shared, self._shared_lease(group))
             and _stand(wish.own, group.mine, self.own_lease)
         )
@@ -404,7 +336,7 @@ class _Planner:
         return Draft(self.publisher.tree, self._shared_lease(group), group.shared)
 
     def _shared_lease(self, group: Group) -> LeaseName:
-        return self.standing_lease if group.name == STANDING else self.fleet_lease
+        return STANDING_LEASE if group.name == STANDING else self.fleet_lease
 
     def _claim(self, group: Group, wish: Wish, mine: Claim | None) -> list[Change]:
         """This cluster's claim as it shall be, with the guard's bump where the claim says something new."""
@@ -419,7 +351,7 @@ class _Planner:
             return [*update, *self._bump(group)]
         if held.value != value:
             return [*update, *self._bump(group)]
-        if guard is not None and guard.lease != self.standing_lease:
+        if guard is not None and guard.lease != STANDING_LEASE:
             self._put_right(wish, guard_path(group.name), guard)
             return self._bump(group)
         return update if held.lease != self.own_lease else []
@@ -431,9 +363,9 @@ class _Planner:
     def _bump(self, group: Group) -> list[Change]:
         key, guard = self._record(guard_path(group.name)), group.guard
         if guard is None:
-            return [Create(key, "1", self.standing_lease)]
+            return [Create(key, "1", STANDING_LEASE)]
         value = str(read_counter(guard.value) + 1)
-        return [Update(key, value, self.standing_lease, guard.revision, guard.lease)]
+        return [Update(key, value, STANDING_LEASE, guard.revision, guard.lease)]
 
     def _shared_only(self, group: Group, target: Mapping[str, str]) -> dict[str, str]:
         """Those keys of a decider's wish that lie in this group and are shared: a claim reaches no further."""
@@ -455,7 +387,7 @@ class _Planner:
         moving = [
             path for path, held in group.shared.items() if held.lease != shared.lease and path not in shared.changes
         ]
-        longer = [path for path in moving if _outlives(group.shared[path].lease, shared.lease)]
+        longer = [path for path in moving if outlives(group.shared[path].lease, shared.lease)]
         if longer:
             due = self._presences_changed() + self.clock.read_time + LEAST_UNCLAIMED - self.now
             if due > 0:
@@ -532,12 +464,19 @@ class _Planner:
         for path in sorted(wish.shared.keys() | target.keys()):
             ours, theirs = wish.shared.get(path), target.get(path)
             if ours != theirs:
-                reason = f"cluster {decider} decides and wants {theirs!r} where this cluster wants {ours!r}"
                 key = self.publisher.tree + path
-                self.problems.append(Problem(wish.title, key, ours or "", reason, "kept the decider's value"))
+                reason = f"cluster {decider} decides and wants {self._told(path, theirs)}"
+                reason += f" where this cluster wants {self._told(path, ours)}"
+                did = "kept the decider's value"
+                self.problems.append(Problem(wish.title, key, self._shown(path, ours or ""), reason, did))
         if not may_merge(wish.shared, target, self.layout):
             reason = f"no host in common with cluster {decider}, which decides, or it does not protect alike"
             self.problems.append(Problem(wish.title, "", "", reason, "kept this cluster's servers out"))
+
+    def _told(self, path: str, value: str | None) -> str:
+        if value is None:
+            return "no such key"
+        return repr(value) if self._role(path) is not Role.PROTECTS else "a value of its own"
 
     def _differ(
         self, group: Group, title: str, target: Mapping[str, str] | None, decides: bool, own: Mapping[str, str]
@@ -562,37 +501,6 @@ class _Planner:
         after = {place.holder for path in own if (place := self.layout.place(path))}
         self.removed += max(0, len(before - after) - len(after - before))
 
-    # This cluster's presence
-
-    def _presence(self) -> None:
-        """Say that this cluster publishes here, with the first change and when it says something new."""
-        path = presence_path(self.me)
-        held = self.records.held.get(path)
-        seen = read_presence(held.value) if held else None
-        changing = bool(self.units) or (seen is None and self._claims_anything())
-        if not changing and (seen is None or seen.read_time >= self.my_read_time):
-            return
-        read_time = self._said_read_time(seen)
-        value = write_presence(Presence(self.terms.environment, self.terms.ttl, read_time, self.terms.version))
-        draft = Draft(self.records.prefix, self.own_lease, self.records.held)
-        draft.put(path, value)
-        if draft.changes:
-            self.units.insert(0, Unit("", "presence", tuple(draft.changes.values())))
-
-    def _farewell(self) -> tuple[Delete, ...]:
-        path = presence_path(self.me)
-        held = self.records.held.get(path)
-        return (Delete(self._record(path), held.revision),) if self.terms.leaving and held else ()
-
-    def _claims_anything(self) -> bool:
-        return any(group.claim_of(self.me) for group in self.standing.groups.values())
-
-    def _said_read_time(self, seen: Presence | None) -> float:
-        """The read-time for others to reckon with: it stays while it is enough and not four times too much."""
-        if seen is not None and self.my_read_time <= seen.read_time <= 4 * self.my_read_time:
-            return seen.read_time
-        return rounded_read_time(self.my_read_time)
-
 
 def _stand(wished: Mapping[str, str], held: Mapping[str, Held], lease: LeaseName) -> bool:
     """Whether exactly the wished keys stand, on this lease."""
@@ -600,10 +508,3 @@ def _stand(wished: Mapping[str, str], held: Mapping[str, Held], lease: LeaseName
         (key := held.get(path)) is not None and key.value == value and key.lease == lease
         for path, value in wished.items()
     )
-
-
-def _outlives(lease: LeaseName | None, other: LeaseName) -> bool:
-    """Whether keys on `lease` live longer than on `other`."""
-    if lease is None or other.ttl == FOR_EVER:
-        return False
-    return lease.ttl == FOR_EVER or lease.ttl > other.ttl
