@@ -75,6 +75,18 @@ def test_what_is_no_terminal_gets_plain_lines_that_fit(told: Told) -> None:
     assert max(map(len, told.out.splitlines())) <= 78
 
 
+def test_the_readme_shows_what_it_prints(told: Told) -> None:
+    """But for times and the port, which differ."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = re.findall(r"```text\n(Healthy.*?)```", readme, re.S)[0]
+    assert timeless(shown) == timeless(told.out)
+
+
+def timeless(text: str) -> str:
+    text = re.sub(r" +\d+(\.\d)? m?s\b", " TIME", text)
+    return re.sub(r"127\.0\.0\.1:\d+", "ENDPOINT", text)
+
+
 def test_the_classic_example_is_published_in_one_transaction(told: Told) -> None:
     step = told.step("The bridge publishes it")
     assert "14 keys in 1 transaction" in step
