@@ -289,8 +289,15 @@ class TestPatterns:
             split_pattern(text)
 
     def test_a_patterns_expression_keeps_its_case_and_the_rest_is_lowered(self) -> None:
-        assert host_pattern(r"{Sub:[A-Z]\S+}.Example.COM") == r"{Sub:[A-Z]\S+}.example.com"
+        assert host_pattern(r"{Sub:[A-Z]\d+}.Example.COM") == r"{Sub:[A-Z]\d+}.example.com"
         assert host_pattern("Example.COM") == "example.com"
+
+    @pytest.mark.parametrize("escape", [r"\S", r"\D", r"\W", r"\B"])
+    def test_a_hosts_pattern_holds_nothing_that_means_another_thing_in_lower_case(self, escape: str) -> None:
+        """Traefik lowers the whole pattern before it compiles it."""
+        with pytest.raises(ValueError, match="lowers"):
+            host_pattern(f"{{sub:a{escape}b}}.example.com")
+        assert host_pattern(r"{sub:a\\S}.example.com")  # a backslash, then a letter
 
     @pytest.mark.parametrize(
         "text", [r"[a-z]+\.x.org", "{x}:80", "{x}.", ".{x}", "{x}..a", "ü{x}", "{x} a", "{x:a,b}", "{x:a;}"]

@@ -19,6 +19,7 @@ _TRUTH = dict.fromkeys(("1", "t", "T", "true", "TRUE", "True"), True) | dict.fro
 )
 _WHOLE = re.compile(r"[+-]?[0-9]{1,20}")
 _HOST = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
+_PATTERN_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _HOST_LITERAL = re.compile(r"(?:[a-z0-9_-]|\.(?!\.))*")
 # IDNA 2003, which Python speaks, turns these into another name than browsers ask for today.
 _DEVIATING = frozenset("ßẞς\u200c\u200d")
@@ -138,6 +139,9 @@ def host_pattern(text: str) -> str:
     edges = literals[0].startswith(".") or literals[-1].endswith(".")
     if edges or not all(_HOST_LITERAL.fullmatch(literal) for literal in literals):
         raise ValueError("outside its braces it is no part of a host name")
+    escapes = (found[0] for piece in pieces[1::2] for found in _PATTERN_ESCAPE.finditer(piece))
+    if escape := next((escape for escape in escapes if escape != escape.lower()), ""):
+        raise ValueError(f"Traefik lowers the letters of a host's pattern, and {escape.lower()} is not {escape}")
     return _joined(literals, pieces)
 
 
