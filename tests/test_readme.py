@@ -77,3 +77,20 @@ def test_the_quick_start_works_as_it_stands(
     assert "14 added" in printed["sync"]
     assert "Host:web-test.proxy-test.local" in printed["show"]
     assert "14 removed" in printed["leave"]
+
+
+def test_the_design_names_every_room_and_every_part_of_ownership() -> None:
+    design = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    rooms = {path.stem for path in (ROOT / "bridge").iterdir() if not path.name.startswith("__") and path.stem != "py"}
+    parts = {path.stem for path in (ROOT / "bridge" / "ownership").glob("[a-z]*.py")}
+    words = set(re.findall(r"\w+", design))
+    assert {"model", "ownership"} <= rooms
+    assert "claims" in parts
+    assert rooms | parts <= words
+
+
+@pytest.mark.parametrize("name", ["README.md", "CHANGELOG.md", "docs/design.md"])
+def test_every_link_leads_somewhere(name: str) -> None:
+    page = ROOT / name
+    links = re.findall(r"\]\((?!https://)([^)#]+)\)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
