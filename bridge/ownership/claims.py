@@ -40,12 +40,16 @@ class Group:
     foreign: dict[str, Held] = field(default_factory=dict)  # keys on no lease of ours: never touched
     others: dict[str, set[str]] = field(default_factory=dict)  # other clusters: the holders of their own keys
     shared_gone: dict[str, float] = field(default_factory=dict)  # shared keys that were seen to go, and when
-    others_gone: float = LONG_AGO  # when the last claim or server of another cluster was seen to go or to change
+    gone: dict[str, float] = field(default_factory=dict)  # by cluster: when its last claim or server was seen to go
     claims_gone: float = LONG_AGO  # when the last claim of any cluster was seen to go
 
     def claim_of(self, cluster: str) -> Claim | None:
         """The cluster's claim."""
         return next((claim for claim in self.claims if claim.cluster == cluster), None)
+
+    def saw_go(self, cluster: str, when: float) -> None:
+        """A claim or a server of the cluster went."""
+        self.gone[cluster] = max(when, self.gone.get(cluster, LONG_AGO))
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ class Standing:
             return groups[name]
 
         me = self.publisher.cluster
-        _sort_records(self.mirror.records, me, of)
+        _sort_records(self.mirror.records, of)
         for path, held, place in _placed(self.mirror.tree, self.publisher.layout):
             _sort_key(path, held, place, of(place.group), me)
         for path, lost in self.mirror.tree.gone.items():
@@ -87,8 +91,8 @@ class Standing:
             group = of(where.group)
             if where.cluster is None:
                 group.shared_gone[path] = lost.since
-            elif where.cluster != me:
-                group.others_gone = max(group.others_gone, lost.since)
+            else:
+                group.saw_go(where.cluster, lost.since)
         return groups
 
     @cached_property
@@ -118,7 +122,7 @@ def _sort_key(path: str, held: Held, place: Place, group: Group, me: str) -> Non
         group.others.setdefault(place.cluster, set()).add(place.holder)
 
 
-def _sort_records(records: Side, me: str, of: Callable[[str], Group]) -> None:
+def _sort_records(records: Side, of: Callable[[str], Group]) -> None:
     claims: dict[str, list[Claim]] = {}
     for path, held in records.held.items():
         name = named(path)
@@ -126,8 +130,6 @@ def _sort_records(records: Side, me: str, of: Callable[[str], Group]) -> None:
             of(name.group).guard = held
         elif name.kind == "claim":
             claims.setdefault(name.group, []).append(Claim(name.cluster, read_claim(held.value), held))
-            if name.cluster != me:
-                of(name.group).others_gone = max(of(name.group).others_gone, held.since)
     for group, found in claims.items():
         of(group).claims = tuple(sorted(found, key=lambda claim: claim.age))
     for path, lost in records.gone.items():
@@ -135,8 +137,7 @@ def _sort_records(records: Side, me: str, of: Callable[[str], Group]) -> None:
         if name.kind == "claim":
             group_seen = of(name.group)
             group_seen.claims_gone = max(group_seen.claims_gone, lost.since)
-            if name.cluster != me:
-                group_seen.others_gone = max(group_seen.others_gone, lost.since)
+            group_seen.saw_go(name.cluster, lost.since)
 
 
 def unclaimed(records: Side) -> frozenset[str]:

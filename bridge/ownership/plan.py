@@ -183,11 +183,11 @@ class _Planner:
         opening: set[str] = set()
         # A decider tells the others first what it will come to: they may have to take their servers out.
         claims_first = decides and len(group.claims) > 1 and mine is not None and mine.keys != wish.shared
+        merges = may_merge(wish.shared, target, self.layout)
         if frozen:
             self._move(group, shared)  # no change of what anybody reads
         elif not claims_first:
-            opening = self._share(group, target, shared, decides)
-        merges = may_merge(wish.shared, target, self.layout)
+            opening = self._share(group, target, shared, decides=decides, merges=merges)
         enters = self._enters(group, wish, shared)
         if merges and group.foreign and not enters and wish.own.keys() - group.mine.keys() - group.foreign.keys():
             reason = "a hand-written key of this group routes or protects otherwise than its servers need"
@@ -221,10 +221,21 @@ class _Planner:
             and _stand(wish.own, group.mine, self.own_lease)
         )
 
-    def _share(self, group: Group, target: Mapping[str, str], shared: Draft, decides: bool) -> set[str]:
+    def _share(
+        self, group: Group, target: Mapping[str, str], shared: Draft, *, decides: bool, merges: bool
+    ) -> set[str]:
         """Draft the shared keys; the holders whose opening keys must be compared."""
-        barred = self._barred(group, target)
-        steps = SharedSteps(self.standing, group, target, shared, self.clock, decides=decides, barred=barred)
+        stay = group.others.keys() if merges or not group.mine else {*group.others, self.me}
+        steps = SharedSteps(
+            self.standing,
+            group,
+            target,
+            shared,
+            self.clock,
+            decides=decides,
+            barred=self._barred(group, stay, target),
+            quiet_since=self._quiet_since(group, target, merges=merges),
+        )
         steps.run()
         self.waits.extend(steps.waits)
         self._move(group, shared)
@@ -374,13 +385,30 @@ class _Planner:
             path: value for path, value, place in places if place and place.group == group.name and not place.cluster
         }
 
-    def _barred(self, group: Group, target: Mapping[str, str]) -> str:
+    def _barred(self, group: Group, clusters: Iterable[str], target: Mapping[str, str]) -> str:
         """Why nothing may be opened or protected less: servers stand that do not belong under the new wish."""
-        for cluster in sorted(group.others):
-            claim = group.claim_of(cluster)
-            if claim is None or claim.keys is None or not may_merge(claim.keys, target, self.layout):
+        for cluster in sorted(clusters):
+            if cluster == self.me or not self._belongs(group, cluster, target):
                 return f"until cluster {cluster} has taken its servers out"
         return ""
+
+    def _belongs(self, group: Group, cluster: str, target: Mapping[str, str]) -> bool:
+        claim = group.claim_of(cluster)
+        return claim is not None and claim.keys is not None and may_merge(claim.keys, target, self.layout)
+
+    def _quiet_since(self, group: Group, target: Mapping[str, str], *, merges: bool) -> float:
+        """When somebody was last seen to rely on another wish; what went before this process began counts as new.
+
+        Servers of a cluster that belongs under the wish may come and go; its claim may have asked for another before.
+        """
+        seen = [self.records.first]
+        for claim in group.claims:
+            if claim.cluster != self.me:
+                seen.append(claim.held.since)
+        for cluster, since in group.gone.items():
+            if not (merges if cluster == self.me else self._belongs(group, cluster, target)):
+                seen.append(since)
+        return max(seen)
 
     def _move(self, group: Group, shared: Draft) -> None:
         """Keys move to the lease of the wanted TTL; to a shorter one only when nobody asks for the longer."""

@@ -83,11 +83,15 @@ class SharedSteps:
         *,
         decides: bool,
         barred: str,
+        quiet_since: float,
     ) -> None:
-        """`barred`: why nothing may be opened or protected less now; empty when it may."""
+        """`barred`: why nothing may be opened or protected less now; empty when it may.
+
+        `quiet_since`: when somebody was last seen to rely on another wish than `target`.
+        """
         self.layout: Layout = standing.publisher.layout
         self.standing, self.group, self.target, self.draft, self.clock = standing, group, target, draft, clock
-        self.decides, self.barred = decides, barred
+        self.decides, self.barred, self.quiet_since = decides, barred, quiet_since
         self.waits: list[Wait] = []
         self.unsettled = False  # a key of the wish will not stand as wished after this transaction
         self.guards_opening: set[str] = set()  # holders whose opening keys must be compared
@@ -215,12 +219,8 @@ class SharedSteps:
         if more:
             return self.clock.read_time, "until what protects more was read"
         youngest = max((self.keys[path].since for path in protects if path in self.keys), default=LONG_AGO)
-        due = self.clock.due(max(youngest, self._quiet_since()))
+        due = self.clock.due(max(youngest, self.quiet_since))
         return due, "until what protects it was read" if youngest > LONG_AGO else "until every cluster has seen it"
-
-    def _quiet_since(self) -> float:
-        """When somebody may last have relied on the old value."""
-        return max(self.group.others_gone, self.standing.mirror.records.first)
 
     def _protect_less(self, holder: str, protects: list[str], rules: list[str], ruled: bool) -> None:
         surplus = [path for path in protects if path in self.keys and path not in self.target]
@@ -231,7 +231,7 @@ class SharedSteps:
             return
         if self._is_open(holder):
             youngest = max((self.keys[path].since for path in rules if path in self.keys), default=LONG_AGO)
-            due = self.clock.due(max(youngest, self._quiet_since()))
+            due = self.clock.due(max(youngest, self.quiet_since))
             due = self.clock.read_time if ruled else due
         else:
             due = self.clock.due(self._closed_since(holder))
@@ -292,15 +292,16 @@ class SharedSteps:
             self._wait(self.barred, None)
             return
         closed = self._closed_since(holder)
-        due = self.clock.due(closed)
         guarded = [other for other in paths if self._role(other) in (Role.PROTECTS, Role.RULE)]
         # A reader that saw it open before it was closed must not now find another rule or protection.
         same = all(
             other in self.keys and other not in self.draft.changes and self.keys[other].since <= closed
             for other in guarded
         )
+        since = closed if not self.is_old else max(closed, self.quiet_since)
+        due = self.clock.due(since) if self.layout.reads_halves else 0.0
         if due > 0 and not same:
-            self._wait("until no read sees it open any more", due)
+            self._wait("until no read sees what it was before", due)
             return
         self.draft.put(path, self.target[path])
         self.guards_opening.discard(holder)
