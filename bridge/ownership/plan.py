@@ -225,6 +225,10 @@ class _Planner:
         self, group: Group, target: Mapping[str, str], shared: Draft, *, decides: bool, merges: bool
     ) -> set[str]:
         """Draft the shared keys; the holders whose opening keys must be compared."""
+        if group == Group(group.name):  # a name that nobody lists is not read at all
+            for path, value in target.items():
+                shared.put(path, value)
+            return set()
         stay = group.others.keys() if merges or not group.mine else {*group.others, self.me}
         steps = SharedSteps(
             self.standing,
