@@ -488,7 +488,9 @@ class History:
         frontend = served.frontends[name]
         group = name.removesuffix("__x")
         asked = [wish for cluster in self.clusters for wish in cluster.history.get(group, ())]
-        wished = [wish for wish in asked if wish.shared.get(f"frontends/{name}/routes/main/rule") == rule]
+        key = f"frontends/{name}/routes/main/rule"
+        by_hand = TREE + key in self.foreign
+        wished = [wish for wish in asked if by_hand or wish.shared.get(key) == rule]
         if not any(_protected(wish, name) <= frontend.protections for wish in wished):
             raise Violation(f"{name} is open by {rule} with {sorted(frontend.protections)}: nobody asked for that")
         for key, server in served.backends[frontend.backend].servers.items():
