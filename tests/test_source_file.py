@@ -233,6 +233,15 @@ def test_a_label_that_is_a_list_or_an_object_is_not_lost(odd: Json) -> None:
     assert [one.notice for one in seen.problems] == [False]
 
 
+@pytest.mark.parametrize("odd", [["bob:secret"], {"bob": "secret"}, "bob:secret\udc80"])
+def test_no_problem_shows_what_a_label_holds(odd: Json) -> None:
+    """It may be a password; a label that is known is shown by whoever judges it."""
+    labelled = stack(service(container(labels={"traefik.x": odd}), labels={"traefik.frontend.auth.basic": odd}))
+    seen = snapshot(json.dumps([labelled]).encode(), "file:x")
+    assert [one.label for one in seen.problems] == ["traefik.frontend.auth.basic", "traefik.x of shop-web-1"]
+    assert "secret" not in repr(seen.problems)
+
+
 @pytest.mark.parametrize("field", ["state", "health_state"])
 @pytest.mark.parametrize("odd", [5, True, {}, ["healthy"]])
 def test_a_state_that_cannot_be_read_never_looks_like_a_good_one(field: str, odd: Json) -> None:

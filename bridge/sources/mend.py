@@ -147,17 +147,20 @@ class _Object:
         return CheckShape(port=None if port is None else _written(port))
 
     def labels(self) -> dict[str, str]:
-        """The labels that are ours, each as text."""
+        """The labels that are ours, each as text. No problem shows what one holds: it may be a password."""
         labels = {}
         for key, value in self._mapping("labels").items():
             name = _clean(key)
             if not name.startswith("traefik."):
                 continue
             if value is None:
-                self._note(name, value, "is null, not text", "read it as empty", notice=True)
+                self._note(name, "", "is null, not text", "read it as empty", notice=True)
                 labels[name] = ""
+            elif isinstance(value, list | dict):
+                self._note(name, "", f"is {_kind(value)}, not text", "read it as its JSON text")
+                labels[name] = _written(value)
             else:
-                labels[name] = self._text(name, value, _written(value)) or ""
+                labels[name] = self._text(name, value, None, hidden=True) or ""
         return labels
 
     def objects(self, name: str) -> Iterator[_Object]:
@@ -168,18 +171,19 @@ class _Object:
             else:
                 self._note(name, value, f"holds {_kind(value)}, not only objects", "left that out")
 
-    def _text(self, name: str, value: Json, unreadable: str | None) -> str | None:
+    def _text(self, name: str, value: Json, unreadable: str | None, *, hidden: bool = False) -> str | None:
         if value is None:
             return None
+        shown = "" if hidden else value
         if isinstance(value, str):
             text = _clean(value)
             if text != value:
-                self._note(name, value, "is not valid Unicode", "put U+FFFD where it is not")
+                self._note(name, shown, "is not valid Unicode", "put U+FFFD where it is not")
             return text
         if isinstance(value, bool | Number):
-            self._note(name, value, f"is {_kind(value)}, not text", "read it as the text that was written", notice=True)
+            self._note(name, shown, f"is {_kind(value)}, not text", "read it as the text that was written", notice=True)
             return _written(value)
-        did = "left it out" if unreadable is None else f"read it as {unreadable[:LONGEST]!r}"
+        did = "left it out" if unreadable is None else f"read it as {unreadable!r}"
         self._note(name, value, f"is {_kind(value)}, not text", did)
         return unreadable
 
