@@ -73,6 +73,8 @@ _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 _CLUSTER = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _REPLICA = re.compile(r"[A-Za-z0-9._-]*")
 _LONGEST_READ = 1800.0  # seconds; what was deleted is remembered for twice as long
+_LONGEST_CLUSTER = 63  # characters; a server's name holds it beside a container's uuid
+_LARGEST = 10**18  # of a number in a file; Python refuses to write out those of thousands of digits
 
 
 def switch(text: str) -> bool:
@@ -113,12 +115,22 @@ def cluster_name(text: str) -> str:
     """What may stand in keys as it is."""
     if not is_cluster_name(text):
         raise ValueError("use lower-case letters, digits and single dashes, no dash at an end, such as berlin-2")
+    if len(text) > _LONGEST_CLUSTER:
+        raise ValueError(f"use at most {_LONGEST_CLUSTER} characters")
     return text
 
 
 def is_cluster_name(text: str) -> bool:
     """Whether a cluster can be named so."""
     return _CLUSTER.fullmatch(text) is not None
+
+
+def credential(text: str) -> str:
+    """What a store can be sent. Raises UsageError, which does not show it."""
+    # Python keeps other bytes of the environment or the command line as halves of surrogate pairs.
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        raise UsageError("", "", "is not valid UTF-8; give text that is")
+    return text
 
 
 def replica_name(text: str) -> str:
@@ -156,9 +168,14 @@ STORE_CA = Option("store-ca", str, "PEM file of the authority that signs the sto
 STORE_CERT = Option("store-cert", str, "PEM file of the client certificate for the store.", STORED, "FILE", "")
 STORE_KEY = Option("store-key", str, "PEM file of the client certificate's key.", STORED, "FILE", "")
 STORE_USER = Option(
-    "store-user", str, "User of the store. Its password comes from BRIDGE_STORE_PASSWORD or a file.", STORED, "NAME", ""
+    "store-user",
+    credential,
+    "User of the store. Its password comes from BRIDGE_STORE_PASSWORD or a file.",
+    STORED,
+    "NAME",
+    "",
 )
-STORE_PASSWORD = Option("store-password", str, "Password of the store's user.", STORED, default="", secret=True)
+STORE_PASSWORD = Option("store-password", credential, "Password of the store's user.", STORED, default="", secret=True)
 STORE_PASSWORD_FILE = Option(
     "store-password-file", str, "File that holds the password of the store's user.", STORED, "FILE", ""
 )
@@ -336,7 +353,7 @@ def _read_file(path: Said) -> dict[str, Said]:
     text = _text(path.origin, path.text, "give the path of a TOML file")
     try:
         document: dict[str, object] = tomllib.loads(text)
-    except ValueError as err:
+    except (ValueError, RecursionError) as err:
         raise UsageError(path.origin, path.text, f"is no TOML: {err}") from err
     said = {name: Said(_as_text(name, value, path.text), f"{name} in {path.text}") for name, value in document.items()}
     for name, one in said.items():
@@ -357,10 +374,12 @@ def _as_text(name: str, value: object, path: str) -> str:
     match value:
         case bool():
             return str(value).lower()
-        case str() | int() | float():
+        case str() | float():
             return str(value)
-        case _:
-            raise UsageError(thing, str(value), "use one text, number, true or false")
+        case int() if abs(value) <= _LARGEST:
+            return str(value)
+        case _:  # not shown: in a table or a list a secret may stand that belongs nowhere
+            raise UsageError(thing, "", "use one text, number, true or false")
 
 
 def _text(origin: str, path: str, remedy: str) -> str:

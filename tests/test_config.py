@@ -144,6 +144,7 @@ BAD = [
     ("cluster", "a/b", "lower-case"),
     ("cluster", "a\n", "lower-case"),
     ("cluster", "", "lower-case"),
+    ("cluster", "a" * 64, "at most 63"),
     ("replica", "a/b", "letters"),
     ("health", "maybe", "auto, require, optional, ignore"),
     ("output", "yaml", "text, json"),
@@ -187,9 +188,11 @@ def test_what_must_be_said_and_is_not_names_all_three_ways() -> None:
         ("tll = 5", r"tll in \S+: is no option; use one of source, store, "),
         ('config = "other"', r"config in \S+: is no option"),
         ("[sync]\nttl = 5", r"sync in \S+: is no option"),
-        ("ttl = [1]", r"ttl in \S+ '\[1\]': use one text, number"),
-        ("ttl = 1979-05-27", r"ttl in \S+ '1979-05-27': use one text, number"),
+        ("ttl = [1]", r"ttl in \S+: use one text, number"),
+        ("ttl = 1979-05-27", r"ttl in \S+: use one text, number"),
+        (f"ttl = 0x{'f' * 9000}", r"ttl in \S+: use one text, number"),
         ("ttl =", r"is no TOML"),
+        ("ttl = " + "[" * 100_000, r"is no TOML"),
     ],
 )
 def test_a_file_that_cannot_be_taken_is_told(text: str, message: str, tmp_path: Path) -> None:
@@ -217,6 +220,19 @@ def test_a_password_stands_in_no_file_and_is_not_repeated(tmp_path: Path) -> Non
     found = refused(file_of(tmp_path, f'store-password = "{SECRET}"'))
     assert SECRET not in str(found)
     assert "BRIDGE_STORE_PASSWORD or --store-password-file" in found.remedy
+
+
+@pytest.mark.parametrize("text", [f'[store]\npassword = "{SECRET}"', f'store-user = ["bob", "{SECRET}"]'])
+def test_a_password_that_stands_where_none_belongs_is_not_repeated(text: str, tmp_path: Path) -> None:
+    assert SECRET not in str(refused(file_of(tmp_path, text)))
+
+
+@pytest.mark.parametrize("variable", ["BRIDGE_STORE_PASSWORD", "BRIDGE_STORE_USER"])
+def test_a_login_that_no_store_can_be_sent_is_told_and_not_repeated(variable: str) -> None:
+    found = refused({}, {variable: f"{SECRET}\udcff"})
+    assert found.thing == variable
+    assert "UTF-8" in found.remedy
+    assert SECRET not in str(found)
 
 
 def test_a_password_comes_from_the_environment_or_from_a_file(tmp_path: Path) -> None:
