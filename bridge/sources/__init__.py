@@ -22,4 +22,5 @@ def open_source(url: str) -> Source:
 
 
 def _without_user(url: str) -> str:
-    return re.sub(r"//[^/?#]*@", "//", url)
+    """`url` with whatever stands before its last `@` cut out: a password may hold any character."""
+    return re.sub(r"^([A-Za-z0-9+]*:/*)?.*@", r"\1…@", url, flags=re.DOTALL)
