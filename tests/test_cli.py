@@ -21,7 +21,7 @@ from bridge.cli import COMMANDS, main, render
 from bridge.cli.progress import Teller
 from bridge.layouts.traefik1 import TRAEFIK1
 from bridge.model.change import LeaseName
-from bridge.model.keys import records_prefix
+from bridge.model.keys import group_title, records_prefix
 from bridge.ownership.records import Leader, leader_path, write_leader
 from bridge.ownership.steps import Wait
 from bridge.stores import etcd, open_store
@@ -731,9 +731,9 @@ def test_a_time_is_told_as_a_person_would(seconds: float, text: str) -> None:
 def test_a_groups_name_is_told_as_stack_and_service() -> None:
     place = TRAEFIK1.place("backends/a.2eb__shop/loadbalancer/method")
     assert place is not None
-    assert render.title(place.group) == "shop/a.b"
-    assert render.title("zz-bridge") == "zz-bridge"
-    assert render.title("not.an.escape__x") == "not.an.escape__x"
+    assert group_title(place.group) == "shop/a.b"
+    assert group_title("zz-bridge") == "zz-bridge"
+    assert group_title("not.an.escape__x") == "not.an.escape__x"
 
 
 def test_a_wait_is_told_once_and_before_it_is_over(capsys: pytest.CaptureFixture[str]) -> None:

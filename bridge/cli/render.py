@@ -12,7 +12,7 @@ import click
 
 from bridge.config import Output
 from bridge.model.change import Create, Delete
-from bridge.model.keys import Publisher, unescape
+from bridge.model.keys import Publisher
 from bridge.model.problem import Problem
 from bridge.ownership.plan import Difference
 from bridge.ownership.steps import Wait
@@ -54,17 +54,6 @@ def warn_problems(problems: Iterable[Problem]) -> None:
         warn(f"{'notice' if problem.notice else 'problem'}: {problem}")
 
 
-def title(group: str) -> str:
-    """stack/service of a group's name; the name itself where it is of no service."""
-    if "/" in group:
-        return group
-    try:
-        service, stack = (unescape(part) for part in group.split("__"))
-    except ValueError:
-        return group
-    return f"{stack}/{service}"
-
-
 def span(seconds: float) -> str:
     """2.1 s, 4 min 59 s, 3 h 20 min, for ever."""
     if math.isinf(seconds):
@@ -102,7 +91,7 @@ def difference_lines(differences: Iterable[Difference], words: Sequence[str], *,
     """One line a service, with `verbose` one a key below it."""
     services: dict[str, list[Difference]] = {}
     for difference in differences:
-        services.setdefault(title(difference.group), []).append(difference)
+        services.setdefault(difference.service, []).append(difference)
     width = max(map(len, services), default=0)
     for name, its in sorted(services.items()):
         yield f"{safe(name):<{width}}  {tally(its, words)}"
@@ -125,7 +114,7 @@ def differences_json(differences: Iterable[Difference], tree: str) -> Json:
     return [
         {
             "action": ("add", "change", "remove")[_kind(one)],
-            "service": title(one.group),
+            "service": one.service,
             "key": tree + one.path,
             "before": one.before,
             "after": one.after,

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from enum import Enum
 
 from bridge import config as options
-from bridge.cli.render import Json, number, safe, say, say_json, span, title
+from bridge.cli.render import Json, number, safe, say, say_json, span
 from bridge.cli.wiring import opened_store, publisher
 from bridge.config import Config, Output
 from bridge.model.change import LeaseName
-from bridge.model.keys import STANDING, Layout, Place, Publisher, Role
+from bridge.model.keys import STANDING, Layout, Place, Publisher, Role, group_title
 from bridge.ownership.claims import Claim, Standing
 from bridge.ownership.mirror import Held, Mirror, Side
 from bridge.ownership.records import FLEET, STANDING_FAMILY, cluster_family, leader_path, named, read_leader
@@ -139,7 +139,7 @@ def survey(standing: Standing, leases: Mapping[LeaseName, float]) -> tuple[Shown
     names = keys.keys() | {name for name, group in standing.groups.items() if group.guard or group.claims}
     groups = standing.groups
     shown = (_shown(name, keys.get(name, {}), groups[name].claims, leases, layout) for name in names)
-    return tuple(sorted(shown, key=lambda one: (one.state is State.STANDING, title(one.group))))
+    return tuple(sorted(shown, key=lambda one: (one.state is State.STANDING, group_title(one.group))))
 
 
 def _shown(
@@ -210,7 +210,7 @@ def _lines(
         yield f"Nothing stands below {safe(tree)}"
         return
     for group in groups:
-        yield f"{safe(title(group.group))}  {_state(group)}"
+        yield f"{safe(group_title(group.group))}  {_state(group)}"
         rows = [("rule", rule.life, "", _rule_text(rule)) for rule in group.rules]
         rows += [("server", server.life, f"weight {safe(server.weight)}", safe(server.url)) for server in group.servers]
         yield from _table(rows)
@@ -267,7 +267,7 @@ def _json(shown: Iterable[Shown], leases: Mapping[LeaseName, float], leaders: Ma
 
 def _group_json(group: Shown) -> Json:
     return {
-        "service": title(group.group),
+        "service": group_title(group.group),
         "group": group.group,
         "state": group.state.value,
         "decider": group.decider,

@@ -70,6 +70,15 @@ def group_name(name: str) -> str:
     return "__".join(name.split("__", 2)[:2])
 
 
+def group_title(group: str) -> str:
+    """How reports name a group: stack/service; the name itself where it is of no service."""
+    try:
+        service, stack = (unescape(part) for part in group.split("__"))
+    except ValueError:
+        return group
+    return f"{stack}/{service}"
+
+
 def server_cluster(name: str) -> str | None:
     """The cluster that a server's name names; None where it names none."""
     cluster, dashes, identity = name.partition("--")

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from bridge.model.change import Change, Check, Create, Delete, LeaseName, Update
-from bridge.model.keys import STANDING, Publisher, Role, Wish
+from bridge.model.keys import STANDING, Publisher, Role, Wish, group_title
 from bridge.model.problem import Problem
 from bridge.ownership.claims import Claim, Group, Standing, by_role, may_merge
 from bridge.ownership.foreign import foreign_keys
@@ -44,7 +44,7 @@ class Difference:
     """A key below Traefik's prefix that shall become another than it is."""
 
     path: str
-    group: str
+    service: str  # stack/service, or the name of a group that is of no service
     before: str | None  # None: it does not stand
     after: str | None
 
@@ -152,7 +152,8 @@ class _Planner:
             frozen = frozen or found.freezes
             did = "froze the group: its shared keys stay as they are" if found.freezes else "left it alone"
             reason = "this key was not written by a bridge; delete it, and the bridge writes its own"
-            title, key = wish.title if wish else group.name, self.publisher.tree + found.path
+            title = wish.title if wish else group_title(group.name)
+            key = self.publisher.tree + found.path
             self.problems.append(Problem(title, key, self._shown(found.path, found.held.value), reason, did))
         return frozen
 
@@ -275,10 +276,10 @@ class _Planner:
         own = Draft(self.publisher.tree, self.own_lease, group.mine)
         if others or frozen:
             ServerSteps(group, own, self.clock, self.layout, hold=False).leave()
-            self._differ(group, group.name, None, False, {})
+            self._differ(group, group_title(group.name), None, False, {})
             self._unit(group, "leave", (*records, *own.changes.values()), ())
             return
-        self._differ(group, group.name, {}, True, {})
+        self._differ(group, group_title(group.name), {}, True, {})
         self._close(group, records)
 
     def _close(self, group: Group, records: list[Change]) -> None:
@@ -296,7 +297,7 @@ class _Planner:
         if group.mine and not self.hold:
             own = Draft(self.publisher.tree, self.own_lease, group.mine)
             ServerSteps(group, own, self.clock, self.layout, hold=False).leave()
-            self._differ(group, group.name, None, False, {})
+            self._differ(group, group_title(group.name), None, False, {})
             self._unit(group, "leave", tuple(own.changes.values()), ())
 
     def _unclaimed(self, group: Group, frozen: bool) -> None:
@@ -306,7 +307,7 @@ class _Planner:
         opens = [path for path in group.shared if self._role(path) is Role.OPENS]
         if group.name == STANDING and opens and not self.terms.leaving:
             return  # never swept
-        self._differ(group, group.name, {}, True, {})
+        self._differ(group, group_title(group.name), {}, True, {})
         if opens:
             since = max(group.claims_gone, self.records.first)
             due = since + max(self.clock.read_time, LEAST_UNCLAIMED) - self.now
