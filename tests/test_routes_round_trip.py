@@ -7,7 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from bridge.labels.read import read
+from bridge.labels.table import TABLE, Label
+from bridge.labels.types import MOST, Publish
+from bridge.layouts.traefik1 import TRAEFIK1
 from bridge.model.keys import STANDING
+from bridge.model.route import Route
 from bridge.sources.document import snapshot
 from tests.golden_reader import Configuration, Store, configuration, verdict
 from tests.publishing import keys
@@ -153,3 +158,13 @@ def test_a_service_that_asks_for_nothing_has_the_defaults_of_the_original() -> N
     assert backend.load_balancer.method == "drr"
     assert backend.circuit_breaker is not None
     assert backend.circuit_breaker.expression == "NetworkErrorRatio() > 0.5"
+
+
+@pytest.mark.parametrize("row", [row for row in TABLE if isinstance(row, Label)], ids=lambda row: row.name)
+@pytest.mark.parametrize("text", [str(MOST), str(-MOST), "0", "1", "true"])
+def test_no_value_of_a_label_costs_the_route_only_when_it_is_laid_out(row: Label[object], text: str) -> None:
+    """By then it would look like a fault of the bridge, and no default could stand in for it."""
+    labels = {"traefik.ratelimit.enable": "true", row.name: text}
+    asked = read("shop/web", "web", "shop", Publish.SERVICE, labels)
+    assert asked.frontends
+    TRAEFIK1.entries(Route("web", "shop", asked.frontends, asked.backend, ()), "default")

@@ -206,7 +206,7 @@ RATE_PERIOD = Label(
 )
 RATE_AVERAGE = Label(
     "traefik.ratelimit.average",
-    types.whole(1),
+    types.whole(1, 10**9),  # Traefik's limiter counts whole nanoseconds from request to request
     100,
     sets="rate limit average",
     means="Requests within a period, in the long run.",
