@@ -469,6 +469,13 @@ class TestRead:
     def test_a_rule_too_long_for_a_store_costs_the_route(self) -> None:
         assert not asked({"traefik.alias.fqdn": ",".join(f"h{n}.example.org" for n in range(5000))}).frontends
 
+    def test_names_too_many_for_a_rule_are_not_even_made(self) -> None:
+        """Aliases times domains: two labels of some kilobytes could ask for more names than memory holds."""
+        several = {name: ",".join(f"h{n}" for n in range(20_000)) for name in ("traefik.domain", "traefik.alias")}
+        found = asked(several)
+        assert found.frontends == ()
+        assert [problem.label for problem in found.problems if problem.did == NO_ROUTE][:1] == ["traefik.alias"]
+
     def test_a_priority_below_two_is_written_as_two(self) -> None:
         for text in ("1", "0", "-5"):
             labels = WEB | {"traefik.priority": text}

@@ -200,6 +200,9 @@ def _hosts(notes: _Notes, service: str, stack: str, publish: Publish) -> tuple[M
 def _plain_hosts(notes: _Notes, service: str, stack: str, publish: Publish) -> tuple[str, ...]:
     domains, aliases = notes.values(table.DOMAIN), notes.values(table.ALIAS)
     base = stack if publish is Publish.STACK else f"{service}.{stack}"
+    if len(domains) * (1 + len(aliases)) > RULE_LIMIT:  # too many even to be written out
+        notes.bad_rule(table.ALIAS.name, "with the domains these are too many names")
+        return ()
     if notes.items(table.DOMAIN):
         names = [f"{name}.{domain}" for name in (base, *aliases) for domain in domains]
     else:
