@@ -73,7 +73,7 @@ def judge_all(snapshot: Snapshot, policy: Policy) -> tuple[Verdict, ...]:
     labelled = [one for one in snapshot.services if any(name.startswith(table.PREFIX) for name in one.labels)]
     holders: dict[tuple[str, str], Service] = {}
     for service in labelled:
-        if _enabled(service)[0].passed and _kind(service)[0].passed:
+        if all(gate.passed for gate, _ in (_enabled(service), _kind(service), _vocabulary(service))):
             name = (service.stack, service.name)
             holders[name] = min(holders.get(name, service), service, key=lambda one: (one.stack_uuid, one.uuid))
     return tuple(_judge(service, policy, holders.get((service.stack, service.name), service)) for service in labelled)

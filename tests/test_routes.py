@@ -299,6 +299,7 @@ class TestNames:
             service({"traefik.enable": "false"}),
             service(kind="dnsService"),
             service({"traefik.enable": "x"}),
+            service(labels={"traefik.enable": "true", "traefik.http.routers.a.rule": "Host(`a`)"}),
         ):
             _, other = self.both(idle, service(stack_uuid="st-2"))
             assert other.route is not None
