@@ -647,6 +647,16 @@ def test_show_tells_what_was_written_by_hand(bridge: Bridge, full_place: Place) 
     assert server_line == "  server  hand-written  for ever  weight 1  http://10.0.0.1:80"
 
 
+def test_show_hands_no_name_to_the_terminal_as_it_stands(bridge: Bridge, full_place: Place) -> None:
+    """Whoever may write to the store may also put a key on a lease of ours."""
+    key = full_place.key("backends/b\x1b[31m/servers/c\x1b[31m--1/url")
+    lease = etcd.lease_id(full_place.record("").rstrip("/"), LeaseName("c/default", 300))
+    full_place.server.ask("kv/put", key=raw(key.encode()), value=raw(b"http://h\x1b[31m:1"), lease=lease)
+    ran = bridge("show", "--store", full_place.url)
+    assert re.search(r"  server  c\\x1b\[31m  \d min", ran.out)
+    assert "\x1b" not in ran.out
+
+
 def test_show_tells_what_nobody_claims_any_more(bridge: Bridge, full_place: Place) -> None:
     full_place.server.delete(full_place.record("c/default/claim/web-test__proxy-test"))
     full_place.server.delete(full_place.key("frontends/web-test__proxy-test/backend"))

@@ -246,7 +246,7 @@ def _rule_text(rule: ShownRule) -> str:
 
 def _table(rows: list[tuple[str, Life, str, str]]) -> Iterator[str]:
     """The text of any length comes last, so that it moves no column."""
-    cells = [(kind, life.whose, span(life.seconds), weight, text) for kind, life, weight, text in rows]
+    cells = [(kind, safe(life.whose), span(life.seconds), weight, text) for kind, life, weight, text in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for row in cells:
         filled = (f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True) if width)
