@@ -307,6 +307,19 @@ def test_whoever_stops_reading_ends_the_program_without_a_word() -> None:
     assert (ran.returncode, ran.stderr) == (141, b"")
 
 
+@pytest.mark.parametrize(
+    ("output", "code", "told"), [("/dev/full", 1, "bridge: cannot print (no space"), ("&-", 0, "")]
+)
+def test_output_that_has_no_place_is_no_fault_of_the_program(output: str, code: int, told: str) -> None:
+    command = f'"$0" -m bridge render --source "$1" >{output}'
+    ran = subprocess.run(
+        ["sh", "-c", command, sys.executable, WEB_TEST], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert ran.returncode == code
+    assert len(ran.stderr.splitlines()) == bool(told)
+    assert ran.stderr.startswith(told)
+
+
 # render
 
 

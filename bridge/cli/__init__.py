@@ -132,13 +132,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")  # a store may hold what the terminal cannot show
     try:
         code = _run(list(sys.argv[1:] if arguments is None else arguments))
-        sys.stdout.flush()
+        if sys.stdout is not None:  # so it is where it was closed before the program began
+            sys.stdout.flush()
     except BrokenPipeError:
         return PIPE_CLOSED
     except KeyboardInterrupt:
         return INTERRUPTED
     except BridgeError as err:
         return _fail(str(err), err.exit_code)
+    except OSError as err:  # sources and stores tell theirs in their own words
+        why = (err.strerror or str(err)).lower()
+        return _fail(f"cannot print ({why}); look at where the output goes", BridgeError.exit_code)
     except Exception as err:
         if os.environ.get(DEBUG):
             import traceback  # slow to load, and seldom needed
