@@ -11,8 +11,9 @@ from typing import Protocol
 NAME_LIMIT = 200  # bytes of a name, escaped
 STANDING = "zz-bridge"  # the group, and every object in it, that no service can have: see `escape`
 
-_PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
-_SMALL = _PLAIN - frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+_SEPARATING = rb"|\A[_-]|[_-]\Z|(?<=_)_|(?<=-)-"
+_ODD = re.compile(rb"[^A-Za-z0-9_-]" + _SEPARATING)
+_ODD_OR_CAPITAL = re.compile(rb"[^a-z0-9_-]" + _SEPARATING)
 _ESCAPED = re.compile(r"\.([0-9a-f]{2})")
 
 
@@ -22,14 +23,8 @@ def escape(part: str, *, capitals: bool = True) -> str:
     `_` and `-` stand alone only inside a part, so that `__` and `--` only ever separate parts.
     Without `capitals`, letters in upper case are escaped too: Traefik 3 merges names that differ in case.
     """
-    plain = _PLAIN if capitals else _SMALL
-    raw = part.encode("utf-8", "surrogatepass")
-    last = len(raw) - 1
-    out = []
-    for at, byte in enumerate(raw):
-        lone = byte not in b"_-" or (0 < at < last and raw[at - 1] != byte)
-        out.append(chr(byte) if byte in plain and lone else f".{byte:02x}")
-    return "".join(out)
+    odd = _ODD if capitals else _ODD_OR_CAPITAL
+    return odd.sub(lambda found: b".%02x" % found[0][0], part.encode("utf-8", "surrogatepass")).decode("ascii")
 
 
 def unescape(name: str) -> str:
