@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from threading import Event, Lock, Thread
 from types import TracebackType
 from typing import Self
@@ -54,7 +54,7 @@ class Keeper:
         while not self._ended:
             now = time.monotonic()
             with self._lock:
-                due = [name for name, at in self._due.items() if at <= now]
+                due = {name: at for name, at in self._due.items() if at <= now}
             if due:
                 self._renew(due)
             with self._lock:
@@ -62,17 +62,18 @@ class Keeper:
             self._wake.wait(max(0.05, min(rest, 60)))
             self._wake.clear()
 
-    def _renew(self, due: list[LeaseName]) -> None:
+    def _renew(self, due: Mapping[LeaseName, float]) -> None:
         try:
             lost = self._store.renew(due)
         except StoreError:
             return  # tried again at once: whoever needs the store hears of it from its own calls
         with self._lock:
-            for name in due:
-                if name in self._due:
+            # The answer says nothing of a lease that was forgotten, or granted afresh, while it was under way.
+            for name in [name for name, at in due.items() if self._due.get(name) == at]:
+                if name in lost:
+                    del self._due[name]
+                else:
                     self._due[name] = _next(name)
-            for name in lost:
-                self._due.pop(name, None)
 
 
 def _next(name: LeaseName) -> float:
