@@ -298,23 +298,31 @@ def test_an_interrupt_ends_without_a_word(bridge: Bridge, monkeypatch: pytest.Mo
     assert bridge("render", "--source", WEB_TEST) == Ran(130, "", "")
 
 
-def test_whoever_stops_reading_ends_the_program_without_a_word() -> None:
+@pytest.fixture(params=["buffered", "unbuffered"])
+def printing(request: pytest.FixtureRequest) -> dict[str, str]:
+    """The environment of a program that prints at once, or when Python thinks that it is time."""
+    return os.environ | {"PYTHONUNBUFFERED": "1" if request.param == "unbuffered" else ""}
+
+
+@pytest.mark.parametrize("errors", ["apart", "too"])
+def test_whoever_stops_reading_ends_the_program_without_a_word(printing: dict[str, str], errors: str) -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    command = [sys.executable, "-m", "bridge", "render", "--source", WEB_TEST]
-    ran = subprocess.run(command, cwd=ROOT, stdout=writing, stderr=subprocess.PIPE, timeout=60)
+    command = [sys.executable, "-m", "bridge", "render", "--source", MIXED if errors == "too" else WEB_TEST]
+    error = subprocess.STDOUT if errors == "too" else subprocess.PIPE
+    ran = subprocess.run(command, cwd=ROOT, stdout=writing, stderr=error, env=printing, timeout=60)
     os.close(writing)
-    assert (ran.returncode, ran.stderr) == (141, b"")
+    assert (ran.returncode, ran.stderr or b"") == (141, b"")
 
 
 @pytest.mark.parametrize(
     ("output", "code", "told"), [("/dev/full", 1, "bridge: cannot print (no space"), ("&-", 0, "")]
 )
-def test_output_that_has_no_place_is_no_fault_of_the_program(output: str, code: int, told: str) -> None:
-    command = f'"$0" -m bridge render --source "$1" >{output}'
-    ran = subprocess.run(
-        ["sh", "-c", command, sys.executable, WEB_TEST], cwd=ROOT, capture_output=True, text=True, timeout=60
-    )
+def test_output_that_has_no_place_is_no_fault_of_the_program(
+    printing: dict[str, str], output: str, code: int, told: str
+) -> None:
+    command = ["sh", "-c", f'"$0" -m bridge render --source "$1" >{output}', sys.executable, WEB_TEST]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=printing, timeout=60)
     assert ran.returncode == code
     assert len(ran.stderr.splitlines()) == bool(told)
     assert ran.stderr.startswith(told)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from io import TextIOWrapper
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, TextIO, cast
 
 import click
 
@@ -135,12 +136,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if sys.stdout is not None:  # so it is where it was closed before the program began
             sys.stdout.flush()
     except BrokenPipeError:
+        _drop(sys.stdout, sys.stderr)
         return PIPE_CLOSED
     except KeyboardInterrupt:
         return INTERRUPTED
     except BridgeError as err:
         return _fail(str(err), err.exit_code)
     except OSError as err:  # sources and stores tell theirs in their own words
+        _drop(sys.stdout)
         why = (err.strerror or str(err)).lower()
         return _fail(f"cannot print ({why}); look at where the output goes", BridgeError.exit_code)
     except Exception as err:
@@ -164,6 +167,16 @@ def _run(arguments: list[str]) -> int:
     except click.UsageError as err:
         command = " ".join(["bridge", *(name for name in arguments[:1] if name in COMMANDS)])
         return _fail(f"{err.format_message().rstrip('.')}; see {command} --help", USAGE)
+
+
+def _drop(*streams: TextIO) -> None:
+    """Let go of what they could not print: at its end Python would try again, complain, and take 120 for exit code."""
+    for stream in filter(None, streams):  # one that was closed from the start is none
+        with suppress(OSError):  # it is no file
+            its = stream.fileno()
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, its)
+            os.close(nowhere)
 
 
 def _fail(text: str, code: int) -> int:
