@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TypeVar
@@ -13,7 +13,7 @@ from bridge.labels.table import Label
 from bridge.labels.types import Publish
 from bridge.model.keys import route_name, server_name
 from bridge.model.problem import Problem
-from bridge.model.route import Gate, Route, Server, Setting, Verdict
+from bridge.model.route import Gate, Matcher, Route, Server, Setting, Verdict
 from bridge.model.world import Container, Service, Snapshot
 
 CONTAINER_KINDS = frozenset(("service", "loadBalancerService"))
@@ -76,7 +76,39 @@ def judge_all(snapshot: Snapshot, policy: Policy) -> tuple[Verdict, ...]:
         if all(gate.passed for gate, _ in (_enabled(service), _kind(service), _vocabulary(service))):
             name = (service.stack, service.name)
             holders[name] = min(holders.get(name, service), service, key=lambda one: (one.stack_uuid, one.uuid))
-    return tuple(_judge(service, policy, holders.get((service.stack, service.name), service)) for service in labelled)
+    return _contested([_judge(one, policy, holders.get((one.stack, one.name), one)) for one in labelled])
+
+
+def _contested(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
+    """The same verdicts, with a problem where two services ask for the same requests.
+
+    Traefik gives them to the longer rule, and of equally long ones to either: an unrelated route decides which.
+    """
+    askers: dict[tuple[str, str], list[str]] = {}
+    for verdict in verdicts:
+        for request in _requests(verdict.route):
+            askers.setdefault(request, []).append(verdict.service)
+    return tuple(replace(one, problems=(*one.problems, *_contests(one, askers))) for one in verdicts)
+
+
+def _requests(route: Route | None) -> tuple[tuple[str, str], ...]:
+    """Each host that the route's rules name, with each path; with an empty one where a rule takes all paths."""
+    rules = [frontend.rule.matchers for frontend in route.frontends] if route else []
+    pairs = ((host, path) for hosts, *paths in rules for host in hosts.values for path in _texts(paths))
+    return tuple(dict.fromkeys(pairs))
+
+
+def _texts(paths: Sequence[Matcher]) -> tuple[str, ...]:
+    """Stripped or not, they are the same requests."""
+    return tuple(f"{one.kind.value.removesuffix('Strip')}:{value}" for one in paths for value in one.values) or ("",)
+
+
+def _contests(verdict: Verdict, askers: Mapping[tuple[str, str], Sequence[str]]) -> Iterator[Problem]:
+    for host, path in _requests(verdict.route):
+        other = next((title for title in askers[host, path] if title != verdict.service), "")
+        if other:
+            why, did = f"{other} asks for the same requests", "published both, and Traefik chooses one"
+            yield Problem(verdict.service, "", f"{host} {path}".strip(), why, did)
 
 
 def judge(service: Service, policy: Policy) -> Verdict:
