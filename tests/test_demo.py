@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -129,6 +130,15 @@ def test_a_bridge_that_comes_back_publishes_again_and_one_that_leaves_takes_all_
     assert ": 0 keys are left" in told.step("It goes for good")
 
 
+@pytest.fixture
+def heard(end: signal.Signals) -> Iterator[None]:
+    """Children inherit which signals are ignored: behind a shell's `&` an interrupt is, under nohup a hang-up."""
+    before = signal.signal(end, lambda *_: None)
+    yield
+    signal.signal(end, before)
+
+
+@pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize(("end", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_its_etcd_ends_with_it_however_it_is_ended(tmp_path: Path, end: signal.Signals, code: int) -> None:
     with subprocess.Popen(

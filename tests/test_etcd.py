@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import subprocess
 import sys
 import time
@@ -306,7 +307,9 @@ def test_a_full_store_says_what_to_do(tmp_path: Path, opened: Callable[..., Stor
 
 
 def fill(store: Store) -> None:
-    for number in range(100):
+    """Until it takes no more: etcd counts what is on its disk, where a write comes up to a tenth of a second later."""
+    deadline = time.monotonic() + 20
+    for number in itertools.takewhile(lambda _: time.monotonic() < deadline, itertools.count()):
         create(store, f"{number}", "v" * 50_000)
 
 
