@@ -236,6 +236,11 @@ class EtcdServer:
         self.ask("auth/user/add", name=user, password=password)
         self.ask("auth/user/grant", user=user, role=user)
 
+    def write_out(self, password: str) -> None:
+        """Bring all that was done to the disk: what only its log holds it does again after a restart, logins too."""
+        self.log_in(password)
+        self.ask("maintenance/hash")
+
     def forget_logins(self, password: str) -> None:
         """Everybody may read and write again."""
         self.log_in(password)

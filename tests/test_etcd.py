@@ -493,6 +493,7 @@ def test_a_restart_that_forgets_all_tokens_is_not_felt(locked_etcd: EtcdServer, 
         except Exception as err:
             failures.append(err)
 
+    locked_etcd.write_out("root's")
     locked_etcd.kill()
     locked_etcd.start()
     assert locked_etcd.calls("Authenticate") == 0
