@@ -355,10 +355,10 @@ def test_no_document_ends_in_anything_but_a_world_or_a_source_error(data: bytes)
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        (b"", "Expecting value"),
-        (b"[{", "Expecting property name"),
-        (b"<html>", "Expecting value"),
-        (b"\xff\xfe[\x00]\x00", "Expecting value"),
+        (b"", "is empty"),
+        (b"[{", "is no JSON at line 1, column 3"),
+        (b"<html>", "is no JSON at line 1, column 1"),
+        (b"\xff\xfe[\x00]\x00", "is no JSON"),
         (b"null", "holds null"),
         (b"{}", "holds an object"),
         (b'"stacks"', "holds text"),

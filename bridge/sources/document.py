@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from json import JSONDecodeError
 from typing import TypeVar
 
 import msgspec
@@ -32,6 +33,9 @@ def snapshot(data: bytes, url: str) -> Snapshot:
         stacks, problems = decode(data)
     except RecursionError as err:
         raise SourceError("source", url, f"nested too deeply; {REMEDY}") from err
+    except JSONDecodeError as err:
+        why = f"is no JSON at line {err.lineno}, column {err.colno} ({err.msg.lower()})" if data.strip() else "is empty"
+        raise SourceError("source", url, f"{why}; {REMEDY}") from err
     except ValueError as err:
         raise SourceError("source", url, f"{err}; {REMEDY}") from err
     if not stacks:
