@@ -421,7 +421,7 @@ def test_a_changed_value_is_shown_with_the_old_and_the_new(
 def test_a_sync_says_what_it_waits_for(bridge: Bridge, place: Place) -> None:
     published(bridge, place)
     ran = published(bridge, place, MIXED, "--read-time", "0.3")
-    assert re.match(r"waiting 0\.\d s until no read sees web-test__proxy-test open any more\n", ran.err)
+    assert re.match(r"waiting 0\.\d s until no read sees proxy-test/web-test open any more\n", ran.err)
     assert "proxy-test/web-test  10 removed" in ran.out
 
 
@@ -604,7 +604,7 @@ def test_a_plan_names_each_key_when_asked_and_says_what_it_would_wait_for(bridge
     assert lines[-3:] == [
         "105 to add, 0 to change, 10 to remove, 4 unchanged",
         "in several steps: 2 transactions now, the rest after waits",
-        "  waits 7.0 s until no read sees web-test__proxy-test open any more",
+        "  waits 7.0 s until no read sees proxy-test/web-test open any more",
     ]
     services = [line for line in lines[:-3] if not line.startswith("  ")]
     columns = {found.end() for line in services if (found := re.search("  +", line))}
@@ -643,7 +643,7 @@ def test_show_tells_routes_servers_whose_they_are_and_how_long_they_would_live(
     ran = bridge("show", "--store", full_place.url)
     lines = ran.out.splitlines()
     assert (ran.code, ran.err) == (0, "")
-    assert lines[0] == "proxy-test/web-test  decided by default, claimed too by berlin"
+    assert lines[0] == "proxy-test/web-test  decided by cluster default, claimed too by cluster berlin"
     assert lines[1].startswith("  rule    all clusters  for ever ")
     assert lines[1].endswith("Host:web-test.proxy-test.local")
     servers = [line for line in lines if line.startswith("  server")]
@@ -651,7 +651,7 @@ def test_show_tells_routes_servers_whose_they_are_and_how_long_they_would_live(
     assert all("for ever" in line and "weight 5" in line for line in servers[:3])
     assert all("4 min 5" in line for line in servers[3:])
     assert len({line.index("http://") for line in servers}) == 1, "columns are not aligned"
-    assert "zz-bridge  the backstop, kept by default, berlin" in lines
+    assert "zz-bridge  the backstop of clusters default, berlin" in lines
     assert "lease c/berlin   lives for ever" in lines
 
 
@@ -663,7 +663,7 @@ def test_show_tells_what_was_written_by_hand(bridge: Bridge, full_place: Place) 
     server.put(full_place.key("frontends/web-test__proxy-test/backend"), "theirs")
     lines = bridge("show", "--store", full_place.url).out.splitlines()
     assert lines[:2] == ["mine  hand-written", "  rule  hand-written  for ever  Host:mine\\x1b[31m"]
-    assert lines[2] == "proxy-test/web-test  decided by default, 1 key hand-written"
+    assert lines[2] == "proxy-test/web-test  decided by cluster default, 1 key hand-written"
     server_line = lines[lines.index("theirs  hand-written") + 1]
     assert server_line == "  server  hand-written  for ever  weight 1  http://10.0.0.1:80"
 
@@ -678,11 +678,30 @@ def test_show_hands_no_name_to_the_terminal_as_it_stands(bridge: Bridge, full_pl
     assert "\x1b" not in ran.out
 
 
+def test_what_changes_nothing_for_traefik_is_told_too(bridge: Bridge, full_place: Place) -> None:
+    full_place.server.delete(full_place.record("c/default/presence"))
+    asked = ("--store", full_place.url, "--source", WEB_TEST, "--ttl")
+    assert bridge("plan", *asked, "5m").out.splitlines()[0] == "1 record of the bridge to be written"
+    assert bridge("sync", *asked, "5m").out.splitlines()[0] == "1 record of the bridge written"
+    assert bridge("plan", *asked, "1h").out.splitlines()[0] == f"{WEB_TEST_KEYS} keys to be moved to another lease"
+    assert bridge("sync", *asked, "1h").out.splitlines()[0] == f"{WEB_TEST_KEYS} keys moved to another lease"
+
+
+def test_a_hand_written_key_that_no_label_asks_for_is_not_promised_to_be_written(
+    bridge: Bridge, full_place: Place
+) -> None:
+    """Whoever believed it would take the protection off."""
+    full_place.server.put(full_place.key("frontends/web-test__proxy-test/auth/basic/users/0"), "me:secret")
+    err = bridge("plan", "--store", full_place.url, "--source", WEB_TEST).err
+    assert "was not written by a bridge; if nobody needs it, delete it; froze the group" in err
+    assert "secret" not in err
+
+
 def test_show_tells_what_nobody_claims_any_more(bridge: Bridge, full_place: Place) -> None:
     full_place.server.delete(full_place.record("c/default/claim/web-test__proxy-test"))
     full_place.server.delete(full_place.key("frontends/web-test__proxy-test/backend"))
     lines = bridge("show", "--store", full_place.url).out.splitlines()
-    assert lines[0] == "proxy-test/web-test  unclaimed: the next sync clears it"
+    assert lines[0] == "proxy-test/web-test  unclaimed: the next sync takes it up or clears it"
     assert lines[1].endswith("Host:web-test.proxy-test.local (closed)")
 
 

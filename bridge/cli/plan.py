@@ -11,6 +11,7 @@ from bridge import config as options
 from bridge.cli.render import (
     PLANNED,
     Json,
+    beside_lines,
     counts_json,
     difference_lines,
     differences_json,
@@ -66,6 +67,8 @@ def _held(found: Plan, chosen: Settings) -> bool:
 
 def _lines(found: Plan, chosen: Settings, transactions: int, *, verbose: bool) -> Iterator[str]:
     yield from difference_lines(found.differences, PLANNED, verbose=verbose)
+    changes = (change for unit in found.units for change in unit.changes)
+    yield from beside_lines(changes, found.differences, chosen.publisher.tree, done=False)
     if not _pending(found):
         yield f"Nothing to change: {number(found.unchanged, 'key')} unchanged"
     else:

@@ -11,8 +11,8 @@ from typing import TypeAlias
 import click
 
 from bridge.config import Output
-from bridge.model.change import Create, Delete
-from bridge.model.keys import Publisher
+from bridge.model.change import Change, Create, Delete, Update
+from bridge.model.keys import Publisher, group_title
 from bridge.model.problem import Problem
 from bridge.ownership.plan import Difference
 from bridge.ownership.steps import Wait
@@ -22,7 +22,7 @@ Json: TypeAlias = "str | int | float | bool | Sequence[Json] | Mapping[str, Json
 
 PLANNED, DONE = ("to add", "to change", "to remove"), ("added", "changed", "removed")
 MARKS = (("+", "green"), ("~", "yellow"), ("-", "red"))
-NAMED = 3  # groups of one wait that are named
+NAMED = 3  # services of one wait that are named
 
 
 def safe(text: str) -> str:
@@ -109,6 +109,20 @@ def _key_line(difference: Difference) -> str:
     return f"{click.style(mark, fg=colour)} {text}"
 
 
+def beside_lines(changes: Iterable[Change], differences: Iterable[Difference], tree: str, *, done: bool) -> list[str]:
+    """What is written beside `differences`: keys that only move; records, where nothing else is written."""
+    known = {tree + one.path for one in differences}
+    changed = {change.key: change for change in changes}
+    moved = [
+        key for key, one in changed.items() if isinstance(one, Update) and key.startswith(tree) and key not in known
+    ]
+    records = [key for key in changed if not key.startswith(tree)]
+    lines = [f"{number(len(moved), 'key')} {'' if done else 'to be '}moved to another lease"] if moved else []
+    if records and not moved and not known:
+        lines.append(f"{number(len(records), 'record')} of the bridge {'' if done else 'to be '}written")
+    return lines
+
+
 def differences_json(differences: Iterable[Difference], tree: str) -> Json:
     """Each with its whole key; `before` or `after` is null where it does not stand."""
     return [
@@ -155,12 +169,14 @@ def merged(waits: Iterable[Wait]) -> list[tuple[str, float | None]]:
     found = []
     for what, its in same.items():
         seconds = [wait.seconds for wait in its if wait.seconds is not None]
-        found.append((_about(what, sorted({wait.group for wait in its} - {""})), max(seconds, default=None)))
+        found.append(
+            (_about(what, sorted({group_title(wait.group) for wait in its if wait.group})), max(seconds, default=None))
+        )
     return found
 
 
 def _about(what: str, groups: Sequence[str]) -> str:
-    """`what` with the groups in the place of "it", or behind it."""
+    """`what` with the services in the place of "it", or behind it."""
     if not groups:
         return what
     names = list(groups[:NAMED])
@@ -186,7 +202,7 @@ def say_report(report: Report, publisher: Publisher, output: Output, *, verbose:
         say_json(_report_json(report, publisher, done, left))
     else:
         warn_problems(report.problems)
-        say(_report_lines(report, done, left, verbose=verbose, nothing=nothing))
+        say(_report_lines(report, done, left, publisher.tree, verbose=verbose, nothing=nothing))
     if report.outcome is Outcome.HELD:
         warn(
             f"bridge: the brake held {report.held} of {number(report.servers, 'server')} of cluster {report.cluster} "
@@ -208,13 +224,14 @@ def _done_and_left(report: Report, publisher: Publisher) -> tuple[list[Differenc
 
 
 def _report_lines(
-    report: Report, done: list[Difference], left: list[Difference], *, verbose: bool, nothing: str
+    report: Report, done: list[Difference], left: list[Difference], tree: str, *, verbose: bool, nothing: str
 ) -> Iterator[str]:
     yield from difference_lines(done, DONE, verbose=verbose)
     if left:
         yield "Not done:"
         yield from difference_lines(left, PLANNED, verbose=verbose)
     yield from (f"left: {safe(what)}" for what, _ in merged(report.waits))
+    yield from beside_lines(report.written, report.differences, tree, done=True)
     took = f"{report.seconds:.2f} s"
     if not report.written and not left:
         yield f"{nothing} ({took})"

@@ -7,7 +7,7 @@ like are of all clusters that claim the service, and the decider's wish for them
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -29,7 +29,7 @@ class State(Enum):
     """What becomes of a group."""
 
     CLAIMED = "claimed"
-    UNCLAIMED = "unclaimed"  # its clusters are gone; the next sync clears it
+    UNCLAIMED = "unclaimed"  # its clusters are gone; a sync that wants it claims it, any other clears it
     STANDING = "standing"  # never cleared while a cluster publishes
     BY_HAND = BY_HAND  # no key of it is a bridge's
 
@@ -231,12 +231,17 @@ def _state(group: Shown) -> str:
         case State.BY_HAND:
             return BY_HAND
         case State.UNCLAIMED:
-            return f"unclaimed: the next sync clears it{hands}"
+            return f"unclaimed: the next sync takes it up or clears it{hands}"
         case State.STANDING:
-            return f"the backstop, kept by {', '.join(map(safe, group.claims))}{hands}"
+            return f"the backstop of {_clusters(group.claims)}{hands}"
         case State.CLAIMED:
-            others = f", claimed too by {', '.join(map(safe, group.claims[1:]))}" if group.claims[1:] else ""
-            return f"decided by {safe(group.decider)}{others}{hands}"
+            others = f", claimed too by {_clusters(group.claims[1:])}" if group.claims[1:] else ""
+            return f"decided by cluster {safe(group.decider)}{others}{hands}"
+
+
+def _clusters(names: Sequence[str]) -> str:
+    """With the word: a cluster may be called default, and nothing is so by default."""
+    return f"cluster{'s' if names[1:] else ''} {', '.join(map(safe, names))}"
 
 
 def _rule_text(rule: ShownRule) -> str:

@@ -151,7 +151,9 @@ class _Planner:
         for found in foreign_keys(group, wish, self.me, self.layout) if group.foreign else ():
             frozen = frozen or found.freezes
             did = "froze the group: its shared keys stay as they are" if found.freezes else "left it alone"
-            reason = "this key was not written by a bridge; delete it, and the bridge writes its own"
+            wanted = wish is not None and (found.path in wish.shared or found.path in wish.own)
+            remedy = "delete it, and the bridge writes its own" if wanted else "if nobody needs it, delete it"
+            reason = f"this key was not written by a bridge; {remedy}"
             title = wish.title if wish else group_title(group.name)
             key = self.publisher.tree + found.path
             self.problems.append(Problem(title, key, self._shown(found.path, found.held.value), reason, did))
