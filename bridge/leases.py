@@ -19,6 +19,7 @@ class Keeper:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._ensured: set[LeaseName] = set()  # granted or adopted here, so that keys may be attached
         self._due: dict[LeaseName, float] = {}  # on the monotonic clock
         self._lock = Lock()
         self._wake = Event()
@@ -38,17 +39,31 @@ class Keeper:
         """Grant, or adopt, these leases and renew them from now on. Raises StoreError."""
         for name in names:
             with self._lock:
-                known = name in self._due
+                known = name in self._ensured
             if not known:
                 self._store.ensure(name)
                 with self._lock:
-                    self._due[name] = _next(name)
-        self._wake.set()
+                    self._ensured.add(name)
+                self._schedule((name,))
+
+    def adopt(self, names: Iterable[LeaseName]) -> None:
+        """Renew those of these leases that live, now and from now on; grant none. Raises StoreError."""
+        with self._lock:
+            new = [name for name in names if name not in self._due]
+        if new:
+            lost = self._store.renew(new)
+            self._schedule(name for name in new if name not in lost)
 
     def forget(self) -> None:
         """A lease may have been lost: grant all afresh with the next `keep`."""
         with self._lock:
+            self._ensured.clear()
             self._due.clear()
+
+    def _schedule(self, names: Iterable[LeaseName]) -> None:
+        with self._lock:
+            self._due.update((name, _next(name)) for name in names)
+        self._wake.set()
 
     def _run(self) -> None:
         while not self._ended:
@@ -72,6 +87,7 @@ class Keeper:
             for name in [name for name, at in due.items() if self._due.get(name) == at]:
                 if name in lost:
                     del self._due[name]
+                    self._ensured.discard(name)
                 else:
                     self._due[name] = _next(name)
 

@@ -10,7 +10,7 @@ from statistics import median
 
 from bridge.layouts import RouteLayout
 from bridge.leases import REPLICA_TTL, Keeper
-from bridge.model.change import Change, Check, Committed, Create, Delete, LeaseName, Transaction
+from bridge.model.change import Change, Check, Committed, Create, Delete, LeaseName, Transaction, Update
 from bridge.model.keys import STANDING, Publisher, Wish
 from bridge.model.problem import Problem, UsageError
 from bridge.model.route import Route, Verdict
@@ -140,6 +140,9 @@ class _Pass:
         self.written: list[Change] = []
         self.transactions = self.failures = 0
         self.is_fresh = False  # nothing was written since the last look
+        self.keeper: Keeper | None = None  # while this process writes, or waits to
+        self.usurped = 0  # revision of a leader record that nobody's lease holds
+        self.problems: list[Problem] = []
 
     def _measure(self) -> float:
         took = []
@@ -161,6 +164,12 @@ class _Pass:
             self.mirror = self.mirror.fold(self.store.read(prefix), self.timing.now())
         self.is_fresh = True
         self._know_environment()
+        self._keep_what_stands()
+
+    def _keep_what_stands(self) -> None:
+        """Nothing that this cluster or the fleet holds shall end while this process waits or writes."""
+        if self.keeper is not None:
+            self.keeper.adopt(lease_names(self.mirror, self.publisher, self.terms()))
 
     def _know_environment(self) -> None:
         """Two environments under one cluster name would each remove what the other publishes."""
@@ -185,14 +194,13 @@ class _Pass:
     def run(self) -> Report:
         """Until nothing is left to do."""
         began = self.timing.now()
-        self.look()
-        first = self.plan(hold=False)
-        rule = self.settings.brake
-        shut = brake(first.removed, first.servers, rule) is Brake.SHUT
-        hold = shut and not self.settings.force and not self.settings.leaving
-        with Keeper(self.store) as keeper:
+        with Keeper(self.store) as self.keeper:
+            self.look()
+            first = self.plan(hold=False)
+            shut = brake(first.removed, first.servers, self.settings.brake) is Brake.SHUT
+            hold = shut and not self.settings.force and not self.settings.leaving
             try:
-                last, leader = self._converge(keeper, self.plan(hold=True) if hold else first, hold)
+                last, leader = self._converge(self.keeper, self.plan(hold=True) if hold else first, hold)
             finally:
                 self._step_down()
         self.store.renew(lease_names(self.mirror, self.publisher, self.terms()))
@@ -201,7 +209,7 @@ class _Pass:
             cluster=self.publisher.cluster,
             layout=self.publisher.layout.name,
             outcome=outcome,
-            problems=tuple(sorted({*first.problems, *last.problems})),
+            problems=tuple(sorted({*first.problems, *last.problems, *self.problems})),
             differences=first.differences,
             unchanged=first.unchanged,
             written=tuple(self.written),
@@ -247,28 +255,39 @@ class _Pass:
         held = self.mirror.records.held.get(leader_path(self.publisher.cluster))
         return held, read_leader(held.value) if held else None
 
-    def _fence(self) -> Create | Check:
+    def _fence(self) -> Create | Update | Check:
         """What proves in each transaction that this process leads; the first transaction makes it so."""
         held, leader = self._leader()
         if held is not None and leader is not None and leader.token == self.settings.token:
             return Check(self.leader_key, held.revision)
         value = write_leader(Leader(self.settings.replica, self.environment, self.settings.token))
+        if held is not None and held.revision == self.usurped:
+            return Update(self.leader_key, value, self.replica_lease, held.revision, held.lease)
         return Create(self.leader_key, value, self.replica_lease)
 
     def _other_leader(self) -> str:
         held, leader = self._leader()
-        if held is None or (leader is not None and leader.token == self.settings.token):
+        if held is None or held.revision == self.usurped:
+            return ""
+        if leader is not None and leader.token == self.settings.token:
             return ""
         return leader.name if leader is not None else "unknown"
 
     def _await_leadership(self) -> str:
-        """The other replica that still leads after one replica TTL; empty when none does."""
-        until = self.timing.now() + REPLICA_TTL
+        """The other replica that still leads after one replica TTL, and a second: a lease may end late."""
+        until = self.timing.now() + REPLICA_TTL + 1
         while (leader := self._other_leader()) and self.timing.now() < until:
             wait = Wait("", f"for replica {leader}, which leads, to end", until - self.timing.now())
             self.tell(Progress(len(self.written), len(self.written), (wait,), POLL))
             self.timing.sleep(POLL)
             self.look()
+        held, _ = self._leader()
+        if leader and held is not None and held.lease is None:
+            # Without a lease it would lead for ever: no replica wrote this.
+            self.usurped = held.revision
+            reason, did = "somebody else wrote over this record of the bridge", "wrote it again"
+            self.problems.append(Problem(f"cluster {self.publisher.cluster}", self.leader_key, "", reason, did))
+            return ""
         return leader
 
     def _step_down(self) -> None:
@@ -285,10 +304,9 @@ class _Pass:
         try:
             keeper.keep((self.replica_lease, *lease_names(self.mirror, self.publisher, self.terms())))
             happened = self._commit_all(due)
-        except LeaseLost:
-            keeper.forget()
-            happened = False
-        except OutcomeUnknown:
+        except (LeaseLost, OutcomeUnknown) as err:
+            if isinstance(err, LeaseLost):
+                keeper.forget()
             happened = False
             if self.failures >= FAILURES:
                 raise
@@ -328,7 +346,7 @@ class _Pass:
 
     def _say_farewell(self, due: Plan) -> bool:
         fence = self._fence()
-        if isinstance(fence, Create):
+        if not isinstance(fence, Check):
             return self._commit(Transaction((), (fence,)))
         return self._commit(Transaction((), (*due.farewell, Delete(fence.key, fence.revision))))
 

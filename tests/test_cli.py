@@ -10,6 +10,7 @@ import subprocess
 import sys
 from base64 import b64encode
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -22,11 +23,12 @@ from bridge.cli.progress import Teller
 from bridge.layouts.traefik1 import TRAEFIK1
 from bridge.model.change import LeaseName
 from bridge.model.keys import group_title, records_prefix
-from bridge.ownership.records import Leader, leader_path, write_leader
+from bridge.ownership.records import Leader, leader_path, replica_family, write_leader
 from bridge.ownership.steps import Wait
 from bridge.stores import etcd, open_store
 from bridge.stores.base import Store
 from bridge.sync import Progress
+from tests.grounds import create
 from tests.servers import Certificates, EtcdServer, free_ports, running_etcd
 from tests.worlds.generate import document
 
@@ -496,7 +498,10 @@ def other_leads(place: Place, bridge: Bridge, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("bridge.sync.REPLICA_TTL", 1)
     monkeypatch.setattr("bridge.sync.POLL", 0.3)
     published(bridge, place)
-    place.server.put(place.record(leader_path("default")), write_leader(Leader("web7", ENVIRONMENT, "abc")))
+    with closing(open_store(place.url, records_root=records_prefix(place.prefix))) as store:
+        lease = LeaseName(replica_family("default", "web7"), 600)
+        store.ensure(lease)
+        create(store, place.record(leader_path("default")), write_leader(Leader("web7", ENVIRONMENT, "abc")), lease)
     return place
 
 

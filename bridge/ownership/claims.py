@@ -8,7 +8,16 @@ from functools import cached_property
 
 from bridge.model.keys import Layout, Place, Publisher, Role
 from bridge.ownership.mirror import Held, Mirror, Side
-from bridge.ownership.records import FLEET, STANDING_FAMILY, Presence, cluster_family, named, read_claim, read_presence
+from bridge.ownership.records import (
+    FLEET,
+    STANDING_FAMILY,
+    UNKNOWN_PRESENCE,
+    Presence,
+    cluster_family,
+    named,
+    read_claim,
+    read_presence,
+)
 
 SHARED_FAMILIES = frozenset({FLEET, STANDING_FAMILY})
 LONG_AGO = float("-inf")
@@ -61,14 +70,13 @@ class Standing:
 
     @cached_property
     def presences(self) -> Mapping[str, Presence]:
-        """Who publishes here: the living presences that can be read, by cluster."""
-        found = {}
-        for path, held in self.mirror.records.held.items():
-            name = named(path)
-            presence = read_presence(held.value) if name.kind == "presence" else None
-            if presence:
-                found[name.cluster] = presence
-        return found
+        """Who publishes here, by cluster."""
+        named_records = ((named(path), held) for path, held in self.mirror.records.held.items())
+        return {
+            name.cluster: read_presence(held.value) or UNKNOWN_PRESENCE
+            for name, held in named_records
+            if name.kind == "presence"
+        }
 
     @cached_property
     def groups(self) -> Mapping[str, Group]:

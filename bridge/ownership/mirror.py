@@ -38,15 +38,16 @@ class Side:
     prefix: str
     held: Mapping[str, Held] = field(default_factory=dict)
     gone: Mapping[str, Gone] = field(default_factory=dict)
-    read_at: int = 0  # revision of the newest whole reading; 0: never read
+    read_at: int = 0  # revision of the newest news; 0: never read as a whole
     first: float = 0.0  # when the first whole reading came, on the monotonic clock
     first_at: int = 0  # its revision
 
     def fold(self, news: Reading, now: float) -> Side:
         """What is held after `news`: an echo or a late event of one key changes nothing.
 
-        A whole reading that is older than the last whole one means that the store was set back: all that was
-        known is forgotten.
+        A whole reading that is older than what is known means that the store was set back: all that was known is
+        forgotten. So whole readings are folded in the order in which they were asked for, behind every commit that
+        was answered before.
         """
         if news.whole and news.revision < self.read_at:
             return Side(self.prefix).fold(news, now)
@@ -60,7 +61,7 @@ class Side:
                 held[path] = Held(item.value, item.created, item.revision, item.lease, now)
                 gone.pop(path, None)
         if not news.whole:
-            return replace(self, held=held, gone=gone)
+            return replace(self, held=held, gone=gone, read_at=max(self.read_at, news.revision))
         for path in [path for path in held if self.prefix + path not in news.items]:
             _forget(path, news.revision, now, held, gone)
         gone = {path: lost for path, lost in gone.items() if now - lost.since < REMEMBERED}

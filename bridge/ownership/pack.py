@@ -43,8 +43,10 @@ class _Room:
         self.size = limits.size - _size(fence)
 
     def weigh(self, unit: Unit) -> tuple[int, int]:
-        """The operations and bytes of a unit."""
-        operations = (*unit.checks, *unit.wide, *unit.changes)
+        """The operations and bytes of a unit, without checks that its own changes make."""
+        changed = {change.key for change in unit.changes}
+        checks = (check for check in (*unit.checks, *unit.wide) if check.key not in changed)
+        operations = (*checks, *unit.changes)
         return sum(map(self._cost, operations)), sum(map(_size, operations))
 
     def holds(self, weight: tuple[int, int]) -> bool:

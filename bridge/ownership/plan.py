@@ -15,7 +15,7 @@ from bridge.model.problem import Problem
 from bridge.ownership.claims import Claim, Group, Standing, by_role, may_merge
 from bridge.ownership.foreign import foreign_keys
 from bridge.ownership.mirror import Held, Mirror
-from bridge.ownership.presence import farewell, presence_changes
+from bridge.ownership.presence import Said, farewell, say_presence
 from bridge.ownership.records import claim_path, guard_path, presence_path, read_counter, write_claim
 from bridge.ownership.steps import Clock, Draft, ServerSteps, SharedSteps, Wait
 from bridge.ownership.terms import STANDING_LEASE, Terms, cluster_lease, fleet_lease, outlives
@@ -110,10 +110,12 @@ class _Planner:
         for name in sorted(self.standing.groups.keys() | self.wishes.keys()):
             self._group(self.standing.groups.get(name) or Group(name), self.wishes.get(name))
         leaving = self.terms.leaving
-        changing = bool(self.units)
-        said = () if leaving else presence_changes(self.standing, self.terms, self.my_read_time, changing=changing)
-        if said:
-            self.units.insert(0, Unit("", "presence", said))
+        said = (
+            Said() if leaving else say_presence(self.standing, self.terms, self.my_read_time, changing=bool(self.units))
+        )
+        self.problems.extend(said.problems)
+        if said.changes:
+            self.units.insert(0, Unit("", "presence", said.changes))
         servers = {
             place.holder
             for group in self.standing.groups.values()
@@ -176,7 +178,10 @@ class _Planner:
         if target is None:
             assert decider is not None
             self._unreadable(group, wish, decider)
-            self._unit(group, "claim", self._claim(group, wish, mine), self._checks(group, decider, True))
+            own = Draft(self.publisher.tree, self.own_lease, group.mine)
+            self._serve(group, wish, own, merges=True, enters=False)
+            changes = (*self._claim(group, wish, mine), *own.changes.values())
+            self._unit(group, "claim", changes, self._checks(group, decider, True))
             return
         if not decides and decider is not None:
             self._compare_wishes(wish, target, decider.cluster)
@@ -334,11 +339,9 @@ class _Planner:
             drafted.drop(path)
         holders = {place.holder for path in group.shared if (place := self.layout.place(path))}
         checks = [drafted.check(path) for holder in sorted(holders) for path in self.layout.opening(holder)]
-        guard, last = self._record(guard_path(group.name)), list[Change]()
-        if group.guard is None:
-            checks.append(Check(guard, 0))
-        else:
-            last.append(Delete(guard, group.guard.revision))
+        guard, revision = self._record(guard_path(group.name)), group.guard.revision if group.guard else 0
+        checks.append(Check(guard, revision))
+        last = (Delete(guard, revision),) if revision else ()
         self._unit(group, "clear", (*drafted.changes.values(), *last), checks)
 
     # Parts of a unit
@@ -365,18 +368,18 @@ class _Planner:
         held, guard = mine.held, group.guard
         update: list[Change] = [Update(key, value, self.own_lease, held.revision, held.lease)]
         if held.lease is None or held.lease.family != self.own_lease.family:
-            self._put_right(wish, path, held)
+            self._put_right(wish, path)
             return [*update, *self._bump(group)]
         if held.value != value:
             return [*update, *self._bump(group)]
         if guard is not None and guard.lease != STANDING_LEASE:
-            self._put_right(wish, guard_path(group.name), guard)
+            self._put_right(wish, guard_path(group.name))
             return self._bump(group)
         return update if held.lease != self.own_lease else []
 
-    def _put_right(self, wish: Wish, path: str, held: Held) -> None:
+    def _put_right(self, wish: Wish, path: str) -> None:
         reason = "somebody else wrote over this record of the bridge"
-        self.problems.append(Problem(wish.title, self._record(path), held.value, reason, "wrote it again"))
+        self.problems.append(Problem(wish.title, self._record(path), "", reason, "wrote it again"))
 
     def _bump(self, group: Group) -> list[Change]:
         key, guard = self._record(guard_path(group.name)), group.guard
@@ -428,8 +431,7 @@ class _Planner:
             if due > 0:
                 self.waits.append(Wait(group.name, "for others to ask for a longer TTL", due))
                 moving = [path for path in moving if path not in longer]
-        order = sorted(moving, key=lambda path: (self._role(path) is Role.OPENS) != bool(longer))
-        for path in order:
+        for path in moving:
             shared.put(path, group.shared[path].value)
 
     def _presences_changed(self) -> float:
@@ -470,12 +472,10 @@ class _Planner:
         ordered = tuple(sorted(changes, key=self._order))
         if not ordered:
             return
-        changed = {change.key for change in ordered}
         wide = [(path, self._check(group, path)) for path in beside]
-        wide = [(path, check) for path, check in wide if check.key not in changed]
         narrow = tuple(check for path, check in wide if self._role(path) in (Role.PROTECTS, Role.RULE))
-        kept = tuple(check for check in dict.fromkeys(checks) if check.key not in changed)
-        self.units.append(Unit(group.name, why, ordered, kept, tuple(check for _, check in wide), narrow))
+        checks = tuple(dict.fromkeys(checks))
+        self.units.append(Unit(group.name, why, ordered, checks, tuple(check for _, check in wide), narrow))
 
     def _order(self, change: Change) -> tuple[int, str]:
         """Records first, then what closes, what opens behind all that comes, the rest of what goes; last the guard."""
@@ -485,6 +485,8 @@ class _Planner:
         role = self._role(change.key[len(self.tree.prefix) :]) or Role.REST
         if isinstance(change, Delete):
             return (_CLOSES if role is Role.OPENS else _GOES), change.key
+        if role is Role.OPENS and isinstance(change, Update) and outlives(change.held_by, change.lease):
+            return _CLOSES, change.key  # it shall not outlive what protects it
         return _COMES[role], change.key
 
     # What reports say

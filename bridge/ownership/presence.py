@@ -2,26 +2,47 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from bridge.model.change import Change, Delete
+from bridge.model.problem import Problem
 from bridge.ownership.claims import Standing
 from bridge.ownership.records import Presence, presence_path, read_presence, rounded_read_time, write_presence
 from bridge.ownership.steps import Draft
 from bridge.ownership.terms import Terms, cluster_lease
 
 
-def presence_changes(standing: Standing, terms: Terms, read_time: float, *, changing: bool) -> tuple[Change, ...]:
-    """What makes the presence true. `changing`: the plan writes anyway; `read_time`: seconds, this bridge's own."""
-    records, cluster = standing.mirror.records, standing.publisher.cluster
-    held = records.held.get(presence_path(cluster))
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What makes this cluster's presence true."""
+
+    changes: tuple[Change, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+def say_presence(standing: Standing, terms: Terms, read_time: float, *, changing: bool) -> Said:
+    """Written with the first change, and when it says something new or somebody else wrote over it.
+
+    `changing`: the plan writes anyway; `read_time`: seconds, this bridge's own.
+    """
+    publisher, records = standing.publisher, standing.mirror.records
+    path, lease = presence_path(publisher.cluster), cluster_lease(standing.publisher, terms)
+    held = records.held.get(path)
     seen = read_presence(held.value) if held else None
-    if seen is None:
-        changing = changing or any(group.claim_of(cluster) for group in standing.groups.values())
-    if not changing and (seen is None or seen.read_time >= read_time):
-        return ()
-    said = Presence(terms.environment, terms.ttl, _said_read_time(seen, read_time), terms.version)
-    draft = Draft(records.prefix, cluster_lease(standing.publisher, terms), records.held)
-    draft.put(presence_path(cluster), write_presence(said))
-    return tuple(draft.changes.values())
+    if held is None and not changing and not _claims_anything(standing):
+        return Said()
+    said = Presence(terms.environment, terms.ttl, _said_read_time(seen, read_time, changing), terms.version)
+    draft = Draft(records.prefix, lease, records.held)
+    draft.put(path, write_presence(said))
+    if held is None or (seen is not None and held.lease is not None and held.lease.family == lease.family):
+        return Said(tuple(draft.changes.values()))
+    reason = "somebody else wrote over this record of the bridge"
+    problem = Problem(f"cluster {publisher.cluster}", records.prefix + path, held.value, reason, "wrote it again")
+    return Said(tuple(draft.changes.values()), (problem,))
+
+
+def _claims_anything(standing: Standing) -> bool:
+    return any(group.claim_of(standing.publisher.cluster) for group in standing.groups.values())
 
 
 def farewell(standing: Standing) -> tuple[Delete, ...]:
@@ -31,8 +52,8 @@ def farewell(standing: Standing) -> tuple[Delete, ...]:
     return (Delete(standing.publisher.records + path, held.revision),) if held else ()
 
 
-def _said_read_time(seen: Presence | None, read_time: float) -> float:
-    """The read-time for others to reckon with: it stays while it is enough and not four times too much."""
-    if seen is not None and read_time <= seen.read_time <= 4 * read_time:
+def _said_read_time(seen: Presence | None, read_time: float, changing: bool) -> float:
+    """The read-time for others to reckon with: it stays while it is enough, and is lowered with another change."""
+    if seen is not None and read_time <= seen.read_time and not (changing and seen.read_time > 4 * read_time):
         return seen.read_time
     return rounded_read_time(read_time)

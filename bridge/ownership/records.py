@@ -13,6 +13,9 @@ FORMAT = 1
 FLEET = "fleet"
 STANDING_FAMILY = "standing"
 
+LONGEST_TTL = (1 << 23) - 1  # seconds: what the id of an etcd lease has room for
+LONGEST_READ_TIME = 1800.0  # seconds: deletions are remembered for longer
+
 
 def claim_path(cluster: str, group: str) -> str:
     """The record with which `cluster` wants `group`."""
@@ -106,6 +109,10 @@ class Presence:
     version: str
 
 
+# Of a presence that cannot be read: it may ask for any TTL, so the shared keys shall not end by this cluster's word.
+UNKNOWN_PRESENCE = Presence(environment="", ttl=0, read_time=0.0, version="")
+
+
 def write_presence(presence: Presence) -> str:
     """A presence's value."""
     return _write(
@@ -114,16 +121,12 @@ def write_presence(presence: Presence) -> str:
 
 
 def read_presence(text: str) -> Presence | None:
-    """The presence in a value; None where it cannot be read."""
-    match _read(text):
-        case {
-            "environment": str(environment),
-            "ttl": int(ttl),
-            "read_time": int() | float() as wait,
-            "version": str(v),
-        }:
-            usable = ttl >= 0 and math.isfinite(wait) and wait >= 0
-            return Presence(environment, ttl, wait, v) if usable else None
+    """The presence in a value; None where it cannot be read, as of a newer format."""
+    fields = _read(text) or {}
+    match fields.get("environment"), fields.get("ttl"), fields.get("read_time"), fields.get("version"):
+        case str(environment), int(ttl), int() | float() as read_time, str(version):
+            if not isinstance(ttl, bool) and 0 <= ttl <= LONGEST_TTL and 0 <= read_time <= LONGEST_READ_TIME:
+                return Presence(environment, ttl, float(read_time), version)
     return None
 
 

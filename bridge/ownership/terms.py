@@ -8,7 +8,7 @@ from bridge.model.change import FOR_EVER, LeaseName
 from bridge.model.keys import Publisher
 from bridge.ownership.claims import Standing
 from bridge.ownership.mirror import Mirror
-from bridge.ownership.records import FLEET, STANDING_FAMILY, cluster_family
+from bridge.ownership.records import FLEET, LONGEST_READ_TIME, STANDING_FAMILY, cluster_family
 
 STANDING_LEASE = LeaseName(STANDING_FAMILY, FOR_EVER)
 
@@ -24,7 +24,7 @@ class ReadTime:
         """With `frontends` in the tree: Traefik's throttle, and some 70 reads a frontend, twice."""
         if self.fixed is not None:
             return self.fixed
-        return 2.0 + 2 * 70 * frontends * (0.0004 + self.round_trip)
+        return min(LONGEST_READ_TIME, 2.0 + 2 * 70 * frontends * (0.0004 + self.round_trip))
 
 
 @dataclass(frozen=True, slots=True)

@@ -261,6 +261,8 @@ class Etcd:
             return etcdrpc.KEEP_ALIVE.ask_each(channel, requests, TIMEOUT, metadata)
 
         answers = self._anywhere(lambda: self._call("a keepalive", call, ()))  # etcd wants no login here
+        if len(answers) < len(wanted):
+            raise Unavailable("the store", self.url, "it ended a keepalive half-way; try again.")
         return tuple(name for name, answer in zip(wanted, answers, strict=True) if answer.TTL == 0)
 
     def remaining(self, name: LeaseName) -> float | None:
