@@ -20,7 +20,8 @@ from bridge.routes import Policy, judge_all
 from bridge.stores import open_store
 from bridge.stores.base import OutcomeUnknown, Store
 from bridge.stores.etcd import lease_id
-from bridge.sync import Settings, Timing, lay_out, preview, sync, with_standing
+from bridge.sync import Timing, lay_out, preview, sync, with_standing
+from bridge.writer import Settings
 from tests.servers import EtcdServer
 
 ENVIRONMENT = "11111111-1111-4111-8111-111111111111"

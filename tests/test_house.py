@@ -23,6 +23,7 @@ FLOORS = (
     ("ownership",),
     ("sources", "stores"),
     ("leases", "report", "config"),
+    ("writer",),
     ("sync",),
     ("daemon",),
     ("web", "demo"),

@@ -22,7 +22,8 @@ from bridge.model.problem import UsageError
 from bridge.model.world import Service
 from bridge.report import Outcome, Report
 from bridge.sources.document import snapshot
-from bridge.sync import Settings, sync
+from bridge.sync import sync
+from bridge.writer import Settings
 from tests.publishing import (
     ENVIRONMENT,
     READ_TIME,

@@ -15,7 +15,8 @@ from bridge.cli.render import say_report
 from bridge.cli.wiring import opened_store, settings
 from bridge.config import Config
 from bridge.report import Report
-from bridge.sync import Progress, Settings, sync
+from bridge.sync import Progress, sync
+from bridge.writer import Settings
 
 # Seconds. A leaving cluster writes no key that must outlive it, so its lease soon ends by itself.
 TTL = 60

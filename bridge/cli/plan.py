@@ -34,7 +34,8 @@ from bridge.ownership.brake import Brake, brake
 from bridge.ownership.pack import pack
 from bridge.ownership.plan import Plan
 from bridge.ownership.records import leader_path
-from bridge.sync import Settings, preview
+from bridge.sync import preview
+from bridge.writer import Settings
 
 PENDING = 4  # exit code
 

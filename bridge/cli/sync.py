@@ -14,7 +14,8 @@ from bridge.cli.render import number, say_report
 from bridge.cli.wiring import ask_source, opened_store, settings
 from bridge.config import Config
 from bridge.report import Report
-from bridge.sync import Progress, Settings, sync, with_verdicts
+from bridge.sync import Progress, sync, with_verdicts
+from bridge.writer import Settings
 
 
 def run(config: Config) -> int:

@@ -20,7 +20,8 @@ from bridge.routes import Policy, judge_all
 from bridge.stores import open_store
 from bridge.stores.address import DEFAULT_PREFIX, StoreAddress
 from bridge.stores.base import Store
-from bridge.sync import Settings, lay_out, with_standing
+from bridge.sync import lay_out, with_standing
+from bridge.writer import Settings
 
 LAYOUT = "traefik1"
 

@@ -1,0 +1,259 @@
+"""What one process knows of its publisher's keys and may write there: the mirror, the fence and the commits."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from statistics import median
+
+from bridge.leases import REPLICA_TTL, Keeper
+from bridge.model.change import Change, Check, Committed, Create, Delete, LeaseName, Reading, Transaction, Update
+from bridge.model.keys import Publisher, Wish
+from bridge.model.problem import Problem, UsageError
+from bridge.ownership.brake import BrakeRule
+from bridge.ownership.mirror import Held, Mirror
+from bridge.ownership.pack import Packed, fenced, pack
+from bridge.ownership.plan import Plan, Unit, plan
+from bridge.ownership.records import (
+    FLEET,
+    STANDING_FAMILY,
+    Leader,
+    cluster_family,
+    leader_path,
+    presence_path,
+    read_leader,
+    read_presence,
+    replica_family,
+    write_leader,
+)
+from bridge.ownership.terms import ReadTime, Terms, lease_names
+from bridge.stores.base import LeaseLost, OutcomeUnknown, Store, StoreError, Unavailable
+
+FAILURES = 8  # commits in a row that conflicted or got no answer, before a pass gives up
+SAMPLES = 3  # small reads whose median is taken for the round trip
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How one process publishes with one publisher."""
+
+    publisher: Publisher
+    environment: str  # the Rancher environment's uuid; empty: unknown
+    version: str
+    ttl: int  # seconds that this cluster's keys outlive it; 0: for ever
+    replica: str  # names this process among those of its cluster
+    token: str  # and tells it from another of the same name
+    read_time: float | None = None  # seconds; None: reckoned
+    brake: BrakeRule = field(default_factory=BrakeRule)
+    force: bool = False  # the brake stays open
+    leaving: bool = False
+
+
+class Writer:
+    """One process's hand on its publisher's keys. Used by one thread."""
+
+    def __init__(self, store: Store, settings: Settings, now: Callable[[], float]) -> None:
+        """`now`: seconds, monotonic. Raises StoreError where the round trip has to be measured."""
+        publisher = settings.publisher
+        self.store, self.settings, self.publisher, self.now = store, settings, publisher, now
+        self.environment = settings.environment
+        self.mirror = Mirror.empty(publisher.tree, publisher.records)
+        self.replica_lease = LeaseName(replica_family(publisher.cluster, settings.replica), REPLICA_TTL)
+        self.leader_key = publisher.records + leader_path(publisher.cluster)
+        families = (cluster_family(publisher.cluster), FLEET, STANDING_FAMILY, self.replica_lease.family)
+        store.know(families)
+        self.round_trip = 0.0 if settings.read_time is not None else self._measure()
+        self.written: list[Change] = []
+        self.transactions = self.failures = 0
+        self.is_fresh = False  # nothing was written since the last look
+        self.takes_over = 0  # revision of the leader record that this process may replace
+        self.problems: list[Problem] = []
+
+    def _measure(self) -> float:
+        took = []
+        for _ in range(SAMPLES):
+            began = time.perf_counter()
+            self.store.read(self.leader_key)
+            took.append(time.perf_counter() - began)
+        return median(took)
+
+    # What stands
+
+    @property
+    def terms(self) -> Terms:
+        """As this process publishes."""
+        settings = self.settings
+        read_time = ReadTime(settings.read_time, self.round_trip)
+        return Terms(self.environment, settings.version, settings.ttl, read_time, settings.leaving)
+
+    @property
+    def leases(self) -> tuple[LeaseName, ...]:
+        """All that this process keeps, but its leadership's."""
+        return lease_names(self.mirror, self.publisher, self.terms)
+
+    def look(self) -> None:
+        """Read our records, then Traefik's prefix: no plan may rest on keys that are older than the claims.
+
+        Raises StoreError, and UsageError where another environment publishes under this cluster's name.
+        """
+        for prefix in (self.publisher.records, self.publisher.tree):
+            self.fold(self.store.read(prefix))
+        self.is_fresh = True
+        self.know_environment()
+
+    def fold(self, news: Reading) -> None:
+        """Take news into the mirror."""
+        self.mirror = self.mirror.fold(news, self.now())
+
+    def know_environment(self) -> None:
+        """Two environments under one cluster name would each remove what the other publishes. Raises UsageError."""
+        records, cluster = self.mirror.records.held, self.publisher.cluster
+        presence, leader = records.get(presence_path(cluster)), records.get(leader_path(cluster))
+        said = [read_presence(presence.value) if presence else None, read_leader(leader.value) if leader else None]
+        for other in (record.environment for record in said if record is not None and record.environment):
+            if not self.environment:
+                self.environment = other
+            elif other != self.environment:
+                raise UsageError(
+                    "--cluster",
+                    cluster,
+                    f"the Rancher environment {other} publishes under this name, and this is {self.environment}: "
+                    "give each environment a cluster name of its own",
+                )
+
+    def plan(self, wishes: Mapping[str, Wish], *, hold: bool) -> Plan:
+        """What is to be done now."""
+        return plan(wishes, self.mirror, self.publisher, self.terms, self.now(), hold=hold)
+
+    # Leadership
+
+    def leader(self) -> tuple[Held | None, Leader | None]:
+        """The leader record as it stands, and what it says where it can be read."""
+        held = self.mirror.records.held.get(leader_path(self.publisher.cluster))
+        return held, read_leader(held.value) if held else None
+
+    @property
+    def leads(self) -> bool:
+        """Whether the leader record is this process's."""
+        _, leader = self.leader()
+        return leader is not None and leader.token == self.settings.token
+
+    def other_leader(self) -> str:
+        """The replica that leads instead; empty where none does, or one that this process may replace."""
+        held, leader = self.leader()
+        if held is None or self.leads or held.revision == self.takes_over:
+            return ""
+        return leader.name if leader is not None else "unknown"
+
+    def fence(self) -> Create | Update | Check:
+        """What proves in each transaction that this process leads; the first transaction makes it so."""
+        held, _ = self.leader()
+        if held is not None and self.leads:
+            return Check(self.leader_key, held.revision)
+        value = write_leader(Leader(self.settings.replica, self.environment, self.settings.token))
+        if held is not None and held.revision == self.takes_over:
+            return Update(self.leader_key, value, self.replica_lease, held.revision, held.lease)
+        return Create(self.leader_key, value, self.replica_lease)
+
+    def take_over_forged(self) -> bool:
+        """Whether the leader record is on no lease, so no replica's: then this process may replace it."""
+        held, _ = self.leader()
+        if held is None or held.lease is not None or self.leads:
+            return False
+        self.takes_over = held.revision
+        reason, did = "somebody else wrote over this record of the bridge", "wrote it again"
+        self.problems.append(Problem(f"cluster {self.publisher.cluster}", self.leader_key, "", reason, did))
+        return True
+
+    def lead(self, keeper: Keeper) -> bool:
+        """Take the leadership, where nobody has it; whether this process has it now. Raises StoreError."""
+        fence = self.fence()
+        if isinstance(fence, Check):
+            return True
+        if self.other_leader():
+            return False
+        keeper.keep((self.replica_lease,))
+        return self._send(Transaction((), (fence,)))
+
+    def step_down(self) -> None:
+        """Let the next process lead at once."""
+        held, _ = self.leader()
+        if held is not None and self.leads:
+            with suppress(StoreError):  # then the lease ends it
+                self._send(Transaction((), (Delete(self.leader_key, held.revision),)))
+
+    # Writing
+
+    def commit(self, keeper: Keeper, due: Plan, tell: Callable[[int, int], None]) -> bool:
+        """Commit what is due, and read afresh where something went wrong; whether all happened.
+
+        `tell`: hears how many changes were written, and of how many. Raises StoreError when it goes on going wrong.
+        """
+        try:
+            keeper.keep((self.replica_lease, *self.leases))
+            happened = self._commit_all(due, tell)
+        except (LeaseLost, OutcomeUnknown) as err:
+            if isinstance(err, LeaseLost):
+                keeper.forget()
+            happened = False
+            if self.failures >= FAILURES:
+                raise
+        self.failures = 0 if happened else self.failures + 1
+        if self.failures > FAILURES:
+            raise Unavailable(
+                "the store", self.store.url, "others change the same keys faster than this bridge can; try again"
+            )
+        if not happened:
+            self.look()
+        return happened
+
+    def _commit_all(self, due: Plan, tell: Callable[[int, int], None]) -> bool:
+        if not due.units:
+            return self._say_farewell(due)
+        planned = len(self.written) + sum(len(unit.changes) for unit in due.units)
+        happened = True
+        for packed in pack(due.units, self.store.limits, self.fence()):
+            happened = self._commit_packed(packed) and happened
+            tell(len(self.written), planned)
+            if packed.cut:
+                break  # its rest rests on what stands now
+        return happened
+
+    def _commit_packed(self, packed: Packed) -> bool:
+        if self._send(fenced(packed.transaction, self.fence())):
+            return True
+        if len(packed.units) == 1:
+            return False
+        outcomes = [self._commit_alone(unit) for unit in packed.units]
+        return all(outcomes)
+
+    def _commit_alone(self, unit: Unit) -> bool:
+        """One unit of a packed transaction that conflicted: the others must not suffer for one."""
+        (packed,) = pack((unit,), self.store.limits, self.fence())
+        return self._send(fenced(packed.transaction, self.fence()))
+
+    def _say_farewell(self, due: Plan) -> bool:
+        fence = self.fence()
+        if not isinstance(fence, Check):
+            return self._send(Transaction((), (fence,)))
+        return self._send(Transaction((), (*due.farewell, Delete(fence.key, fence.revision))))
+
+    def _send(self, transaction: Transaction) -> bool:
+        answer = self.store.commit(transaction)
+        if not isinstance(answer, Committed):
+            return False
+        self.fold(answer.reading)
+        written = [change for change in transaction.changes if change.key != self.leader_key]
+        self.written += written
+        self.transactions += bool(written)
+        self.is_fresh = False
+        return True
+
+
+def forget_written(writer: Writer) -> tuple[tuple[Change, ...], int]:
+    """What was written since the last time, and in how many transactions."""
+    written, transactions = tuple(writer.written), writer.transactions
+    writer.written, writer.transactions = [], 0
+    return written, transactions
