@@ -12,6 +12,7 @@ from bridge.model.change import FOR_EVER, LeaseName
 from bridge.stores.base import Store, StoreError
 
 REPLICA_TTL = 10  # seconds; of a replica's leadership
+RETRY = 0.5  # seconds until a renewal that failed is tried again
 
 
 class Keeper:
@@ -24,7 +25,19 @@ class Keeper:
         self._lock = Lock()
         self._wake = Event()
         self._ended = False
-        self._thread = Thread(target=self._run, name="leases", daemon=True)
+        self._thread = self._new_thread()
+
+    def _new_thread(self) -> Thread:
+        return Thread(target=self._run, name="leases", daemon=True)
+
+    def is_alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread.is_alive()
+
+    def restart(self) -> None:
+        """Begin again, where the thread ended."""
+        self._thread = self._new_thread()
+        self._thread.start()
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -81,7 +94,10 @@ class Keeper:
         try:
             lost = self._store.renew(due)
         except StoreError:
-            return  # tried again at once: whoever needs the store hears of it from its own calls
+            # Whoever needs the store hears of it from its own calls.
+            with self._lock:
+                self._due.update((name, time.monotonic() + RETRY) for name in due if name in self._due)
+            return
         with self._lock:
             # The answer says nothing of a lease that was forgotten, or granted afresh, while it was under way.
             for name in [name for name, at in due.items() if self._due.get(name) == at]:

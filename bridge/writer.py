@@ -62,8 +62,8 @@ class Writer:
         self.mirror = Mirror.empty(publisher.tree, publisher.records)
         self.replica_lease = LeaseName(replica_family(publisher.cluster, settings.replica), REPLICA_TTL)
         self.leader_key = publisher.records + leader_path(publisher.cluster)
-        families = (cluster_family(publisher.cluster), FLEET, STANDING_FAMILY, self.replica_lease.family)
-        store.know(families)
+        self.families = (cluster_family(publisher.cluster), FLEET, STANDING_FAMILY, self.replica_lease.family)
+        store.know(self.families)
         self.round_trip = 0.0 if settings.read_time is not None else self._measure()
         self.written: list[Change] = []
         self.transactions = self.failures = 0
@@ -108,20 +108,23 @@ class Writer:
         self.mirror = self.mirror.fold(news, self.now())
 
     def know_environment(self) -> None:
-        """Two environments under one cluster name would each remove what the other publishes. Raises UsageError."""
+        """Learn the environment that publishes under this cluster's name. Raises as `require_environment`."""
         records, cluster = self.mirror.records.held, self.publisher.cluster
         presence, leader = records.get(presence_path(cluster)), records.get(leader_path(cluster))
         said = [read_presence(presence.value) if presence else None, read_leader(leader.value) if leader else None]
         for other in (record.environment for record in said if record is not None and record.environment):
-            if not self.environment:
-                self.environment = other
-            elif other != self.environment:
-                raise UsageError(
-                    "--cluster",
-                    cluster,
-                    f"the Rancher environment {other} publishes under this name, and this is {self.environment}: "
-                    "give each environment a cluster name of its own",
-                )
+            self.require_environment(other)
+
+    def require_environment(self, other: str) -> None:
+        """Two environments under one cluster name would each remove what the other publishes. Raises UsageError."""
+        if self.environment not in ("", other):
+            raise UsageError(
+                "--cluster",
+                self.publisher.cluster,
+                f"two Rancher environments, {other} and {self.environment}, publish under this name: "
+                "give each environment a cluster name of its own",
+            )
+        self.environment = other
 
     def plan(self, wishes: Mapping[str, Wish], *, hold: bool) -> Plan:
         """What is to be done now."""

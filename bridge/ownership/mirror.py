@@ -51,13 +51,17 @@ class Side:
         """
         if news.whole and news.revision < self.read_at:
             return Side(self.prefix).fold(news, now)
+        if not news.whole and not any(self._is_news(key, item, news.revision) for key, item in news.items.items()):
+            return replace(self, read_at=max(self.read_at, news.revision))
         held, gone = dict(self.held), dict(self.gone)
         cut = len(self.prefix)
         for key, item in news.items.items():
+            if not self._is_news(key, item, news.revision):
+                continue
             path = key[cut:]
             if item is None:
                 _forget(path, news.revision, now, held, gone)
-            elif _is_news(path, item, held, gone):
+            else:
                 held[path] = Held(item.value, item.created, item.revision, item.lease, now)
                 gone.pop(path, None)
         if not news.whole:
@@ -69,13 +73,15 @@ class Side:
             return replace(self, held=held, gone=gone, read_at=news.revision)
         return replace(self, held=held, gone=gone, read_at=news.revision, first=now, first_at=news.revision)
 
-
-def _is_news(path: str, item: Item, held: Mapping[str, Held], gone: Mapping[str, Gone]) -> bool:
-    known = held.get(path)
-    if known is not None:
-        return known.revision < item.revision
-    lost = gone.get(path)
-    return lost is None or lost.revision < item.revision
+    def _is_news(self, key: str, item: Item | None, revision: int) -> bool:
+        path = key[len(self.prefix) :]
+        known = self.held.get(path)
+        if item is None:
+            return known is not None and known.revision <= revision
+        if known is not None:
+            return known.revision < item.revision
+        lost = self.gone.get(path)
+        return lost is None or lost.revision < item.revision
 
 
 def _forget(path: str, revision: int, now: float, held: dict[str, Held], gone: dict[str, Gone]) -> None:
