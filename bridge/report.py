@@ -35,6 +35,7 @@ class Report:
     problems: tuple[Problem, ...]  # sorted, each once
     differences: tuple[Difference, ...]  # that were found, whether they were written or held
     unchanged: int  # keys
+    left: tuple[Difference, ...] = ()  # that are not written
     verdicts: tuple[Verdict, ...] = ()
     written: tuple[Change, ...] = ()  # in the order of the transactions
     transactions: int = 0  # that wrote more than who leads

@@ -13,7 +13,7 @@ from bridge.model.problem import Problem
 from bridge.model.route import Route, Verdict
 from bridge.ownership.brake import Brake, brake
 from bridge.ownership.claims import unclaimed
-from bridge.ownership.plan import Plan
+from bridge.ownership.plan import Difference, Plan
 from bridge.ownership.steps import Wait
 from bridge.report import Outcome, Report
 from bridge.stores.base import Store
@@ -119,6 +119,7 @@ class _Pass:
             problems=tuple(sorted({*first.problems, *last.problems, *writer.problems})),
             differences=first.differences,
             unchanged=first.unchanged,
+            left=_unwritten(first, writer) if hold else last.differences,
             written=tuple(writer.written),
             transactions=writer.transactions,
             waits=last.waits,
@@ -170,6 +171,12 @@ class _Pass:
             self._pause((wait,), POLL)
             self._look(keeper)
         return "" if leader and self.writer.take_over_forged() else leader
+
+
+def _unwritten(first: Plan, writer: Writer) -> tuple[Difference, ...]:
+    """What the brake held: a plan that holds removals says nothing of them."""
+    written = {change.key for change in writer.written}
+    return tuple(one for one in first.differences if writer.publisher.tree + one.path not in written)
 
 
 def with_verdicts(report: Report, verdicts: tuple[Verdict, ...], problems: Iterable[Problem]) -> Report:

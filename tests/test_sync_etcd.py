@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import signal
 import subprocess
 import sys
 import time
@@ -20,6 +21,8 @@ from bridge.model.change import LeaseName
 from bridge.model.keys import STANDING
 from bridge.model.problem import UsageError
 from bridge.model.world import Service
+from bridge.ownership.claims import Standing
+from bridge.ownership.mirror import Mirror
 from bridge.report import Outcome, Report
 from bridge.sources.document import snapshot
 from bridge.sync import sync
@@ -784,13 +787,13 @@ def test_the_brake_never_holds_leave(publication: Publication) -> None:
 
 
 @contextmanager
-def waiting_sync(publication: Publication, source: Path, *options: str) -> Iterator[None]:
+def waiting_sync(publication: Publication, source: Path, *options: str) -> Iterator[subprocess.Popen[bytes]]:
     """`bridge sync` between two steps. At the end of the block it is killed, as by kill -9."""
     since = set(publication.published())
     process = subprocess.Popen([*SYNC, "--store", publication.url, "--source", f"file:{source}", *options], cwd=ROOT)
     try:
         eventually(lambda: bool(since - publication.published().keys()))
-        yield
+        yield process
     finally:
         process.kill()
         process.wait()
@@ -829,6 +832,37 @@ def test_a_process_killed_between_two_steps_leaves_a_closed_service_that_the_nex
     assert run_sync(publication, one) == 0
     assert publication.published() == keys_in(one)
     assert groups(publication.recorded(), "fleet/guard") == {"web-0__stack-0", STANDING}
+
+
+def test_a_process_told_to_end_between_two_steps_gives_its_leadership_back(
+    publication: Publication, both_and_one: tuple[Path, Path]
+) -> None:
+    """So a timer's next run does not wait for a dead one."""
+    both, one = both_and_one
+    assert run_sync(publication, both) == 0
+    with waiting_sync(publication, one, "--read-time", "600") as process:
+        assert "c/default/leader" in publication.recorded()
+        process.terminate()
+        assert process.wait(PATIENCE) == 128 + signal.SIGTERM
+    assert "c/default/leader" not in publication.recorded()
+
+
+def test_closed_frontends_count_for_the_read_time_until_they_are_cleared(publication: Publication) -> None:
+    """A read that began before still lists them: with them gone from the count, it would be thought shorter."""
+    publication.sync(STOCK)
+    standing = Standing(looked(publication), publication.settings().publisher)
+    before = standing.frontends
+    for holder in before:
+        publication.erase(f"{holder}/backend")
+    assert Standing(looked(publication), publication.settings().publisher).frontends == before
+
+
+def looked(publication: Publication) -> Mirror:
+    """What a process that starts now sees."""
+    store, mirror = publication.client(), Mirror.empty(publication.tree, publication.records)
+    for prefix in (publication.records, publication.tree):
+        mirror = mirror.fold(store.read(prefix), 0.0)
+    return mirror
 
 
 def test_a_waiting_process_keeps_its_keys_alive_and_once_it_is_killed_they_vanish(

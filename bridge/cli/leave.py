@@ -12,7 +12,7 @@ from dataclasses import replace
 from bridge import config as options
 from bridge.cli.progress import Teller
 from bridge.cli.render import say_report
-from bridge.cli.wiring import opened_store, settings
+from bridge.cli.wiring import ends_in_order, opened_store, settings
 from bridge.config import Config
 from bridge.report import Report
 from bridge.sync import Progress, sync
@@ -24,7 +24,7 @@ TTL = 60
 
 def run(config: Config) -> int:
     """The exit code. Raises BridgeError."""
-    with Teller() as teller:
+    with ends_in_order(), Teller() as teller:
         report, chosen = remove(config, teller.tell)
     return say_report(
         report,

@@ -197,7 +197,9 @@ def waits_json(waits: Iterable[Wait]) -> Json:
 
 def say_report(report: Report, publisher: Publisher, output: Output, *, verbose: bool, nothing: str) -> int:
     """Print what a pass did, `nothing` where it did nothing; the exit code."""
-    done, left = _done_and_left(report, publisher)
+    written = {change.key for change in report.written}
+    done = [one for one in report.differences if publisher.tree + one.path in written]
+    left = list(report.left)
     if output is Output.JSON:
         say_json(_report_json(report, publisher, done, left))
     else:
@@ -215,12 +217,6 @@ def say_report(report: Report, publisher: Publisher, output: Output, *, verbose:
             "end it, or try again when it has ended"
         )
     return report.outcome.exit_code
-
-
-def _done_and_left(report: Report, publisher: Publisher) -> tuple[list[Difference], list[Difference]]:
-    written = {change.key for change in report.written}
-    done = [one for one in report.differences if publisher.tree + one.path in written]
-    return done, [one for one in report.differences if publisher.tree + one.path not in written]
 
 
 def _report_lines(

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from bridge import config as options
 from bridge.cli.progress import Teller
 from bridge.cli.render import number, say_report
-from bridge.cli.wiring import ask_source, opened_store, settings
+from bridge.cli.wiring import ask_source, ends_in_order, opened_store, settings
 from bridge.config import Config
 from bridge.report import Report
 from bridge.sync import Progress, sync, with_verdicts
@@ -20,7 +20,7 @@ from bridge.writer import Settings
 
 def run(config: Config) -> int:
     """The exit code. Raises BridgeError."""
-    with Teller() as teller:
+    with ends_in_order(), Teller() as teller:
         report, chosen = publish(config, teller.tell)
     return say_report(
         report,

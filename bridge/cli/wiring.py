@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import secrets
+import signal
 import socket
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
+from types import FrameType
+from typing import NoReturn
 
 from bridge import __version__
 from bridge import config as options
@@ -66,11 +71,11 @@ def publisher(config: Config, cluster: str) -> Publisher:
     return Publisher(chosen, tree_prefix(chosen, address), records_prefix(address.prefix), cluster)
 
 
-@contextmanager
-def opened_store(config: Config) -> Iterator[Store]:
-    """The store while the block runs, not yet asked anything. Raises UsageError."""
+def store_opener(config: Config) -> Callable[[], Store]:
+    """Opens a client of the store each time it is called, not yet asked anything. Raises UsageError."""
     address = config.get(options.STORE)
-    store = open_store(
+    return partial(
+        open_store,
         address.url,
         records_root=records_prefix(address.prefix),
         ca=config.get(options.STORE_CA),
@@ -79,10 +84,27 @@ def opened_store(config: Config) -> Iterator[Store]:
         user=config.get(options.STORE_USER),
         password=options.store_password(config),
     )
-    try:
+
+
+@contextmanager
+def opened_store(config: Config) -> Iterator[Store]:
+    """The store while the block runs. Raises UsageError."""
+    with closing(store_opener(config)()) as store:
         yield store
+
+
+@contextmanager
+def ends_in_order() -> Iterator[None]:
+    """SIGTERM ends the block as an exception does, so that what it holds is given back: the leadership above all."""
+
+    def end(number: int, _frame: FrameType | None) -> NoReturn:
+        sys.exit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
     finally:
-        store.close()
+        signal.signal(signal.SIGTERM, before)
 
 
 def settings(config: Config, environment: str) -> Settings:

@@ -105,10 +105,13 @@ class Standing:
 
     @cached_property
     def frontends(self) -> frozenset[str]:
-        """Every holder that can be opened, whoever wrote it: what a Traefik reads slowly."""
+        """Every holder that can be opened, open or closed, whoever wrote it: what a Traefik reads slowly.
+
+        One that was closed counts until it is cleared: a read that began before still lists it.
+        """
         layout = self.publisher.layout
-        placed = _placed(self.mirror.tree, layout)
-        return frozenset(place.holder for _, _, place in placed if place.role is Role.OPENS)
+        holders = {place.holder for _, _, place in _placed(self.mirror.tree, layout)}
+        return frozenset(holder for holder in holders if layout.opening(holder))
 
 
 def _placed(tree: Side, layout: Layout) -> Iterator[tuple[str, Held, Place]]:
