@@ -269,8 +269,16 @@ class SharedSteps:
         self.guards_opening.add(holder)
 
     def _unused_since(self) -> float:
-        """When a reference to an object that nothing opens was last seen: any opening key of the group counts."""
-        opens = [held.since for path, held in self.keys.items() if self._role(path) is Role.OPENS]
+        """When a reference to an object that nothing opens was last seen: any opening key of the group counts.
+
+        One that has still to change may refer to it now.
+        """
+        now = self.clock.now
+        opens = [
+            held.since if self.target.get(path) == held.value else now
+            for path, held in self.keys.items()
+            if self._role(path) is Role.OPENS
+        ]
         gone = [since for path, since in self.group.shared_gone.items() if self._role(path) is Role.OPENS]
         return max([*opens, *gone], default=LONG_AGO) if self.layout.reads_halves else LONG_AGO
 
@@ -308,7 +316,9 @@ class SharedSteps:
 
     def _repoint(self, path: str) -> None:
         """Let an opening key refer to something else, once that is surely read."""
-        if self.unsettled or self.draft.changes:
+        if self.unsettled:
+            return  # what is unsettled has said what it waits for
+        if self.draft.changes:
             self._wait("until what it refers to was read", self.clock.read_time)
             return
         if self.barred:
