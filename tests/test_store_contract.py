@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from queue import Queue
 from threading import Barrier, Thread
 
 import pytest
 
-from bridge.model.change import FOR_EVER, Check, Create, Delete, Item, LeaseName, Transaction, Update
+from bridge.model.change import FOR_EVER, Check, Create, Delete, Item, LeaseName, Reading, Transaction, Update
 from bridge.stores.base import LeaseLost, Refused, Store, Unavailable
 from tests.grounds import LASTING, Ground, commit, create, standing
 
@@ -424,3 +425,73 @@ def test_a_closed_store_answers_nothing(ground: Ground) -> None:
         store.commit(Transaction((), ()))
     with pytest.raises(Unavailable):
         store.renew((LASTING,))
+
+
+# Watching
+
+
+def following(store: Store, prefix: str, after: int) -> tuple[Queue[Reading], Thread]:
+    """What a watch of `prefix` tells, taken by a thread until the store is closed."""
+    told: Queue[Reading] = Queue()
+
+    def follow() -> None:
+        for reading in store.watch(prefix, after):
+            told.put(reading)
+
+    thread = Thread(target=follow, daemon=True)
+    thread.start()
+    return told, thread
+
+
+def told_of(told: Queue[Reading], key: str) -> tuple[Item | None, Reading]:
+    """What the next reading that knows of `key` says of it: an absence in a whole one counts as a deletion."""
+    while True:
+        reading = told.get(timeout=30)
+        if key in reading.items or (reading.whole and reading.prefix and key.startswith(reading.prefix)):
+            return reading.items.get(key), reading
+
+
+def test_a_watch_tells_what_came_what_changed_and_what_went(ground: Ground) -> None:
+    """Of its prefix alone, with the leases by name, from the revision on that was read."""
+    store, eyes = ground.client(), ground.client()
+    store.ensure(LASTING)
+    eyes.know((LASTING.family,))
+    before = create(store, ground.prefix + "a/before")
+    told, _ = following(eyes, ground.prefix + "a/", eyes.read(ground.prefix + "a/").revision)
+    create(store, ground.prefix + "b/elsewhere")
+    made = create(store, ground.prefix + "a/new")
+    found, reading = told_of(told, ground.prefix + "a/new")
+    assert found == made
+    assert reading.revision >= made.revision
+    assert ground.prefix + "b/elsewhere" not in reading.items
+    assert commit(store, Update(ground.prefix + "a/before", "v2", LASTING, before.revision, LASTING))
+    while (changed := told_of(told, ground.prefix + "a/before")[0]) == before:
+        pass  # a whole reading tells also what did not change
+    assert changed is not None
+    assert (changed.value, changed.created) == ("v2", before.created)
+    assert commit(store, Delete(ground.prefix + "a/new", made.revision))
+    while told_of(told, ground.prefix + "a/new")[0] is not None:
+        pass
+    eyes.close()
+
+
+def test_a_watch_from_an_earlier_revision_tells_what_was_missed(ground: Ground) -> None:
+    """Between a reading and its watch nothing is lost."""
+    store, eyes = ground.client(), ground.client()
+    store.ensure(LASTING)
+    read = eyes.read(ground.prefix).revision
+    made = create(store, ground.prefix + "missed")
+    told, _ = following(eyes, ground.prefix, read)
+    found, _ = told_of(told, ground.prefix + "missed")
+    assert found is not None
+    assert found.revision == made.revision
+    eyes.close()
+
+
+def test_a_watch_ends_when_its_store_is_closed(ground: Ground) -> None:
+    """From another thread, and soon."""
+    eyes = ground.client()
+    _, thread = following(eyes, ground.prefix, eyes.read(ground.prefix).revision)
+    eyes.close()
+    thread.join(10)
+    assert not thread.is_alive()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from bridge.model.change import Committed, Conflict, LeaseName, Limits, Reading, Transaction
@@ -43,6 +43,15 @@ class Store(Protocol):
 
     def read(self, prefix: str) -> Reading:
         """All keys that begin with `prefix`, at one revision, not older than any write that was answered."""
+
+    def watch(self, prefix: str, after: int) -> Iterator[Reading]:
+        """News of a prefix behind revision `after`, as they come.
+
+        Each is what one or more revisions changed, deletions as None, or all that stands, where the store tells no
+        less. At least every 30 s one comes, an empty one where nothing happened: longer silence is a fault. Ends when
+        the store is closed, also by another thread. Raises Unavailable when it broke off, or when what was changed
+        since `after` is not known any more: read afresh, and watch from there.
+        """
 
     def commit(self, transaction: Transaction) -> Committed | Conflict:
         """Send it once. Every lease that it names must have been ensured by this store object.

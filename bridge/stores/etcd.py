@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -45,6 +45,7 @@ LIMITS = Limits(operations=128, size=1_500_000, create=1, update=1, move=1, dele
 
 USUAL_PORT = 2379
 TIMEOUT = 3.0  # seconds for every call: without one a stopped server holds a call for ever
+BEAT = 25.0  # seconds after which a watch in which nothing happened is begun again: so a dead one is not trusted
 PAGE = 10_000  # keys read at a time, so that no read of a big tree runs into the time-out
 CENTURY = 3_155_760_000  # seconds; etcd knows no lease without end
 
@@ -62,6 +63,10 @@ _OPTIONS = (
     ("grpc.http2.ping_timeout_ms", 5000),  # without it grpcio ignores the two above
     ("grpc.http2.max_pings_without_data", 0),
 )
+
+
+class _Quiet(Exception):
+    """Nothing happened for a while."""
 
 
 class _LeaseStands(Refused):
@@ -176,6 +181,7 @@ class Etcd:
         self._login = login
         self._token: str | None = None  # None: log in first; empty: the server wants no login
         self._logging_in = Lock()
+        self._closed = False
 
     def know(self, families: Iterable[str]) -> None:
         """See `Store`."""
@@ -200,6 +206,64 @@ class Etcd:
     def _page(self, start: bytes, end: bytes, revision: int) -> etcdrpc.RangeAnswer:
         request = message("RangeRequest")(key=start, range_end=end, limit=PAGE, revision=revision)
         return self._ask_anywhere("a read", etcdrpc.RANGE, request)
+
+    def watch(self, prefix: str, after: int) -> Iterator[Reading]:
+        """See `Store`. Each reading is of one answer of etcd's, which may hold several revisions."""
+        while not self._closed:
+            try:
+                for answer in self._follow(prefix, after):
+                    after = max(after, answer.events[-1].kv.mod_revision if answer.events else answer.header.revision)
+                    yield self._news(prefix, after, answer)
+            except _Quiet:
+                yield Reading(prefix, after, {}, whole=False)
+
+    def _follow(self, prefix: str, after: int) -> Iterator[etcdrpc.WatchAnswer]:
+        """Events and progress behind `after`. Raises _Quiet after BEAT seconds, and StoreError."""
+        key = _bytes(prefix) or b"\0"
+        asked = {"key": key, "range_end": prefix_end(_bytes(prefix)), "start_revision": after + 1}
+        request = message("WatchRequest")(create_request={**asked, "progress_notify": True})
+        for expired in (None, self._token):
+            metadata = (*_metadata(self._logged_in(expired)), ("hasleader", "true"))
+            began = False
+            try:
+                for answer in etcdrpc.WATCH.follow(self._channels[self._in_use], request, BEAT, metadata):
+                    if answer.canceled:
+                        break
+                    began = began or answer.created
+                    if not answer.created:
+                        yield answer
+                else:
+                    raise Unavailable("the store", self.url, "it ended a watch; read again.")
+            except (grpc.RpcError, ValueError) as err:
+                self._after_watch(err, began=began)
+                return
+            if answer.compact_revision:
+                raise Unavailable("the store", self.url, "what is watched was compacted; read again.")
+            if self._login is None:
+                break
+        # An expired token shows as a refusal, so it was tried once more with a new one.
+        remedy = "grant its user read on Traefik's prefix and on bridge/."
+        raise Refused("the store", self.url, f"answered a watch with {answer.cancel_reason!r}; {remedy}")
+
+    def _after_watch(self, err: grpc.RpcError | ValueError, *, began: bool) -> None:
+        """A watch that ended. Raises _Quiet where only its time was over, else StoreError, unless we closed it."""
+        if self._closed:
+            return
+        if isinstance(err, grpc.RpcError):
+            if began and err.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+                raise _Quiet from err
+            self._in_use = (self._in_use + 1) % len(self._channels)
+            raise self._failure("a watch", err) from err
+        raise Unavailable("the store", self.url, "a watch came after the connection was closed.") from err
+
+    def _news(self, prefix: str, revision: int, answer: etcdrpc.WatchAnswer) -> Reading:
+        items: dict[str, Item | None] = {}
+        for event in answer.events:
+            kv = event.kv
+            lease = self._lease_name(kv.lease)
+            item = None if event.type else Item(_text(kv.value), kv.create_revision, kv.mod_revision, lease)
+            items[_text(kv.key)] = item
+        return Reading(prefix, revision, items, whole=False)
 
     def commit(self, transaction: Transaction) -> Committed | Conflict:
         """See `Store`."""
@@ -275,6 +339,7 @@ class Etcd:
 
     def close(self) -> None:
         """See `Store`."""
+        self._closed = True
         for channel in self._channels:
             channel.close()
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import ast
 import importlib.util
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Generic, Protocol, TypeVar
 
 import grpc
@@ -110,6 +111,24 @@ class LeaseAnswer(Protocol):
     TTL: int
 
 
+class Event(Protocol):
+    """One change of one key."""
+
+    type: int  # PUT or DELETE
+    kv: KeyValue
+
+
+class WatchAnswer(Protocol):
+    """Events in the order of their revisions; none: the watch began, was ended, or nothing happened until now."""
+
+    header: Header
+    created: bool
+    canceled: bool
+    compact_revision: int
+    cancel_reason: str
+    events: Sequence[Event]
+
+
 class TokenAnswer(Protocol):
     """What a login gives."""
 
@@ -139,6 +158,19 @@ class Method(Generic[Answer]):
         )
         return list(call(iter(requests), timeout=timeout, metadata=metadata))
 
+    def follow(self, channel: grpc.Channel, request: Message, timeout: float, metadata: Metadata) -> Iterator[Answer]:
+        """The answers to one request as they come, for `timeout` seconds at most. Raises as `ask`."""
+        call: grpc.StreamStreamMultiCallable[Message, Answer] = channel.stream_stream(
+            f"/{_PACKAGE}.{self.path}", _serialize, _class(self.answer).FromString
+        )
+        # The stream of requests stays open: that it ended would end the answers too.
+        requests: SimpleQueue[Message | None] = SimpleQueue()
+        requests.put(request)
+        try:
+            yield from call(iter(requests.get, None), timeout=timeout, metadata=metadata)
+        finally:
+            requests.put(None)
+
 
 def _serialize(request: Message) -> bytes:
     return request.SerializeToString()
@@ -149,4 +181,5 @@ TXN: Method[TxnAnswer] = Method("KV/Txn", "TxnResponse")
 GRANT: Method[LeaseAnswer] = Method("Lease/LeaseGrant", "LeaseGrantResponse")
 KEEP_ALIVE: Method[LeaseAnswer] = Method("Lease/LeaseKeepAlive", "LeaseKeepAliveResponse")
 TIME_TO_LIVE: Method[LeaseAnswer] = Method("Lease/LeaseTimeToLive", "LeaseTimeToLiveResponse")
+WATCH: Method[WatchAnswer] = Method("Watch/Watch", "WatchResponse")
 AUTHENTICATE: Method[TokenAnswer] = Method("Auth/Authenticate", "AuthenticateResponse")

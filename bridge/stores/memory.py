@@ -7,10 +7,10 @@ everywhere.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
-from threading import RLock
+from threading import Condition
 
 from bridge.model.change import (
     FOR_EVER,
@@ -32,6 +32,7 @@ LIKE_ETCD = Limits(operations=128, size=1_500_000, create=1, update=1, move=1, d
 LIKE_CONSUL = Limits(operations=64, size=512 * 1024, create=2, update=1, move=3, delete=1, check=1)
 
 _URL = "memory:"
+_BEAT = 0.5  # seconds between two signs of a watch in which nothing happens
 
 
 class Fault(Enum):
@@ -67,13 +68,13 @@ class MemoryServer:
         self._granted = 0
         self._families: set[str] = set()  # of all leases that were ever granted
         self._next_end = math.inf  # no lease expires before this
-        self._lock = RLock()
+        self._lock = Condition()
 
     def write(self, key: str, value: str) -> None:
         """A write without comparison."""
         with self._lock:
             self._expire()
-            self.revision += 1
+            self._revise()
             held = self._items.get(key)
             lease = None if held is None or self._plain_write_detaches else held.lease
             self._items[key] = Item(value, held.created if held else self.revision, self.revision, lease)
@@ -83,7 +84,7 @@ class MemoryServer:
         with self._lock:
             self._expire()
             if self._items.pop(key, None) is not None:
-                self.revision += 1
+                self._revise()
 
     def end(self, name: LeaseName) -> None:
         """The lease ends now; its keys go in one revision."""
@@ -91,6 +92,16 @@ class MemoryServer:
             self._expire()
             self._leases.pop(name, None)
             self._drop_keys_of(name)
+
+    def _revise(self) -> None:
+        self.revision += 1
+        self._lock.notify_all()
+
+    def _wait(self, after: int) -> bool:
+        """Whether something was written behind revision `after`; waits for it a little."""
+        with self._lock:
+            self._expire()
+            return self._lock.wait_for(lambda: self.revision > after, timeout=_BEAT)
 
     def _expire(self) -> None:
         now = self._clock()
@@ -105,7 +116,7 @@ class MemoryServer:
     def _drop_keys_of(self, name: LeaseName) -> None:
         kept = {key: item for key, item in self._items.items() if item.lease != name}
         if len(kept) < len(self._items):
-            self.revision += 1
+            self._revise()
             self._items = kept
 
     def _read(self, prefix: str, families: set[str]) -> Reading:
@@ -132,7 +143,7 @@ class MemoryServer:
                 return Conflict()
             self._refuse_lease(transaction)
             if transaction.changes:
-                self.revision += 1
+                self._revise()
             items = {change.key: self._apply(change) for change in transaction.changes}
             return Committed(Reading("", self.revision, items, whole=False))
 
@@ -221,6 +232,17 @@ class Memory:
     def read(self, prefix: str) -> Reading:
         """See `Store`."""
         return self._reached()._read(prefix, self._families)
+
+    def watch(self, prefix: str, after: int) -> Iterator[Reading]:
+        """See `Store`. Tells all that stands, as Consul does."""
+        server = self._reached()
+        while not self.unreachable:
+            came = server._wait(after)
+            if self.unreachable:
+                return
+            reading = self.read(prefix) if came else Reading(prefix, after, {}, whole=False)
+            after = reading.revision
+            yield reading
 
     def commit(self, transaction: Transaction) -> Committed | Conflict:
         """See `Store`. Refuses a lease that was not ensured here, and an update that is wrong about `held_by`."""
