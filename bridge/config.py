@@ -34,11 +34,13 @@ class Output(Enum):
     JSON = "json"
 
 
-ALL = frozenset(("sync", "plan", "render", "show", "leave"))
-SOURCED = frozenset(("sync", "plan", "render"))  # commands that read a source
-STORED = frozenset(("sync", "plan", "show", "leave"))  # commands that cannot do without a store
-PLANNING = frozenset(("sync", "plan"))
-WRITING = frozenset(("sync", "leave"))
+PRINTING = frozenset(("sync", "plan", "render", "show", "leave"))
+ALL = PRINTING | {"run"}
+SOURCED = frozenset(("run", "sync", "plan", "render"))  # commands that read a source
+STORED = frozenset(("run", "sync", "plan", "show", "leave"))  # commands that cannot do without a store
+PLANNING = frozenset(("run", "sync", "plan"))
+WRITING = frozenset(("run", "sync", "leave"))
+RUN = frozenset(("run",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +192,7 @@ CLUSTER = Option(
 TTL = Option(
     "ttl",
     whole_seconds,
-    "How long keys outlive the last sync: seconds, or 5m, 1h; 0: for ever.",
+    "How long keys outlive the bridge: seconds, or 5m, 1h; 0: for ever. For run the default is 5m.",
     PLANNING,
     "TIME",
     "0",
@@ -230,11 +232,25 @@ HEALTH = Option(
 REPLICA = Option(
     "replica", replica_name, "Name of this process among those of its cluster. The host's name.", WRITING, "NAME", ""
 )
+SETTLE = Option("settle", read_seconds, "Quiet that ends a burst of changes before it is written.", RUN, "TIME", "0.2")
+CONFIRM = Option(
+    "confirm",
+    read_seconds,
+    "When the first removal after the start is confirmed by a second reading of the source. Not for file:.",
+    RUN,
+    "TIME",
+    "5",
+)
+BRAKE_HOLD = Option("brake-hold", read_seconds, "After how long the brake opens by itself.", RUN, "TIME", "10m")
+DRY_RUN = Option("dry-run", switch, "Write nothing; say what would be written.", RUN, default="false")
+LEAVE_ON_EXIT = Option("leave-on-exit", switch, "Remove all of this cluster at the end.", RUN, default="false")
 EXIT_CODE = Option(
     "exit-code", switch, "End with code 4 when changes are pending.", frozenset(("plan",)), default="false"
 )
-OUTPUT = Option("output", one_of(Output), "How to print.", ALL, "text|json", "text")
-VERBOSE = Option("verbose", switch, "Show each key that changes.", PLANNING | WRITING, default="false", short="-v")
+OUTPUT = Option("output", one_of(Output), "How to print.", PRINTING, "text|json", "text")
+VERBOSE = Option(
+    "verbose", switch, "Show each key that changes.", frozenset(("sync", "plan", "leave")), default="false", short="-v"
+)
 CONFIG = Option(
     "config", str, 'TOML file with options, a key each: store = "etcd://…".', ALL, "FILE", "", in_file=False
 )
@@ -256,6 +272,11 @@ TABLE: tuple[Option[object], ...] = (
     NO_BACKSTOP,
     HEALTH,
     REPLICA,
+    SETTLE,
+    CONFIRM,
+    BRAKE_HOLD,
+    DRY_RUN,
+    LEAVE_ON_EXIT,
     EXIT_CODE,
     OUTPUT,
     VERBOSE,

@@ -150,6 +150,10 @@ class FailingStore:
         self._live()
         return self.real.read(prefix)
 
+    def watch(self, prefix: str, after: int) -> Iterator[Reading]:
+        self._live()
+        return self.real.watch(prefix, after)
+
     def commit(self, transaction: Transaction) -> Committed | Conflict:
         self._live()
         self.commits += 1

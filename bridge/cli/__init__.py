@@ -43,6 +43,7 @@ class Command:
 
 # Imported when chosen: `bridge --help` loads no client and no command.
 COMMANDS = {
+    "run": Command("bridge.cli.run", "Follow the source, and keep the store in step for as long as it runs."),
     "sync": Command("bridge.cli.sync", "Bring the store to what the source asks for, once."),
     "plan": Command("bridge.cli.plan", "Show what a sync would change; write nothing."),
     "render": Command("bridge.cli.render_keys", "Print the keys that the source asks for, without a store."),

@@ -1,0 +1,1 @@
+"""When: the process that stays, and takes each change as it comes."""
