@@ -56,8 +56,8 @@ def test_an_echo_changes_nothing_not_even_the_age() -> None:
 
 def test_a_late_event_of_a_key_that_was_changed_since_changes_nothing() -> None:
     mirror = read(7, a=7)
-    assert mirror.fold(news(6, a=item("old", 6)), 1.0).tree.held == mirror.tree.held
-    assert mirror.fold(news(6, a=None), 1.0).tree.held == mirror.tree.held
+    assert mirror.fold(news(6, a=item("old", 6)), 1.0).tree.held is mirror.tree.held
+    assert mirror.fold(news(6, a=None), 1.0).tree.held is mirror.tree.held
 
 
 def test_a_late_event_of_a_key_that_was_deleted_since_does_not_bring_it_back() -> None:

@@ -81,10 +81,9 @@ def test_who_leaves_keeps_no_longer_lease_for_what_stays() -> None:
 
 
 def test_keys_move_to_a_longer_lease_at_once_and_keep_their_values() -> None:
-    scene, first, _ = pair(60, 60)
+    scene, _, _ = pair(60, 60)
     created = {path: item.created for path, item in scene.published().items()}
-    first.terms = replace(first.terms, ttl=300)
-    moved = changes(first.act(WISH))
+    moved = changes(scene.process("c0", ttl=300).act(WISH))
     assert moved.keys() == WISH.shared.keys()
     for path, change in moved.items():
         assert isinstance(change, Update)
@@ -197,7 +196,7 @@ def test_a_read_time_far_too_long_is_lowered_beside_another_change_only() -> Non
 def test_the_read_time_counts_the_frontends_that_will_stand() -> None:
     process = Scene().process()
     process.terms = replace(process.terms, read_time=ReadTime(round_trip=0.0096))
-    process.settle(wish())  # one: 2 s and 1.4 s
+    process.act(wish())  # one: 2 s and 1.4 s
     said = read_presence(presence(process.scene))
     assert said is not None
     assert said.read_time == 4.0
