@@ -216,11 +216,14 @@ def test_a_lease_that_is_not_renewed_takes_its_keys_along_at_once(ground: Ground
     store.ensure(SHORT)
     create(store, ground.prefix + "stays")
     assert commit(store, *(Create(f"{ground.prefix}{name}", "v", SHORT) for name in "abc")) is not None
-    before = store.read(ground.prefix).revision
+    eyes = ground.client()
+    told, _ = following(eyes, ground.prefix, store.read(ground.prefix).revision)
     ground.let_pass(SHORT.ttl + 0.1, until=lambda: len(standing(store, ground.prefix)) < 4)
-    after = store.read(ground.prefix)
-    assert list(after.items) == [ground.prefix + "stays"]
-    assert after.revision == before + 1
+    assert list(store.read(ground.prefix).items) == [ground.prefix + "stays"]
+    _, reading = told_of(told, ground.prefix + "a")
+    assert [reading.items.get(ground.prefix + name) for name in "abc"] == [None, None, None]
+    assert reading.whole or len(reading.items) == 3
+    eyes.close()
     assert store.remaining(SHORT) is None
 
 
