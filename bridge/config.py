@@ -73,7 +73,7 @@ class Option(Generic[T_co]):
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)([smh]?)")
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 _CLUSTER = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
-_REPLICA = re.compile(r"[A-Za-z0-9._-]*")
+_REPLICA = re.compile(r"[A-Za-z0-9._-]{0,253}")  # as long as a host's name
 _LONGEST_READ = 1800.0  # seconds; what was deleted is remembered for twice as long
 _LONGEST_CLUSTER = 63  # characters; a server's name holds it beside a container's uuid
 _LARGEST = 10**18  # of a number in a file; Python refuses to write out those of thousands of digits
@@ -138,7 +138,7 @@ def credential(text: str) -> str:
 def replica_name(text: str) -> str:
     """What may stand as one segment of a key."""
     if not _REPLICA.fullmatch(text):
-        raise ValueError("use letters, digits, dots, dashes and underscores")
+        raise ValueError("use at most 253 letters, digits, dots, dashes and underscores")
     return text
 
 
