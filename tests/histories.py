@@ -15,7 +15,7 @@ from multiprocessing import Pool
 
 from bridge.layouts.traefik1 import TRAEFIK1
 from bridge.leases import REPLICA_TTL
-from bridge.model.change import Change, Check, Committed, Create, Delete, LeaseName, Transaction, Update
+from bridge.model.change import Change, Check, Committed, Create, Delete, LeaseName, Limits, Transaction, Update
 from bridge.model.keys import STANDING, Place, Publisher, Role, Wish
 from bridge.ownership.claims import may_merge
 from bridge.ownership.mirror import Mirror
@@ -35,7 +35,7 @@ from bridge.ownership.records import (
 )
 from bridge.ownership.terms import ReadTime, Terms, lease_names
 from bridge.stores.base import LeaseLost, OutcomeUnknown
-from bridge.stores.memory import Fault, Memory, MemoryServer
+from bridge.stores.memory import LIKE_ETCD, Fault, Memory, MemoryServer
 from tests.golden_reader import Configuration, HalvesReader, Store
 
 TREE, RECORDS = "traefik/", "bridge/traefik/"
@@ -279,12 +279,13 @@ class History:
         losses: bool = True,
         detaches: bool = True,
         restless: bool = False,
+        limits: Limits = LIKE_ETCD,
     ) -> None:
         """`restless`: the world changes often, in what protects above all."""
         self.restless = restless
         self.random = random.Random(seed)
         self.now = 1000.0
-        self.server = MemoryServer(lambda: self.now, plain_write_detaches=detaches)
+        self.server = MemoryServer(lambda: self.now, limits=limits, plain_write_detaches=detaches)
         self.mutation, self.hands, self.losses = mutation, hands, losses
         self.count = 0
         self.excused_until = 0.0

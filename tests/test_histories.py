@@ -7,7 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from bridge.leases import REPLICA_TTL
+from bridge.model.change import Limits
 from bridge.model.keys import Wish
+from bridge.stores.memory import LIKE_CONSUL, LIKE_ETCD
 from tests.histories import (
     LEADER,
     READ_TIME,
@@ -22,6 +24,7 @@ from tests.histories import (
 )
 
 GROUP = "app__shop"
+USERS = f"frontends/{GROUP}/auth/basic/users"
 SEEDS = range(32)
 
 
@@ -34,20 +37,23 @@ def test_every_history_keeps_the_promises_and_ends_with_exactly_the_wanted_keys(
 # What each comparison is for: the same history goes well with it and breaks a promise without it.
 
 
-def _wish(*, protected: bool, servers: str = "", cluster: str = "c0") -> Wish:
+def _wish(*, protected: bool, servers: str = "", cluster: str = "c0", headers: int = 0) -> Wish:
     shared = {
         f"backends/{GROUP}/loadbalancer/method": "wrr",
         f"frontends/{GROUP}/backend": GROUP,
         f"frontends/{GROUP}/routes/main/rule": "Host:a.local",
     }
     if protected:
-        shared[f"frontends/{GROUP}/auth/basic/users"] = "u:{SHA}one"
+        shared[USERS] = "u:{SHA}one"
+    shared |= {f"frontends/{GROUP}/headers/customrequestheaders/X-{n}": "x" for n in range(headers)}
     own = {f"backends/{GROUP}/servers/{cluster}--{n}/url": f"http://{cluster}{n}:80" for n in servers}
     return Wish(GROUP, shared, own, title=GROUP)
 
 
-def _quiet(mutation: Mutation, *, clusters: int, replicas: int = 1) -> History:
-    history = History(0, clusters=clusters, replicas=replicas, mutation=mutation, hands=False, losses=False)
+def _quiet(mutation: Mutation, *, clusters: int, replicas: int = 1, limits: Limits = LIKE_ETCD) -> History:
+    history = History(
+        0, clusters=clusters, replicas=replicas, mutation=mutation, hands=False, losses=False, limits=limits
+    )
     for cluster in history.clusters:
         cluster.wishes.clear()
     return history
@@ -100,6 +106,41 @@ def _last_one_closes_while_another_joins(mutation: Mutation) -> None:
     next(leaver.steps)
 
 
+def _another_joins_between_two_parts_of_a_clear(mutation: Mutation) -> None:
+    """Parts that the joiner's opening key does not stop: it may not open yet, since it protects more."""
+    history = _quiet(mutation, clusters=2, limits=LIKE_CONSUL)
+    leaver, joiner = history.bridges
+    leaver.cluster.want(_wish(protected=False, headers=130))
+    _until_rest(leaver)
+    _until_rest(joiner)
+    del leaver.cluster.wishes[GROUP]
+    _until_rest(leaver)
+    history.pass_time(READ_TIME)
+    large = len(history.tree())
+    _to_its_commit(leaver)
+    for _ in range(3):  # the first part, and all that comes before the second
+        next(leaver.steps)
+    rest = len(history.tree())
+    assert large - rest > 50
+    joiner.cluster.want(_wish(protected=True, headers=130, cluster="c1"))
+    _to_its_commit(joiner)
+    next(joiner.steps)
+    next(leaver.steps)
+
+
+def _protection_is_deleted_by_hand_while_a_guests_server_comes(mutation: Mutation) -> None:
+    history = _quiet(mutation, clusters=2)
+    host, guest = history.bridges
+    host.cluster.want(_wish(protected=True))
+    _until_rest(host)
+    guest.cluster.want(_wish(protected=True, cluster="c1"))
+    _until_rest(guest)
+    guest.cluster.want(_wish(protected=True, servers="0", cluster="c1"))
+    _to_its_commit(guest)
+    history.server.erase(TREE + USERS)
+    next(guest.steps)
+
+
 def _frozen_leader_wakes_up(mutation: Mutation) -> None:
     history = _quiet(mutation, clusters=1, replicas=2)
     first, second = history.bridges
@@ -117,6 +158,8 @@ def _frozen_leader_wakes_up(mutation: Mutation) -> None:
 SCENES = [
     pytest.param(_guest_enters_while_the_decider_gives_up_its_protection, "/claim/", id="claim"),
     pytest.param(_last_one_closes_while_another_joins, "/guard/", id="guard"),
+    pytest.param(_another_joins_between_two_parts_of_a_clear, "/guard/", id="guard of a part"),
+    pytest.param(_protection_is_deleted_by_hand_while_a_guests_server_comes, "/auth/", id="protection"),
     pytest.param(_frozen_leader_wakes_up, LEADER, id="leader"),
 ]
 
