@@ -41,18 +41,27 @@ class Progress:
 
 
 def lay_out(
-    verdicts: Iterable[Verdict], layout: RouteLayout, cluster: str
+    verdicts: Iterable[Verdict], layout: RouteLayout, cluster: str, known: dict[str, tuple[Route, Wish]] | None = None
 ) -> tuple[dict[str, Wish], tuple[Problem, ...]]:
-    """What the routes ask of a layout, by group; a route that cannot be laid out is a problem and nothing else."""
+    """What the routes ask of a layout, by group; a route that cannot be laid out is a problem and nothing else.
+
+    `known` is kept from one call to the next by whoever wants routes that did not change to cost nothing.
+    """
     wishes: dict[str, Wish] = {}
+    laid: dict[str, tuple[Route, Wish]] = {}
     problems = []
     for route in (verdict.route for verdict in verdicts if verdict.route):
+        before = known.get(route.title) if known else None
         try:
-            wish = layout.wish(route, cluster)
+            wish = before[1] if before and before[0] is route else layout.wish(route, cluster)
         except ValueError as err:
             problems.append(_cannot(route, err))
         else:
             wishes[wish.group] = wish
+            laid[route.title] = route, wish
+    if known is not None:
+        known.clear()
+        known.update(laid)
     return wishes, tuple(problems)
 
 

@@ -18,6 +18,7 @@ from bridge.leases import REPLICA_TTL, Keeper
 from bridge.model.change import Reading
 from bridge.model.keys import Wish
 from bridge.model.problem import Problem
+from bridge.model.route import Route
 from bridge.model.world import Snapshot
 from bridge.ownership.plan import Plan
 from bridge.routes import Judge, Policy, judge_all
@@ -54,6 +55,7 @@ class Loop:
         self.clock.every(REREAD).seconds.do(self._reread)
         self.snapshot: Snapshot | None = None
         self.wishes: Mapping[str, Wish] = {}
+        self.laid: dict[str, tuple[Route, Wish]] = {}  # what each route comes to, kept for the next snapshot
         self.problems: tuple[Problem, ...] = ()
         self.why = "it starts"
         self.gate = RemovalGate(settings, manners)
@@ -134,7 +136,7 @@ class Loop:
         self.snapshot, self.why = snapshot, "the source changed"
         self.gate.forget()
         verdicts = judge_all(snapshot, self.policy, self.judge)
-        wishes, problems = lay_out(verdicts, self.layout, self.policy.cluster)
+        wishes, problems = lay_out(verdicts, self.layout, self.policy.cluster, self.laid)
         self.wishes = with_standing(wishes, self.layout) if self.manners.backstop else wishes
         said = {problem for verdict in verdicts for problem in verdict.problems}
         self.problems = tuple({*snapshot.problems, *problems, *said})

@@ -1,0 +1,57 @@
+"""What is kept from one snapshot to the next changes nothing but the time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from random import Random
+
+from bridge.layouts.traefik1 import TRAEFIK1
+from bridge.model.keys import Wish
+from bridge.model.route import Route
+from bridge.model.world import Container, Service, Snapshot
+from bridge.routes import Health, Judge, Policy, judge_all
+from bridge.sources.document import snapshot
+from bridge.sync import lay_out
+from tests.worlds.generate import document
+
+
+def mutated(seen: Snapshot, chance: Random) -> Snapshot:
+    """The same world but for one service."""
+    at = chance.randrange(len(seen.services))
+    one = seen.services[at]
+    changed: Service = chance.choice(
+        (
+            replace(one, labels={**one.labels, "traefik.weight": str(chance.randrange(9))}),
+            replace(one, labels={**one.labels, "traefik.domain": chance.choice(("a.local", "b.local", "-"))}),
+            replace(one, containers=tuple(_flipped(container, chance) for container in one.containers)),
+            replace(one, name=f"{one.name}x", primary=f"{one.name}x"),
+            replace(one, uuid=f"{one.uuid}x"),
+        )
+    )
+    services = (*seen.services[:at], changed, *seen.services[at + 1 :])
+    return replace(seen, services=services[1:] if chance.random() < 0.1 else services)
+
+
+def _flipped(container: Container, chance: Random) -> Container:
+    return replace(container, health_state=chance.choice(("healthy", "unhealthy")))
+
+
+def test_kept_verdicts_and_wishes_are_those_that_would_be_made_afresh() -> None:
+    chance, judge, laid = Random(7), Judge(), dict[str, tuple[Route, Wish]]()
+    seen = snapshot(document(12, 2), "file:made")
+    for _ in range(200):
+        seen = mutated(seen, chance)
+        policy = Policy(health=chance.choice((Health.AUTO, Health.AUTO, Health.IGNORE)))
+        kept = judge_all(seen, policy, judge)
+        afresh = judge_all(seen, policy)
+        assert kept == afresh
+        assert lay_out(kept, TRAEFIK1, "default", laid) == lay_out(afresh, TRAEFIK1, "default")
+
+
+def test_a_service_that_did_not_change_is_not_judged_again() -> None:
+    judge, policy = Judge(), Policy()
+    seen = snapshot(document(4, 2), "file:made")
+    first = {verdict.service: verdict for verdict in judge_all(seen, policy, judge)}
+    again = judge_all(snapshot(document(4, 2), "file:made"), policy, judge)
+    assert again
+    assert all(verdict is first[verdict.service] for verdict in again)
