@@ -29,7 +29,7 @@ def mutated(seen: Snapshot, chance: Random) -> Snapshot:
         )
     )
     services = (*seen.services[:at], changed, *seen.services[at + 1 :])
-    return replace(seen, services=services[1:] if chance.random() < 0.1 else services)
+    return replace(seen, services=services[1:] if len(services) > 6 and chance.random() < 0.1 else services)
 
 
 def _flipped(container: Container, chance: Random) -> Container:
