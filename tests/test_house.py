@@ -40,7 +40,7 @@ COMPUTES |= {"operator", "re", "string", "textwrap", "types", "typing", "unicode
 REACHES_OUT = {"open", "print", "input", "exec", "eval", "__import__", "breakpoint"}  # builtins
 
 CLIENTS = {  # what sources and stores may use that is not Python's own
-    "sources": {"msgspec", "requests"},
+    "sources": {"msgspec", "requests", "urllib3"},
     "stores": {"etcd3", "google", "grpc", "consul", "requests"},
 }
 HEAVY = ("consul", "etcd3", "flask", "grpc", "prometheus_client", "requests", "rich", "waitress")

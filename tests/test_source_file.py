@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import copy
 import json
+import os
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from queue import Queue
 from random import Random
+from threading import Thread
 from typing import cast
 
 import pytest
@@ -165,6 +169,22 @@ def test_a_container_listed_twice_counts_once_and_the_same_one_always() -> None:
     assert only(world(stack(service(one, one)))).containers == only(world(stack(service(one)))).containers
     assert world(stack(service(one, other))) == world(stack(service(other, one)))
     assert len(only(world(stack(service(one, other)))).containers) == 1
+
+
+def test_a_service_tells_how_many_containers_it_was_ever_given() -> None:
+    odd: tuple[Json, ...] = (7, None, 0, "7", [7], True)
+    told = [only(world(stack(service(create_index=index)))) for index in odd]
+    assert [one.create_index for one in told] == [7, 0, 0, 0, 0, 0]
+    assert world(stack(service(create_index="7"))).problems == (
+        Problem("shop/web", "create_index", "7", "is no whole number", "left it out"),
+    )
+
+
+def test_a_container_publishes_the_ports_of_the_one_whose_network_it_shares() -> None:
+    lender = container(uuid="co-2", ports=["0.0.0.0:80:8080/tcp"])
+    borrower = container(primary_ip=None, network_from_container_uuid="co-2")
+    seen = only(world(stack(service(borrower, lender))))
+    assert [one.ports for one in seen.containers] == [("0.0.0.0:80:8080/tcp",)] * 2
 
 
 def test_a_container_without_an_address_is_reached_at_the_one_whose_network_it_shares() -> None:
@@ -360,7 +380,11 @@ def test_no_document_ends_in_anything_but_a_world_or_a_source_error(data: bytes)
         (b"<html>", "is no JSON at line 1, column 1"),
         (b"\xff\xfe[\x00]\x00", "is no JSON"),
         (b"null", "holds null"),
-        (b"{}", "holds an object"),
+        (b"{}", "holds no stack"),
+        (b'{"stacks":null,"hosts":null}', "holds no stack"),
+        (b'{"stacks":5,"hosts":7}', "holds no stack"),
+        (b'{"code":404,"message":"Not found","type":"error"}', "holds no stack"),
+        (b"5", "holds a number"),
         (b'"stacks"', "holds text"),
         (b"[]", "holds no stack"),
         (b"[null]", "holds no stack"),
@@ -404,6 +428,107 @@ def test_a_file_is_read_afresh_each_time(tmp_path: Path) -> None:
     assert (len(before.services), len(source.read().services)) == (1, 2)
 
 
+def test_a_saved_answer_that_has_hosts_gives_their_addresses(tmp_path: Path) -> None:
+    hosts: list[Json] = [{"uuid": "h-1", "agent_ip": "192.0.2.1"}, {"uuid": "h-2"}, {"agent_ip": "192.0.2.3"}]
+    whole: Object = {"stacks": [stack(service())], "hosts": hosts, "name": "default"}
+    assert read_text(tmp_path, json.dumps(whole).encode()) == replace(
+        world(stack(service())), hosts={"h-1": "192.0.2.1"}
+    )
+
+
+@pytest.mark.parametrize(
+    ("odd", "label"), [(7, "hosts"), ([None], "hosts"), ([{"uuid": "h", "agent_ip": {}}], "agent_ip of host h")]
+)
+def test_odd_hosts_cost_nothing_else(odd: Json, label: str, tmp_path: Path) -> None:
+    seen = read_text(tmp_path, json.dumps({"stacks": [stack(service())], "hosts": odd}).encode())
+    assert replace(seen, problems=()) == world(stack(service()))
+    assert [one.label for one in seen.problems] == [label]
+
+
+def test_a_host_that_is_told_twice_has_the_same_address_whatever_the_order(tmp_path: Path) -> None:
+    hosts: list[Json] = [{"uuid": "h", "agent_ip": f"192.0.2.{number}"} for number in (2, 1, 3)]
+    for _ in range(2):
+        hosts.reverse()
+        seen = read_text(tmp_path, json.dumps({"stacks": [stack(service())], "hosts": hosts}).encode())
+        assert seen.hosts == {"h": "192.0.2.1"}
+
+
+# Following the file
+
+
+def test_a_file_is_followed_at_once_and_whenever_it_is_written_or_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.sources.file.LOOK", 0.01)
+    path = tmp_path / "world.json"
+    path.write_bytes(document(1, 1))
+    changes = open_source(f"file:{path}").changes()
+    assert len(next(changes).services) == 1
+    path.write_bytes(document(2, 1))
+    assert len(next(changes).services) == 2
+    (tmp_path / "new").write_bytes(document(3, 1))
+    (tmp_path / "new").replace(path)
+    assert len(next(changes).services) == 3
+
+
+def test_a_file_that_only_looks_new_tells_nothing_and_one_that_rests_is_read_now_and_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clock may be too coarse to show the second of two writes."""
+    monkeypatch.setattr("bridge.sources.file.LOOK", 0.01)
+    monkeypatch.setattr("bridge.sources.file.BEAT", 0.3)
+    path = tmp_path / "world.json"
+    path.write_bytes(document(1, 1))
+    changes = open_source(f"file:{path}").changes()
+    first, began = next(changes), time.monotonic()
+    path.write_bytes(document(1, 1))
+    assert next(changes) == first
+    assert time.monotonic() - began >= 0.25
+    looks = path.stat()
+    path.write_bytes(document(1, 1, seed=1))
+    os.utime(path, ns=(looks.st_atime_ns, looks.st_mtime_ns))
+    assert path.stat().st_size == looks.st_size
+    assert next(changes) != first
+
+
+def test_a_file_that_is_gone_or_half_written_is_an_error_and_is_read_when_it_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.sources.file.LOOK", 0.01)
+    path, whole = tmp_path / "world.json", document(1, 1)
+    source = open_source(f"file:{path}")
+    with pytest.raises(SourceError, match="no such file"):
+        next(source.changes())
+    path.write_bytes(whole)
+    changes = source.changes()
+    assert next(changes).services
+    path.write_bytes(whole[:-1])
+    with pytest.raises(SourceError, match="is no JSON"):
+        next(changes)
+    path.write_bytes(whole)
+    assert next(source.changes()).services
+
+
+def test_closing_from_another_thread_ends_the_following_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "world.json"
+    path.write_bytes(document(1, 1))
+    source, came = open_source(f"file:{path}"), Queue[int]()
+
+    def follow() -> None:
+        for seen in source.changes():
+            came.put(len(seen.services))
+
+    thread = Thread(target=follow, daemon=True)
+    thread.start()
+    assert came.get(timeout=10) == 1
+    began = time.monotonic()
+    source.close()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert time.monotonic() - began < 0.9, "it waited for the next look"
+    assert list(source.changes()) == []
+
+
 def test_a_file_may_be_named_by_path_or_by_whole_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "world.json").write_bytes(document(1, 1))
     monkeypatch.chdir(tmp_path)
@@ -424,6 +549,8 @@ def test_a_url_that_names_no_source_is_a_usage_error(url: str) -> None:
     "url",
     [
         "http://user:secret@rancher",
+        "http://user:secret@rancher:port",
+        "http://user:secret@rancher/2016-07-29",
         "http://user:se/cret:secret@rancher",
         "https:user:secret@rancher",
         "s:secret@rancher",

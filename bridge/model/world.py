@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bridge.model.problem import Problem
+
+# With it a service, or a container, may choose where it is reached. A source that reads the addresses of hosts only
+# where somebody needs them looks for it.
+ADDRESS_LABEL = "traefik.address"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +22,7 @@ class Container:
     health_state: str  # healthy, unhealthy, …; empty without a health check
     address: str  # the IP on Rancher's network, its own or that of the container whose network it shares; or empty
     labels: Mapping[str, str]  # only those that begin with "traefik."
-    ports: tuple[str, ...] = ()  # published: address:public:private/protocol
+    ports: tuple[str, ...] = ()  # published, also by the container whose network it shares: ip:public:private/protocol
     host_uuid: str = ""
 
 
@@ -41,6 +45,7 @@ class Service:
     external_ips: tuple[str, ...] = ()
     hostname: str = ""  # of an external service
     system: bool = False
+    create_index: int = 0  # counts the containers that it was ever given, so it never goes back; 0: not told
 
     @property
     def title(self) -> str:
@@ -55,3 +60,4 @@ class Snapshot:
     services: tuple[Service, ...]  # sorted by (stack, name, stack_uuid, uuid)
     environment: str  # the environment's uuid; empty where the document names none
     problems: tuple[Problem, ...] = ()  # odd values that were left out while decoding; sorted
+    hosts: Mapping[str, str] = field(default_factory=dict)  # uuid: IP; empty where the source did not read them

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import re
 from importlib import import_module
 
 from bridge.model.problem import UsageError
-from bridge.sources.base import Source
+from bridge.sources.base import Source, without_user
 
-# Each module has `from_url(url) -> Source`. Imported when chosen: the client of one source costs the others nothing.
-SOURCES = {"file": "bridge.sources.file"}
+# Each module has `from_url(url, *, hosts) -> Source`. Imported when chosen: the client of one source costs the others
+# nothing.
+SOURCES = {
+    "file": "bridge.sources.file",
+    "http": "bridge.sources.metadata",
+    "https": "bridge.sources.metadata",
+}
 
 
-def open_source(url: str) -> Source:
-    """The source that `url` names; nothing is read yet. Raises UsageError where it names none."""
+def open_source(url: str, *, hosts: bool = False) -> Source:
+    """The source that `url` names; nothing is read yet. Raises UsageError where it names none.
+
+    `hosts`: the addresses of hosts are needed; without, a source reads them where a service asks for them by its label.
+    """
     scheme, colon, _ = url.partition(":")
     if not colon or scheme not in SOURCES:
-        raise UsageError("--source", _without_user(url), "no such source; use file:PATH")
-    source: Source = import_module(SOURCES[scheme]).from_url(url)
+        remedy = "no such source; use file:PATH or http://rancher-metadata"
+        raise UsageError("--source", without_user(url), remedy)
+    source: Source = import_module(SOURCES[scheme]).from_url(url, hosts=hosts)
     return source
-
-
-def _without_user(url: str) -> str:
-    """`url` with whatever stands before its last `@` cut out: a password may hold any character."""
-    return re.sub(r"^([A-Za-z0-9+]*:/*)?.*@", r"\1…@", url, flags=re.DOTALL)

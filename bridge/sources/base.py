@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from typing import Protocol
 
 from bridge.model.problem import BridgeError
@@ -19,3 +21,17 @@ class Source(Protocol):
 
     def read(self) -> Snapshot:
         """The whole world as it stands now, with at least one stack: "nothing there" is never an answer."""
+
+    def changes(self) -> Iterator[Snapshot]:
+        """The world at once, and again whenever it changed; unchanged, as a sign of life, at least every minute.
+
+        Raises SourceError when it fails: whoever wants more asks anew, after a pause. Ends when `close` is called.
+        """
+
+    def close(self) -> None:
+        """End `changes` and what else is under way, from any thread. May be called twice."""
+
+
+def without_user(url: str) -> str:
+    """`url` with whatever stands before its last `@` cut out: a password may hold any character."""
+    return re.sub(r"^([A-Za-z0-9+]*:/*)?.*@", r"\1…@", url, flags=re.DOTALL)

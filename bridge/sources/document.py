@@ -1,9 +1,10 @@
-"""The metadata service's document, the answer of /2016-07-29/stacks, as a snapshot."""
+"""The metadata service's documents, the answers of /2016-07-29/stacks and its kin, as a snapshot."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from json import JSONDecodeError
 from typing import TypeVar
 
@@ -12,51 +13,87 @@ import msgspec
 from bridge.model.problem import Problem
 from bridge.model.world import Container, Service, Snapshot
 from bridge.sources.base import SourceError
-from bridge.sources.mend import mend
-from bridge.sources.shapes import ContainerShape, ServiceShape, StackShape
+from bridge.sources.mend import mend, mend_hosts
+from bridge.sources.shapes import ContainerShape, HostShape, ServiceShape, StackShape, WorldShape
 
 LABELS = "traefik."  # what the labels begin with that are kept
 REMEDY = "save the whole answer of /2016-07-29/stacks, asked for as JSON"
 
 T = TypeVar("T", Container, Service)
 
-_DECODER = msgspec.json.Decoder(list[StackShape])
+_DECODER = msgspec.json.Decoder(list[StackShape] | WorldShape)
+_HOSTS_DECODER = msgspec.json.Decoder(list[HostShape])
 
 
-def snapshot(data: bytes, url: str) -> Snapshot:
-    """The world that `data` describes. An odd value costs that value and becomes a problem.
+def snapshot(data: bytes, url: str, remedy: str = REMEDY) -> Snapshot:
+    """The world that `data` describes, a list of stacks or an object that holds one under "stacks".
 
-    Raises SourceError, naming `url`, where `data` is no JSON, no list of stacks, an empty list (Rancher answers so
-    before it is ready), or one in which not one service can be read. None of these means "no services".
+    An odd value costs that value and becomes a problem. Raises SourceError, naming `url` and `remedy`, where `data` is
+    no JSON, nothing of the two, an empty list (Rancher answers so before it is ready), or one in which not one service
+    can be read. None of these means "no services".
     """
-    try:
-        stacks, problems = decode(data)
-    except RecursionError as err:
-        raise SourceError("source", url, f"nested too deeply; {REMEDY}") from err
-    except JSONDecodeError as err:
-        why = f"is no JSON at line {err.lineno}, column {err.colno} ({err.msg.lower()})" if data.strip() else "is empty"
-        raise SourceError("source", url, f"{why}; {REMEDY}") from err
-    except ValueError as err:
-        raise SourceError("source", url, f"{err}; {REMEDY}") from err
-    if not stacks:
-        raise SourceError("source", url, f"holds no stack; {REMEDY}")
-    world = build(stacks, problems)
+    with _reading(data, url, remedy):
+        shape, problems = decode(data)
+    if not shape.stacks:
+        raise SourceError("source", url, f"holds no stack; {remedy}")
+    world = build(shape, problems)
     if not world.services and world.problems:
-        raise SourceError("source", url, f"no service in it can be read ({world.problems[0]}); {REMEDY}")
+        raise SourceError("source", url, f"no service in it can be read ({world.problems[0]}); {remedy}")
     return world
 
 
-def decode(data: bytes) -> tuple[list[StackShape], list[Problem]]:
-    """The stacks of a document: typed and fast where all fits, else value by value. Raises as `mend`."""
+def hosts(data: bytes, url: str, remedy: str) -> tuple[Mapping[str, str], list[Problem]]:
+    """Addresses of hosts by uuid, from the answer of /2016-07-29/hosts.
+
+    Raises SourceError, naming `url` and `remedy`, where `data` is no JSON, no list, or an empty one.
+    """
+    with _reading(data, url, remedy):
+        try:
+            shapes, problems = _HOSTS_DECODER.decode(data), list[Problem]()
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            shapes, problems = mend_hosts(data)
+    if not shapes:
+        raise SourceError("source", url, f"holds no host; {remedy}")
+    return _addresses(shapes), problems
+
+
+def decode(data: bytes) -> tuple[WorldShape, list[Problem]]:
+    """A document's lists: typed and fast where all fits, else value by value. Raises as `mend`."""
     try:
-        return _DECODER.decode(data), []
+        found = _DECODER.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return mend(data)
+    return found if isinstance(found, WorldShape) else WorldShape(stacks=found), []
 
 
-def build(stacks: Sequence[StackShape], problems: Iterable[Problem] = ()) -> Snapshot:
-    """The snapshot of decoded stacks: sorted, without repeats, each container with the address it is reached at."""
-    found = list(problems)
+def gap(problems: Iterable[Problem]) -> Problem | None:
+    """The first problem by which a stack, a service, a container or a host is missing; None where nothing is.
+
+    A saved document may have been edited, and one slip must not cost the rest of it. A live server writes its lists
+    whole, whatever owners put into their labels: one with such a gap is half a document.
+    """
+    lists = {"stacks", "services", "containers", "hosts", "name", "uuid"}
+    gaps = (one for one in problems if one.label.split(" ")[0] in lists and one.did.startswith("left"))
+    return next(gaps, None)
+
+
+@contextmanager
+def _reading(data: bytes, url: str, remedy: str) -> Iterator[None]:
+    """What goes wrong with a whole document, as a SourceError."""
+    try:
+        yield
+    except RecursionError as err:
+        raise SourceError("source", url, f"nested too deeply; {remedy}") from err
+    except JSONDecodeError as err:
+        why = f"is no JSON at line {err.lineno}, column {err.colno} ({err.msg.lower()})" if data.strip() else "is empty"
+        raise SourceError("source", url, f"{why}; {remedy}") from err
+    except ValueError as err:
+        raise SourceError("source", url, f"{err}; {remedy}") from err
+
+
+def build(world: WorldShape, problems: Iterable[Problem] = ()) -> Snapshot:
+    """The snapshot of a decoded world: sorted, without repeats, each container with the address it is reached at."""
+    found, stacks = list(problems), world.stacks or []
     containers = _by_uuid(_containers(stacks))
     services: dict[tuple[str, str, str, str], Service] = {}
     for stack in stacks:
@@ -71,7 +108,14 @@ def build(stacks: Sequence[StackShape], problems: Iterable[Problem] = ()) -> Sna
         services=tuple(service for _, service in sorted(services.items(), key=lambda pair: pair[0])),
         environment=_environment(stacks),
         problems=tuple(sorted(set(found))),
+        hosts=_addresses(world.hosts or ()),
     )
+
+
+def _addresses(shapes: Iterable[HostShape]) -> dict[str, str]:
+    """By uuid; of two that a host is given, the same one whatever the order."""
+    pairs = ((shape.uuid, shape.agent_ip) for shape in shapes if shape.uuid and shape.agent_ip)
+    return dict(sorted(pairs, reverse=True))
 
 
 def _environment(stacks: Iterable[StackShape]) -> str:
@@ -111,6 +155,7 @@ def _service(
         external_ips=_sorted(shape.external_ips or ()),
         hostname=shape.hostname or "",
         system=bool(shape.system),
+        create_index=shape.create_index or 0,
     )
 
 
@@ -129,29 +174,30 @@ def _all_containers(
 
 
 def _container(shape: ContainerShape, uuid: str, containers: Mapping[str, ContainerShape]) -> Container:
+    lender = shape if shape.primary_ip else _lender(shape, containers)
+    ports = shape.ports or lender.ports
     return Container(
         uuid=uuid,
         name=shape.name or "",
         state=shape.state or "",
         health_state=shape.health_state or "",
-        address=shape.primary_ip or _borrowed_address(shape, containers),
+        address=lender.primary_ip or "",
         labels=_traefik(shape.labels),
-        ports=_sorted(shape.ports) if shape.ports else (),
+        ports=_sorted(ports) if ports else (),
         host_uuid=shape.host_uuid or "",
     )
 
 
-def _borrowed_address(shape: ContainerShape, containers: Mapping[str, ContainerShape]) -> str:
-    """The address of the container whose network this one shares, perhaps through others; none in a circle."""
-    seen = set()
-    lender: ContainerShape | None = shape
-    while lender is not None and not lender.primary_ip:
+def _lender(shape: ContainerShape, containers: Mapping[str, ContainerShape]) -> ContainerShape:
+    """The container whose network this one is on: its own, or that of one that shares its own; none in a circle."""
+    seen, lender = {shape.uuid}, shape
+    while not lender.primary_ip:
         uuid = lender.network_from_container_uuid
-        if not uuid or uuid in seen:
-            return ""
+        if not uuid or uuid in seen or uuid not in containers:
+            return shape
         seen.add(uuid)
-        lender = containers.get(uuid)
-    return (lender.primary_ip or "") if lender is not None else ""
+        lender = containers[uuid]
+    return lender
 
 
 def _containers(stacks: Iterable[StackShape]) -> Iterator[ContainerShape]:
@@ -171,8 +217,9 @@ def _by_uuid(shapes: Iterable[ContainerShape]) -> Mapping[str, ContainerShape]:
     return by_uuid
 
 
-def _address_order(shape: ContainerShape) -> tuple[bool, str, str]:
-    return (not shape.primary_ip, shape.primary_ip or "", shape.network_from_container_uuid or "")
+def _address_order(shape: ContainerShape) -> tuple[bool, str, str, list[str]]:
+    lent = shape.primary_ip or ""
+    return (not lent, lent, shape.network_from_container_uuid or "", sorted(shape.ports or ()))
 
 
 def _one(this: T, other: T) -> T:

@@ -2,33 +2,68 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 
 from bridge.model.problem import UsageError
 from bridge.model.world import Snapshot
 from bridge.sources.base import SourceError
 from bridge.sources.document import snapshot
 
+LOOK = 1.0  # seconds between two looks at the file
+BEAT = 60.0  # seconds after which it is read afresh though it looks the same: a clock may be too coarse for two writes
 
-@dataclass(frozen=True, slots=True)
+
 class FileSource:
-    """One file, read afresh each time."""
+    """One file, read afresh each time: the answer of /2016-07-29/stacks, or of /2016-07-29, which has hosts too."""
 
-    url: str
-    path: Path
+    def __init__(self, url: str, path: Path) -> None:
+        self.url, self._path = url, path
+        self._closed = Event()
 
     def read(self) -> Snapshot:
         """The file's world. Raises SourceError where the file cannot be read or holds none."""
         try:
-            data = self.path.read_bytes()
+            data = self._path.read_bytes()
         except OSError as err:
-            why = (err.strerror or str(err)).lower()
-            raise SourceError("source", self.url, f"{why}; name a file that holds a metadata document") from err
+            raise self._unreadable(err) from err
         return snapshot(data, self.url)
 
+    def changes(self) -> Iterator[Snapshot]:
+        """As `Source` says; `close` ends it at once. A file that is half written is an error, and soon read again."""
+        known: Snapshot | None = None
+        looked: tuple[int, int, int] | None = None
+        read_at = 0.0
+        while not self._closed.is_set():
+            look, due = self._look(), time.monotonic() >= read_at + BEAT
+            if look != looked or due:
+                # The look came first: what is written while we read looks different the next time.
+                seen, read_at, looked = self.read(), time.monotonic(), look
+                if due or seen != known:
+                    known = seen
+                    yield seen
+            self._closed.wait(LOOK)
 
-def from_url(url: str) -> FileSource:
+    def close(self) -> None:
+        """As `Source` says."""
+        self._closed.set()
+
+    def _look(self) -> tuple[int, int, int]:
+        """What differs when the file was written or replaced. Raises SourceError."""
+        try:
+            found = self._path.stat()
+        except OSError as err:
+            raise self._unreadable(err) from err
+        return found.st_mtime_ns, found.st_size, found.st_ino
+
+    def _unreadable(self, err: OSError) -> SourceError:
+        why = (err.strerror or str(err)).lower()
+        return SourceError("source", self.url, f"{why}; name a file that holds a metadata document")
+
+
+def from_url(url: str, *, hosts: bool) -> FileSource:  # noqa: ARG001  # the file holds hosts or does not
     """The source for `file:PATH` or `file:///PATH`. Raises UsageError where that names no path."""
     path = url.removeprefix("file:")
     if path.startswith("///"):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from bridge.model.problem import Problem
-from bridge.sources.shapes import CheckShape, ContainerShape, ServiceShape, StackShape
+from bridge.sources.shapes import CheckShape, ContainerShape, HostShape, ServiceShape, StackShape, WorldShape
 
 UNREADABLE = "unreadable"  # stands for a state that is no text: neither running nor healthy, and not "no check"
 LONGEST = 200  # characters of a value in a problem
@@ -30,20 +30,43 @@ class Number:
 Json: TypeAlias = "bool | str | Number | list[Json] | dict[str, Json] | None"
 
 _LONE = re.compile("[\ud800-\udfff]")
+_WHOLE = re.compile(r"-?[0-9]{1,18}")
 _DECODER = json.JSONDecoder(parse_int=Number, parse_float=Number, parse_constant=Number, strict=False)
 
 
-def mend(data: bytes) -> tuple[list[StackShape], list[Problem]]:
-    """What can be read of a document, and a problem for each value that could not.
+def mend(data: bytes) -> tuple[WorldShape, list[Problem]]:
+    """What can be read of a list of stacks, or of an object that holds one, and a problem for each value that cannot.
 
-    Raises ValueError where it is no JSON or no list, RecursionError where it is nested too deeply.
+    Raises ValueError where it is no JSON or neither of them, RecursionError where it is nested too deeply.
     """
-    document: Json = _DECODER.decode(data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape"))
-    if not isinstance(document, list):
+    document = _parsed(data)
+    if isinstance(document, list):
+        document = {"stacks": document}
+    if not isinstance(document, dict):
         raise ValueError(f"holds {_kind(document)}, not a list of stacks")
     problems: list[Problem] = []
-    top = _Object({"stacks": document}, "", "", problems)
-    return [_stack(stack) for stack in top.objects("stacks")], problems
+    top = _Object(document, "", "", problems)
+    stacks = [_stack(stack) for stack in top.objects("stacks")]
+    return WorldShape(stacks=stacks, hosts=[_host(host) for host in top.objects("hosts")]), problems
+
+
+def mend_hosts(data: bytes) -> tuple[list[HostShape], list[Problem]]:
+    """The same of a list of hosts. Raises as `mend`."""
+    document = _parsed(data)
+    if not isinstance(document, list):
+        raise ValueError(f"holds {_kind(document)}, not a list of hosts")
+    problems: list[Problem] = []
+    return [_host(host) for host in _Object({"hosts": document}, "", "", problems).objects("hosts")], problems
+
+
+def _parsed(data: bytes) -> Json:
+    document: Json = _DECODER.decode(data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape"))
+    return document
+
+
+def _host(host: _Object) -> HostShape:
+    host.of = f" of host {host.glance('hostname') or host.glance('uuid')}"
+    return HostShape(uuid=host.text("uuid"), agent_ip=host.text("agent_ip"))
 
 
 def _stack(stack: _Object) -> StackShape:
@@ -76,6 +99,7 @@ def _service(service: _Object, stack: str) -> ServiceShape:
         external_ips=service.texts("external_ips"),
         hostname=service.text("hostname"),
         system=service.flag("system"),
+        create_index=service.whole("create_index"),
     )
 
 
@@ -134,6 +158,15 @@ class _Object:
             return bool(value)
         self._note(name, value, f"is {_kind(value)}, not a boolean", "read it as false")
         return False
+
+    def whole(self, name: str) -> int | None:
+        """A whole number."""
+        value = self.fields.get(name)
+        if isinstance(value, Number) and _WHOLE.fullmatch(value.text):
+            return int(value.text)
+        if value is not None:
+            self._note(name, value, "is no whole number", "left it out")
+        return None
 
     def check(self) -> CheckShape | None:
         """The health check; one that cannot be read counts, so that nothing unchecked passes for healthy."""

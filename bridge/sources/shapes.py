@@ -1,4 +1,4 @@
-"""What the bridge reads of the metadata document of version 2016-07-29; all else is skipped.
+"""What the bridge reads of the metadata documents of version 2016-07-29; all else is skipped.
 
 Every field may be null or absent: servers differ, and Rancher writes null for most things that are empty.
 No struct is tracked by the garbage collector: a document has no cycles, and ten thousand containers would wake it.
@@ -47,12 +47,27 @@ class ServiceShape(Struct, gc=False):
     external_ips: list[str] | None = None
     hostname: str | None = None
     system: bool | None = None
+    create_index: int | None = None
 
 
 class StackShape(Struct, gc=False):
-    """A stack; the document is a list of these."""
+    """A stack; the answer of /2016-07-29/stacks is a list of these."""
 
     uuid: str | None = None
     name: str | None = None
     environment_uuid: str | None = None
     services: list[ServiceShape] | None = None
+
+
+class HostShape(Struct, gc=False):
+    """A host; the answer of /2016-07-29/hosts is a list of these."""
+
+    uuid: str | None = None
+    agent_ip: str | None = None
+
+
+class WorldShape(Struct, gc=False):
+    """The answer of /2016-07-29, which holds all lists."""
+
+    stacks: list[StackShape] | None = None
+    hosts: list[HostShape] | None = None
