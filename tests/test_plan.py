@@ -315,7 +315,7 @@ def test_a_decider_alone_changes_claim_and_key_at_once() -> None:
 # Servers that must not merge.
 
 BACKEND = f"backends/{GROUP}__y/loadbalancer/method"
-GRIM = {USERS: SECRET, BACKEND: "wrr"}
+TWO_BACKENDS = {USERS: SECRET, BACKEND: "wrr"}
 
 BARRED = [
     pytest.param(wish(PROTECTED), wish(), id="protection goes"),
@@ -323,7 +323,12 @@ BARRED = [
     pytest.param(wish(), wish(rule="Host:b.local"), id="the rule leaves its hosts"),
     pytest.param(wish(PROTECTED), wish({**PROTECTED, **OTHER}), id="a frontend opens"),
     pytest.param(wish(OTHER), wish(rule="Host:b.local"), id="a frontend closes"),
-    pytest.param(wish(GRIM), wish({BACKEND: "wrr", OPENS: f"{GROUP}__y"}), id="a reference changes"),
+    pytest.param(wish(TWO_BACKENDS), wish({BACKEND: "wrr", OPENS: f"{GROUP}__y"}), id="a reference changes"),
+    pytest.param(
+        wish(TWO_BACKENDS),
+        wish({**TWO_BACKENDS, USERS: "u:{SHA}other", OPENS: f"{GROUP}__y"}),
+        id="a reference and protection change",
+    ),
 ]
 
 
