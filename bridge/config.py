@@ -13,7 +13,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from bridge.labels.types import truth
+from bridge.labels.types import Address, truth
 from bridge.model.change import FOR_EVER
 from bridge.model.problem import UsageError
 from bridge.routes import Health
@@ -157,7 +157,11 @@ def one_of(kind: type[E]) -> Callable[[str], E]:
 # The rows. Their order is that of --help.
 
 SOURCE: Option[Source] = Option(
-    "source", open_source, "Where services are read: file:PATH, a saved metadata document.", SOURCED, "URL"
+    "source",
+    open_source,
+    "Where services are read: http://rancher-metadata, or file:PATH, a saved answer.",
+    SOURCED,
+    "URL",
 )
 STORE: Option[StoreAddress] = Option(
     "store",
@@ -229,6 +233,14 @@ HEALTH = Option(
     "auto|require|optional|ignore",
     "auto",
 )
+ADDRESS = Option(
+    "address",
+    one_of(Address),
+    "Where Traefik reaches containers: container: at their own IP; host: at their host's IP and published port.",
+    SOURCED,
+    "container|host",
+    "container",
+)
 REPLICA = Option(
     "replica", replica_name, "Name of this process among those of its cluster. The host's name.", WRITING, "NAME", ""
 )
@@ -271,6 +283,7 @@ TABLE: tuple[Option[object], ...] = (
     FORCE,
     NO_BACKSTOP,
     HEALTH,
+    ADDRESS,
     REPLICA,
     SETTLE,
     CONFIRM,

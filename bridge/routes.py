@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from ipaddress import ip_address
 from typing import TypeVar
 
 from bridge.labels import table, types
 from bridge.labels.read import DEFAULT, NO_ROUTE, Asked, Found, find, read, speaks_only_newer
 from bridge.labels.table import Label
-from bridge.labels.types import Publish
+from bridge.labels.types import Address, Publish
 from bridge.model.keys import route_name, server_name
 from bridge.model.problem import Problem
 from bridge.model.route import Gate, Matcher, Route, Server, Setting, Verdict
@@ -23,6 +25,8 @@ RUNNING = frozenset(("running", "updating-running"))
 HEALTHY = frozenset(("healthy", "updating-healthy"))
 
 NO_SERVER = "published no server"
+NO_HOSTS: Mapping[str, str] = {}
+_PUBLISHED = re.compile(r"(?:(.*):)?([0-9]{1,5}):([0-9]{1,5})(?:/tcp)?")  # address, public and private port
 
 T = TypeVar("T")
 
@@ -42,6 +46,7 @@ class Policy:
 
     cluster: str = "default"
     health: Health = Health.AUTO
+    address: Address = Address.CONTAINER
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +70,20 @@ class _Servers:
 
 
 class Judge:
-    """Judges a service once: its verdict follows from it, the policy and who holds the name, so it is kept."""
+    """Judges a service once: its verdict follows from it, its hosts, the policy and who has its name, and is kept."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str], tuple[Service, Policy, bool, Verdict]] = {}
+        self._known: dict[tuple[str, str], tuple[Service, Policy, bool, Sequence[str], Verdict]] = {}
 
-    def __call__(self, service: Service, policy: Policy, holder: Service) -> Verdict:
+    def __call__(self, service: Service, policy: Policy, holder: Service, hosts: Mapping[str, str]) -> Verdict:
         """The verdict, that of the last time where nothing changed."""
         holds, key = holder is service, (service.uuid, service.name)
+        its = [hosts.get(container.host_uuid, "") for container in service.containers] if hosts else []
         known = self._known.get(key)
-        if known is not None and holds and known[2] and known[1] == policy and known[0] == service:
-            return known[3]
-        verdict = _judge(service, policy, holder)
-        self._known[key] = (service, policy, holds, verdict)
+        if known is not None and holds and known[2] and known[1] == policy and known[3] == its and known[0] == service:
+            return known[4]
+        verdict = _judge(service, policy, holder, hosts)
+        self._known[key] = (service, policy, holds, its, verdict)
         return verdict
 
 
@@ -96,7 +102,8 @@ def judge_all(snapshot: Snapshot, policy: Policy, judge_one: Judge | None = None
             name = (service.stack, service.name)
             holders[name] = min(holders.get(name, service), service, key=lambda one: (one.stack_uuid, one.uuid))
     judged = judge_one or Judge()
-    return _contested([judged(one, policy, holders.get((one.stack, one.name), one)) for one in labelled])
+    hosts = snapshot.hosts
+    return _contested([judged(one, policy, holders.get((one.stack, one.name), one), hosts) for one in labelled])
 
 
 def _contested(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
@@ -132,12 +139,12 @@ def _contests(verdict: Verdict, askers: Mapping[tuple[str, str], Sequence[str]])
             yield Problem(verdict.service, "", f"{host} {path}".strip(), why, did)
 
 
-def judge(service: Service, policy: Policy) -> Verdict:
-    """Why this service, taken alone, has a route, or why it has none."""
-    return _judge(service, policy, service)
+def judge(service: Service, policy: Policy, hosts: Mapping[str, str] = NO_HOSTS) -> Verdict:
+    """Why this service, taken alone, has a route, or why it has none. `hosts`: addresses by uuid."""
+    return _judge(service, policy, service, hosts)
 
 
-def _judge(service: Service, policy: Policy, holder: Service) -> Verdict:
+def _judge(service: Service, policy: Policy, holder: Service, hosts: Mapping[str, str]) -> Verdict:
     """The verdict, where `holder` is the service that may bear the name."""
     gates: list[Gate] = []
     for gate, problem in (_enabled(service), _kind(service), _vocabulary(service), _sole(service, holder)):
@@ -148,24 +155,28 @@ def _judge(service: Service, policy: Policy, holder: Service) -> Verdict:
     asked = read(service.title, service.name, service.stack, enable.value, service.labels)
     settings = (Setting(table.ENABLE.sets, enable.value.value, enable.origin), *asked.settings)
     verdict = Verdict(service.title, (*gates, *_label_gates(asked)), settings, asked.problems)
-    return _with_route(verdict, service, asked, policy) if verdict.gates[-1].passed else verdict
+    return _with_route(verdict, service, asked, policy, hosts) if verdict.gates[-1].passed else verdict
 
 
-def _with_route(verdict: Verdict, service: Service, asked: Asked, policy: Policy) -> Verdict:
+def _with_route(verdict: Verdict, service: Service, asked: Asked, policy: Policy, hosts: Mapping[str, str]) -> Verdict:
     """The verdict with the route that its labels ask for, unless the route cannot be named."""
     gate, problem = _name(service, asked)
     verdict = replace(verdict, gates=(*verdict.gates, gate))
     if problem:
         return replace(verdict, problems=(*verdict.problems, problem))
-    found = _external(service, asked, policy) if service.kind == EXTERNAL else _containers(service, asked, policy)
-    of = f"{len(service.containers)} containers" if service.kind != EXTERNAL else "those named"
+    at = _address(service, policy)
+    if service.kind == EXTERNAL:
+        found, of = _external(service, asked, policy), "those named"
+    else:
+        found, of = _containers(service, asked, policy, at, hosts), f"{len(service.containers)} containers"
     return replace(
         verdict,
         settings=(
             *verdict.settings,
+            *(() if service.kind == EXTERNAL else (Setting(table.ADDRESS.sets, at.value.value, at.origin),)),
             Setting("servers", f"{len(found.servers)} of {of}", f"health {policy.health.value}"),
         ),
-        problems=(*verdict.problems, *found.problems),
+        problems=(*verdict.problems, *((at.problem,) if at.problem else ()), *found.problems),
         route=Route(
             service.name,
             service.stack,
@@ -243,13 +254,28 @@ def _name(service: Service, asked: Asked) -> tuple[Gate, Problem | None]:
 # Servers
 
 
-def _containers(service: Service, asked: Asked, policy: Policy) -> _Servers:
+def _address(service: Service, policy: Policy) -> Found[Address]:
+    """Where a service's containers are reached: its label says so, or else the policy."""
+    return _settled(find(table.ADDRESS, service.labels, service.title), Found(policy.address, "--address"))
+
+
+def _settled(found: Found[Address | None], otherwise: Found[Address]) -> Found[Address]:
+    """What a label chose; where it is missing or wrong, what stands above it."""
+    if found.value is not None:
+        return Found(found.value, found.origin)
+    did = f"used {otherwise.value.value}, as {otherwise.origin} says"
+    return Found(otherwise.value, otherwise.origin, replace(found.problem, did=did) if found.problem else None)
+
+
+def _containers(
+    service: Service, asked: Asked, policy: Policy, at: Found[Address], hosts: Mapping[str, str]
+) -> _Servers:
     """The servers of a service whose containers are asked."""
     if policy.health in (Health.AUTO, Health.REQUIRE) and not _has_check(service):
         why = "it has no health check that says which containers are healthy"
         return _Servers(problems=(Problem(service.title, "", "", why, NO_SERVER),))
     containers = {one.uuid: one for one in service.containers if _is_healthy(one, service, policy.health)}
-    return _gathered(service, (_container(service, one, asked) for one in containers.values()), policy)
+    return _gathered(service, (_container(service, one, asked, at, hosts) for one in containers.values()), policy)
 
 
 def _has_check(service: Service) -> bool:
@@ -264,20 +290,68 @@ def _is_healthy(container: Container, service: Service, health: Health) -> bool:
     return health is Health.OPTIONAL and not container.health_state and not service.has_check
 
 
-def _container(service: Service, container: Container, asked: Asked) -> tuple[_Address | None, list[Problem]]:
+def _container(
+    service: Service, container: Container, asked: Asked, at: Found[Address], hosts: Mapping[str, str]
+) -> tuple[_Address | None, list[Problem]]:
     """Where a container is reached. During an upgrade the old ones keep their labels, which are right for them."""
     scheme = _own(table.PROTOCOL, asked.protocol, service, container)
     port = _own(table.PORT, asked.port, service, container)
     weight = _own(table.WEIGHT, asked.weight, service, container)
-    problems = [found.problem for found in (scheme, port, weight) if found.problem]
+    own_at = _settled(_own(table.ADDRESS, at.value, service, container), at)
+    problems = [found.problem for found in (scheme, port, weight, own_at) if found.problem]
     if scheme.problem or port.problem:
         return None, problems
     try:
-        host = types.address(container.address)
+        if own_at.value is Address.HOST:
+            host, reached = _on_host(container, port.value, hosts)
+        else:
+            host, reached = _on_network(container), port.value
     except ValueError as err:
-        why = f"container {container.name}: {err if container.address else 'it has no address'}"
-        return None, [*problems, Problem(service.title, "", container.address, why, NO_SERVER)]
-    return _Address(container.uuid, scheme.value, host, port.value, weight.value), problems
+        value = "" if own_at.value is Address.HOST else container.address
+        return None, [*problems, Problem(service.title, "", value, str(err), NO_SERVER)]
+    return _Address(container.uuid, scheme.value, host, reached, weight.value), problems
+
+
+def _on_network(container: Container) -> str:
+    """A container's own address. Raises ValueError where it has none."""
+    try:
+        return types.address(container.address)
+    except ValueError as err:
+        why = err if container.address else "it has no address"
+        raise ValueError(f"container {container.name}: {why}") from err
+
+
+def _on_host(container: Container, port: int, hosts: Mapping[str, str]) -> tuple[str, int]:
+    """Where a container's `port` is reached from outside of Rancher's network.
+
+    Raises ValueError where it is not: without the container's name, since what is to be done is the same for all.
+    """
+    host = hosts.get(container.host_uuid, "")
+    if container.address and container.address == host:  # it is on its host's network itself
+        return types.address(host), port
+    address, public = min(_published(container, port), default=("", 0))
+    if not address and not host:
+        raise ValueError(f"no address is known of its host {container.host_uuid or 'without a uuid'}")
+    if not public:
+        raise ValueError(f'port {port} is not published on the host; give the service ports: - "{port}"')
+    try:
+        return types.address(address or host), public
+    except ValueError as err:
+        raise ValueError(f"host {container.host_uuid}: {err}") from err
+
+
+def _published(container: Container, port: int) -> Iterator[tuple[str, int]]:
+    """Addresses and ports at which the host passes on what comes for `port`; an empty address means all it has."""
+    for text in container.ports:
+        found = _PUBLISHED.fullmatch(text.lower())
+        if found is None or int(found[3]) != port or not 0 < int(found[2]) <= 65535:
+            continue
+        try:
+            bound = ip_address((found[1] or "0.0.0.0").strip("[]"))
+        except ValueError:
+            continue
+        if not bound.is_loopback:
+            yield "" if bound.is_unspecified else str(bound), int(found[2])
 
 
 def _own(label: Label[T], asked: T, service: Service, container: Container) -> Found[T]:
@@ -339,7 +413,7 @@ def _gathered(service: Service, found: Iterable[tuple[_Address | None, list[Prob
             why = f"its address is that of {servers[place].identity}"
             problems.append(Problem(service.title, "", one.identity, why, NO_SERVER, notice=True))
             retiring.add(one.identity)
-    return _Servers(tuple(servers.values()), tuple(sorted(retiring)), tuple(problems))
+    return _Servers(tuple(servers.values()), tuple(sorted(retiring)), tuple(dict.fromkeys(problems)))
 
 
 def _unnameable(cluster: str, identity: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from random import Random
 
+from bridge.labels.types import Address
 from bridge.layouts.traefik1 import TRAEFIK1
 from bridge.model.keys import Wish
 from bridge.model.route import Route
@@ -46,6 +47,22 @@ def test_kept_verdicts_and_wishes_are_those_that_would_be_made_afresh() -> None:
         afresh = judge_all(seen, policy)
         assert kept == afresh
         assert lay_out(kept, TRAEFIK1, "default", laid) == lay_out(afresh, TRAEFIK1, "default")
+
+
+def test_a_host_that_got_another_address_is_seen_by_its_own_services_alone() -> None:
+    judge, policy = Judge(), Policy(address=Address.HOST)
+    seen = snapshot(document(4, 1), "file:made")
+    services = [_published(one, at) for at, one in enumerate(seen.services)]
+    before = replace(seen, services=tuple(services), hosts={f"h-{at}": f"192.0.2.{at}" for at in range(4)})
+    after = replace(before, hosts={**before.hosts, "h-2": "192.0.2.9"})
+    first, then = judge_all(before, policy, judge), judge_all(after, policy, judge)
+    assert then == judge_all(after, policy) != first
+    assert [one is other for one, other in zip(first, then, strict=True)] == [True, True, False, True]
+
+
+def _published(service: Service, at: int) -> Service:
+    (container,) = service.containers
+    return replace(service, containers=(replace(container, host_uuid=f"h-{at}", ports=("0.0.0.0:32768:8080/tcp",)),))
 
 
 def test_a_service_that_did_not_change_is_not_judged_again() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from hypothesis import strategies as st
 
 from bridge.labels.rules import write_rule
 from bridge.labels.table import TABLE
+from bridge.labels.types import Address
 from bridge.model.problem import Problem
-from bridge.model.route import Backend, Route, Server, Verdict
+from bridge.model.route import Backend, Route, Server, Setting, Verdict
 from bridge.model.world import Container, Service, Snapshot
 from bridge.routes import Health, Policy, judge, judge_all
 from bridge.sources import open_source
@@ -244,6 +246,132 @@ class TestServers:
 
     def test_a_container_on_ipv6_is_a_server(self) -> None:
         assert urls(route(service({}, container(1, address="FD00::5")))) == ["http://[fd00::5]:8080"]
+
+
+HOSTS = {"h-1": "192.0.2.1", "h-2": "192.0.2.2"}
+OUTSIDE = Policy(address=Address.HOST)
+ON_HOST = {"traefik.address": "host"}
+
+
+def published(number: int, *ports: str, **fields: object) -> Container:
+    return container(number, ports=ports, host_uuid=f"h-{number}", **fields)
+
+
+class TestHosts:
+    def outside(self, *containers: Container, hosts: Mapping[str, str] = HOSTS) -> Verdict:
+        return judge(service({}, *containers), OUTSIDE, hosts)
+
+    def test_a_container_is_reached_at_its_host_and_the_port_that_is_published_there(self) -> None:
+        verdict = self.outside(published(1, "0.0.0.0:32768:8080/tcp"), published(2, "0.0.0.0:32771:8080/tcp"))
+        assert urls(verdict.route) == ["http://192.0.2.1:32768", "http://192.0.2.2:32771"]
+        assert verdict.problems == ()
+        assert Setting("address", "host", "--address") in verdict.settings
+
+    @pytest.mark.parametrize(
+        ("ports", "url"),
+        [
+            (["0.0.0.0:9:80/tcp", "0.0.0.0:8080:8080/tcp", "0.0.0.0:7:8080/udp"], "192.0.2.1:8080"),
+            (["8081:8080"], "192.0.2.1:8081"),
+            ([":::32768:8080/tcp"], "192.0.2.1:32768"),
+            (["[::]:32768:8080/TCP"], "192.0.2.1:32768"),
+            (["192.0.2.77:8081:8080/tcp"], "192.0.2.77:8081"),
+            (["[fd00::7]:8081:8080/tcp"], "[fd00::7]:8081"),
+            (["127.0.0.1:8081:8080/tcp", "0.0.0.0:9000:8080/tcp", "192.0.2.77:80:8080/tcp"], "192.0.2.1:9000"),
+            (["0.0.0.0:32770:8080/tcp", "0.0.0.0:4000:8080/tcp"], "192.0.2.1:4000"),
+        ],
+    )
+    def test_the_port_that_all_can_reach_comes_first_and_the_lowest_of_several(
+        self, ports: list[str], url: str
+    ) -> None:
+        assert urls(self.outside(published(1, *ports)).route) == [f"http://{url}"]
+
+    @pytest.mark.parametrize(
+        "ports",
+        [
+            [],
+            ["0.0.0.0:32768:80/tcp"],
+            ["0.0.0.0:32768:8080/udp"],
+            ["127.0.0.1:32768:8080/tcp"],
+            ["8080/tcp"],
+            ["0.0.0.0::8080/tcp"],
+            ["0.0.0.0:0:8080/tcp"],
+            ["0.0.0.0:99999:8080/tcp"],
+            ["host:32768:8080/tcp"],
+            ["", ":", "::", "x", "0.0.0.0:32768:8080/tcp\n"],
+        ],
+    )
+    def test_a_port_that_is_not_published_is_one_problem_that_says_what_to_write(self, ports: list[str]) -> None:
+        verdict = self.outside(published(1, *ports), published(2, *ports))
+        assert urls(verdict.route) == []
+        (problem,) = verdict.problems
+        assert 'port 8080 is not published on the host; give the service ports: - "8080"' in str(problem)
+        assert problem.did == "published no server"
+
+    def test_a_container_on_its_hosts_own_network_is_reached_at_its_own_port(self) -> None:
+        assert urls(self.outside(published(1, address="192.0.2.1")).route) == ["http://192.0.2.1:8080"]
+
+    @pytest.mark.parametrize("hosts", [{}, {"h-1": "somewhere"}, {"h-1": "0.0.0.0"}])
+    def test_a_host_without_an_address_is_a_problem_that_names_it(self, hosts: dict[str, str]) -> None:
+        verdict = self.outside(published(1, "0.0.0.0:32768:8080/tcp"), hosts=hosts)
+        assert urls(verdict.route) == []
+        (problem,) = verdict.problems
+        assert "host h-1" in problem.reason
+        assert urls(self.outside(published(1, "192.0.2.77:80:8080/tcp"), hosts=hosts).route) == ["http://192.0.2.77:80"]
+
+    def test_a_container_that_names_no_host_is_a_problem(self) -> None:
+        verdict = self.outside(container(1, ports=("0.0.0.0:32768:8080/tcp",)))
+        assert "host without a uuid" in verdict.problems[0].reason
+
+    def test_a_label_chooses_for_one_service_against_the_policy(self) -> None:
+        one = published(1, "0.0.0.0:32768:8080/tcp")
+        assert urls(judge(service(ON_HOST, one), AUTO, HOSTS).route) == ["http://192.0.2.1:32768"]
+        inside = judge(service({"traefik.address": "Container"}, one), OUTSIDE, HOSTS)
+        assert urls(inside.route) == ["http://10.42.0.1:8080"]
+        assert Setting("address", "container", "traefik.address") in inside.settings
+
+    def test_a_bad_word_is_a_problem_and_the_policy_counts(self) -> None:
+        bad, one = {"traefik.address": "moon"}, published(1, "0.0.0.0:32768:8080/tcp")
+        for policy, url in ((AUTO, "http://10.42.0.1:8080"), (OUTSIDE, "http://192.0.2.1:32768")):
+            verdict = judge(service(bad, replace(one, labels=bad)), policy, HOSTS)
+            assert urls(verdict.route) == [url]
+            assert [(found.value, found.did) for found in faults(verdict)] == [
+                ("moon", f"used {policy.address.value}, as --address says")
+            ]
+
+    def test_during_an_upgrade_an_old_container_is_reached_where_its_own_label_says(self) -> None:
+        old = published(1, "0.0.0.0:32768:8080/tcp", labels={"traefik.address": "container"})
+        odd = published(2, "0.0.0.0:32768:8080/tcp", labels={"traefik.address": "moon"})
+        verdict = judge(service(ON_HOST, old, odd), AUTO, HOSTS)
+        assert urls(verdict.route) == ["http://10.42.0.1:8080", "http://192.0.2.2:32768"]
+        assert [found.did for found in faults(verdict)] == ["used host, as traefik.address says"]
+
+    def test_a_containers_own_port_is_the_one_that_must_be_published(self) -> None:
+        old = published(1, "0.0.0.0:32768:9090/tcp", labels={"traefik.port": "9090"})
+        assert urls(self.outside(old).route) == ["http://192.0.2.1:32768"]
+
+    def test_an_external_address_is_where_it_is(self) -> None:
+        outer = service(ON_HOST, kind="externalService", containers=(), external_ips=("203.0.113.9",))
+        assert urls(judge(outer, OUTSIDE, HOSTS).route) == ["http://203.0.113.9:8080"]
+
+    def test_an_address_speaks_no_vocabulary(self) -> None:
+        """It is the bridge's own, so a service of Traefik 3 may say it too."""
+        newer = {"traefik.http.routers.web.rule": "Host(`a`)", **ON_HOST}
+        assert closed(judge(service(newer), AUTO)) == "vocabulary"
+
+    def test_a_real_environment_is_reached_from_outside(self) -> None:
+        """Its containers publish 8080 at ports from 32768 up, and nothing else there is asked for."""
+        seen = open_source(f"file:{HERE / 'samples' / 'real.stacks.json'}").read()
+        asking = {"traefik.enable": "true", "traefik.port": "8080", "traefik.address": "host"}
+        services = tuple(replace(one, labels=asking) for one in seen.services if one.stack == "clms-backend")
+        names = sorted({box.host_uuid for one in services for box in one.containers})
+        hosts = {name: f"192.0.2.{number}" for number, name in enumerate(names, 1)}
+        verdicts = judge_all(replace(seen, services=services, hosts=hosts), OPTIONAL)
+        reached = {verdict.service: urls(verdict.route) for verdict in verdicts if urls(verdict.route)}
+        assert all(url.startswith("http://192.0.2.") for found in reached.values() for url in found)
+        assert sorted(url[-6:] for url in reached["clms-backend/plone"]) == [":32768", ":32769"]
+        assert sorted(url[-6:] for url in reached["clms-backend/haproxy"]) == [":32776", ":32778"]
+        (inner,) = [verdict for verdict in verdicts if verdict.service == "clms-backend/memcached"]
+        assert ['ports: - "8080"' in str(problem) for problem in inner.problems] == [True]
 
 
 class TestExternal:

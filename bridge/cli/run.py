@@ -17,13 +17,12 @@ from threading import Event, Thread
 from types import FrameType
 
 from bridge import config as options
-from bridge.cli.wiring import LAYOUT, settings, store_opener
+from bridge.cli.wiring import LAYOUT, policy, settings, source_opener, store_opener
 from bridge.config import Config
 from bridge.daemon.gate import Manners
 from bridge.daemon.loop import Loop
 from bridge.layouts import layout
 from bridge.model.problem import BridgeError
-from bridge.routes import Policy
 
 RUN_TTL = 300  # seconds that keys outlive a dead bridge, where nobody says otherwise
 ENDS_WITHIN = 1.8  # seconds from the signal; what a hung store holds up is left behind
@@ -77,10 +76,13 @@ def _loop(config: Config) -> tuple[Loop, Manners]:
         dry_run=config.get(options.DRY_RUN),
         leave_on_exit=config.get(options.LEAVE_ON_EXIT),
     )
-    policy = Policy(config.get(options.CLUSTER), config.get(options.HEALTH))
-    opener = store_opener(config)
     loop = Loop(
-        lambda: options.SOURCE.parse(source.url), opener, replace(chosen, replica=name), policy, layout(LAYOUT), manners
+        source_opener(config),
+        store_opener(config),
+        replace(chosen, replica=name),
+        policy(config),
+        layout(LAYOUT),
+        manners,
     )
     return loop, manners
 

@@ -16,12 +16,15 @@ from typing import NoReturn
 from bridge import __version__
 from bridge import config as options
 from bridge.config import Config
+from bridge.labels.types import Address
 from bridge.layouts import RouteLayout, layout
 from bridge.model.keys import Publisher, Wish, records_prefix
 from bridge.model.problem import Problem
 from bridge.model.route import Verdict
 from bridge.ownership.brake import BrakeRule
 from bridge.routes import Policy, judge_all
+from bridge.sources import open_source
+from bridge.sources.base import Source
 from bridge.stores import open_store
 from bridge.stores.address import DEFAULT_PREFIX, StoreAddress
 from bridge.stores.base import Store
@@ -48,14 +51,25 @@ class Asked:
 
 def ask_source(config: Config) -> Asked:
     """Read the source, judge and lay out. Raises SourceError, UsageError."""
-    cluster = config.get(options.CLUSTER)
-    snapshot = config.get(options.SOURCE).read()
-    verdicts = judge_all(snapshot, Policy(cluster, config.get(options.HEALTH)))
-    chosen = layout(LAYOUT)
-    wishes, problems = lay_out(verdicts, chosen, cluster)
+    with closing(source_opener(config)()) as source:
+        snapshot = source.read()
+    judged_by, chosen = policy(config), layout(LAYOUT)
+    verdicts = judge_all(snapshot, judged_by)
+    wishes, problems = lay_out(verdicts, chosen, judged_by.cluster)
     if not config.get(options.NO_BACKSTOP):
         wishes = with_standing(wishes, chosen)
     return Asked(wishes, verdicts, (*snapshot.problems, *problems), snapshot.environment)
+
+
+def source_opener(config: Config) -> Callable[[], Source]:
+    """Opens the source each time it is called; nothing is read yet. Raises UsageError."""
+    named = config.get(options.SOURCE)
+    return partial(open_source, named.url, hosts=config.get(options.ADDRESS) is Address.HOST)
+
+
+def policy(config: Config) -> Policy:
+    """What is decided for all services. Raises UsageError."""
+    return Policy(config.get(options.CLUSTER), config.get(options.HEALTH), config.get(options.ADDRESS))
 
 
 def tree_prefix(chosen: RouteLayout, address: StoreAddress | None) -> str:

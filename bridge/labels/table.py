@@ -12,8 +12,9 @@ from typing import Generic, TypeVar
 
 from bridge.labels import types
 from bridge.labels.expressions import breaker
-from bridge.labels.types import Publish
+from bridge.labels.types import Address, Publish
 from bridge.model.route import Kind
+from bridge.model.world import ADDRESS_LABEL
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -79,6 +80,15 @@ PROTOCOL = Label(
     means="How Traefik speaks to the containers: http or https.",
     example="https",
     gate="protocol",
+)
+ADDRESS: Label[Address | None] = Label(
+    ADDRESS_LABEL,
+    lambda text: Address(types.one_of("container", "host")(text)),
+    None,
+    sets="address",
+    means="Where Traefik reaches the containers: container: at their own IP; host: at their hosts' IP and the port "
+    "that is published there. Without: as the option --address says.",
+    example="host",
 )
 WEIGHT = Label(
     "traefik.weight",
@@ -245,6 +255,7 @@ TABLE: tuple[Label[object] | Listed[object], ...] = (
     DOMAIN,
     PORT,
     PROTOCOL,
+    ADDRESS,
     WEIGHT,
     PRIORITY,
     STICKY,

@@ -35,6 +35,13 @@ class Publish(Enum):
     STACK = "stack"  # <stack>.<domain>
 
 
+class Address(Enum):
+    """Where Traefik reaches containers."""
+
+    CONTAINER = "container"  # at their own IP, on Rancher's network
+    HOST = "host"  # at their host's IP and the port that is published there, for a Traefik outside of the environment
+
+
 def truth(text: str) -> bool:
     """One of Go's words for true and false."""
     if text not in _TRUTH:
