@@ -11,7 +11,7 @@ import sys
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from itertools import count
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from bridge.stores import etcd, open_store
 from bridge.stores.base import Store
 from bridge.sync import Progress
 from tests.grounds import create
+from tests.metadata_server import Fault, MetadataServer
 from tests.servers import Certificates, EtcdServer, free_ports, running_etcd
 from tests.worlds.generate import document
 
@@ -362,6 +363,32 @@ def test_render_as_json_prints_problems_on_stderr(bridge: Bridge) -> None:
     assert len(ran.json) == 109
     assert "problem: shop/alias traefik.enable 'true': a dnsService has no servers" in ran.err
     assert "notice: shop/tuned traefik.acme" in ran.err
+
+
+def test_the_live_world_is_rendered_as_a_saved_one(bridge: Bridge) -> None:
+    with MetadataServer(json.loads(Path(MIXED.removeprefix("file:")).read_text())) as server:
+        live = bridge("render", "--source", server.url)
+        assert (live.code, live.out, live.err) == astuple(bridge("render", "--source", MIXED))
+        assert server.times_asked("/hosts") == 0
+        server.fault = Fault.BOOTING
+        assert "answered 404, not 200; what was published stays" in one_line(
+            bridge("render", "--source", server.url), 1
+        )
+
+
+def test_with_host_addresses_servers_are_at_their_hosts_published_ports(bridge: Bridge, tmp_path: Path) -> None:
+    stacks = json.loads(web_test())
+    for at, box in enumerate(stacks[0]["services"][0]["containers"]):
+        box["ports"] = [f"0.0.0.0:{32768 + at}:8080/tcp"]
+    with MetadataServer(stacks) as server:
+        live = bridge("render", "--source", server.url, "--address", "host")
+        hosts = json.loads(server.answer("/2016-07-29/hosts", "") or b"")
+    saved = tmp_path / "whole.json"
+    saved.write_text(json.dumps({"stacks": stacks, "hosts": hosts}))
+    assert live == bridge("render", "--source", f"file:{saved}", "--address", "host")
+    assert sorted(re.findall(r"http://192\.0\.2\.\d:(\d+)", live.out)) == ["32768", "32769", "32770"]
+    unknown = bridge("render", "--source", WEB_TEST, "--address", "host")
+    assert unknown.err.count("no address is known of its host") == len(hosts)
 
 
 def test_without_the_backstop_none_is_asked_for(bridge: Bridge) -> None:

@@ -10,6 +10,7 @@ import pytest
 from bridge import config
 from bridge.cli import COMMANDS
 from bridge.config import TABLE, Config, Option, load
+from bridge.labels.types import Address
 from bridge.model.problem import UsageError
 from bridge.routes import Health
 
@@ -61,6 +62,7 @@ def test_the_defaults_are_those_that_help_shows() -> None:
     assert said.find(config.READ_TIME) is None
     assert said.get(config.BRAKE) == 0.5
     assert said.get(config.HEALTH) is Health.AUTO
+    assert said.get(config.ADDRESS) is Address.CONTAINER
     assert said.get(config.OUTPUT) is config.Output.TEXT
     assert not said.get(config.FORCE)
     assert not said.get(config.NO_BACKSTOP)
