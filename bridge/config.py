@@ -248,8 +248,8 @@ SETTLE = Option("settle", read_seconds, "Quiet that ends a burst of changes befo
 CONFIRM = Option(
     "confirm",
     read_seconds,
-    "When the first removal after the start is confirmed by a second reading of the source. Not for file:.",
-    RUN,
+    "When a removal is confirmed by a second reading of the source: the first after the start. Not for file:.",
+    RUN | {"sync"},
     "TIME",
     "5",
 )

@@ -112,13 +112,14 @@ class Fleet:
     publication: Publication
     world: World
     stack: ExitStack
+    source: str = ""  # instead of the world's file
 
     def start(self, replica: str = "a", *options: str) -> Process:
         """One more `bridge run`."""
         popen = subprocess.Popen(
             [
                 *(sys.executable, "-m", "bridge", "run", "--store", self.publication.url),
-                *("--source", f"file:{self.world.path}", "--replica", replica),
+                *("--source", self.source or f"file:{self.world.path}", "--replica", replica),
                 *("--read-time", "0.3", "--settle", "0.05", *options),
             ],
             cwd=ROOT,

@@ -6,16 +6,22 @@ world writes nothing.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from bridge import config as options
 from bridge.cli.progress import Teller
 from bridge.cli.render import number, say_report
-from bridge.cli.wiring import ask_source, ends_in_order, opened_store, settings
+from bridge.cli.wiring import Asked, ask_source, ends_in_order, opened_store, settings
 from bridge.config import Config
+from bridge.ownership.steps import Wait
 from bridge.report import Report
-from bridge.sync import Progress, sync, with_verdicts
+from bridge.sources.base import SourceError
+from bridge.stores.base import Store
+from bridge.sync import Progress, preview, sync, with_verdicts
 from bridge.writer import Settings
+
+READINGS = 6  # of a source that changes all the time, before a sync gives up
 
 
 def run(config: Config) -> int:
@@ -36,5 +42,28 @@ def publish(config: Config, tell: Callable[[Progress], None]) -> tuple[Report, S
     with opened_store(config) as store:
         asked = ask_source(config)
         chosen = settings(config, asked.environment)
+        if not config.get(options.SOURCE).url.startswith("file:"):
+            asked = _confirmed(config, asked, store, chosen, tell)
         report = sync(asked.wishes, store, chosen, tell)
     return with_verdicts(report, asked.verdicts, asked.problems), chosen
+
+
+def _confirmed(config: Config, asked: Asked, store: Store, chosen: Settings, tell: Callable[[Progress], None]) -> Asked:
+    """What the source asks for, read twice where something would go: a live one may tell a half, or what was."""
+    seconds = config.get(options.CONFIRM)
+    for _ in range(READINGS):
+        if seconds == 0 or not preview(asked.wishes, store, chosen).removes:
+            return asked
+        tell(
+            Progress(
+                0, 0, (Wait("", "for a second reading of the source, since something would go", seconds),), seconds
+            )
+        )
+        time.sleep(seconds)
+        again = ask_source(config)
+        if again.wishes == asked.wishes:
+            return again
+        asked = again
+    raise SourceError(
+        "source", config.get(options.SOURCE).url, "it answers another world each time; nothing was written"
+    )

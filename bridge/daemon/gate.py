@@ -54,8 +54,7 @@ class RemovalGate:
 
     def holds(self, due: Plan) -> bool:
         """Whether the removals of this plan have to wait."""
-        removes = due.removed > 0 or any(one.after is None for one in due.differences)
-        if self._allowed or not removes:
+        if self._allowed or not due.removes:
             return False
         if not self._confirmed:
             if self.second_at is None:

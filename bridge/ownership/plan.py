@@ -63,6 +63,11 @@ class Plan:
     farewell: tuple[Delete, ...] = ()  # what a leaving cluster deletes in its last transaction, with its leader key
 
     @property
+    def removes(self) -> bool:
+        """Whether anything that stands shall go, a server or a key, now or later."""
+        return self.removed > 0 or any(one.after is None for one in self.differences)
+
+    @property
     def done(self) -> bool:
         """Nothing is left to do, now or later."""
         return not self.units and not self.waits
