@@ -22,7 +22,8 @@ from bridge.model.keys import (
 
 # Separators, what escapes are made of, slashes, capitals, halves of surrogate pairs; or any characters at all.
 HOSTILE = "_-.a2fA/%é\ud83d\ude00"
-SHORT = st.text(st.sampled_from(HOSTILE), max_size=6) | st.text(st.characters(), max_size=6)
+# Three of them fit into a name, each character escaped to twelve bytes at the most.
+SHORT = st.text(st.sampled_from(HOSTILE), max_size=5) | st.text(st.characters(), max_size=5)
 PART = SHORT.filter(bool)
 CAPITALS = st.booleans()
 WORD = st.text(st.sampled_from("abz09"), min_size=1, max_size=4)
