@@ -4,9 +4,9 @@ PYTHON = python3
 BIN = .venv/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet install
 
-.PHONY: test lint types demo clean
+.PHONY: test lint types demo consul clean
 
-test: .venv/with-test
+test: .venv/with-test consul
 	$(BIN)/pytest
 
 lint: .venv/with-test
@@ -19,8 +19,12 @@ types: .venv/with-test
 demo: .venv/with-demo
 	$(BIN)/bridge demo
 
+# For the tests: the one on the PATH, else Debian's.
+consul:
+	tests/fetch_consul.sh .cache
+
 clean:
-	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .cache build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find bridge tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 # Installed again only when what is to be installed has changed. Of the virtual environment's Python only its being

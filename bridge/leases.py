@@ -11,7 +11,7 @@ from typing import Self
 from bridge.model.change import FOR_EVER, LeaseName
 from bridge.stores.base import Store, StoreError
 
-REPLICA_TTL = 10  # seconds; of a replica's leadership
+REPLICA_TTL = 10  # seconds; of a replica's leadership, where the store grants a lease so short
 RETRY = 0.5  # seconds until a renewal that failed is tried again
 
 
@@ -106,6 +106,11 @@ class Keeper:
                     self._ensured.discard(name)
                 else:
                     self._due[name] = _next(name)
+
+
+def replica_ttl(store: Store) -> int:
+    """Seconds that a replica's leadership outlives it."""
+    return max(REPLICA_TTL, store.limits.shortest_ttl)
 
 
 def _next(name: LeaseName) -> float:

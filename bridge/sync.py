@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from bridge.layouts import RouteLayout
-from bridge.leases import REPLICA_TTL, Keeper
+from bridge.leases import Keeper, replica_ttl
 from bridge.model.keys import STANDING, Wish
 from bridge.model.problem import Problem
 from bridge.model.route import Route, Verdict
@@ -174,7 +174,7 @@ class _Pass:
 
     def _await_leadership(self, keeper: Keeper) -> str:
         """The other replica that still leads after one replica TTL, and a second: a lease may end late."""
-        until = self.timing.now() + REPLICA_TTL + 1
+        until = self.timing.now() + replica_ttl(self.writer.store) + 1
         while (leader := self.writer.other_leader()) and self.timing.now() < until:
             wait = Wait("", f"for replica {leader}, which leads, to end", until - self.timing.now())
             self._pause((wait,), POLL)

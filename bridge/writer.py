@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from statistics import median
 
-from bridge.leases import REPLICA_TTL, Keeper
+from bridge.leases import Keeper, replica_ttl
 from bridge.model.change import Change, Check, Committed, Create, Delete, LeaseName, Reading, Transaction, Update
 from bridge.model.keys import Publisher, Wish
 from bridge.model.problem import Problem, UsageError
@@ -60,7 +60,7 @@ class Writer:
         self.store, self.settings, self.publisher, self.now = store, settings, publisher, now
         self.environment = settings.environment
         self.mirror = Mirror.empty(publisher.tree, publisher.records)
-        self.replica_lease = LeaseName(replica_family(publisher.cluster, settings.replica), REPLICA_TTL)
+        self.replica_lease = LeaseName(replica_family(publisher.cluster, settings.replica), replica_ttl(store))
         self.leader_key = publisher.records + leader_path(publisher.cluster)
         self.families = (cluster_family(publisher.cluster), FLEET, STANDING_FAMILY, self.replica_lease.family)
         store.know(self.families)

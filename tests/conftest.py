@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.grounds import EtcdGround, Ground, MemoryGround
-from tests.servers import Certificates, EtcdServer, running_etcd
+from tests.grounds import ConsulGround, EtcdGround, Ground, MemoryGround
+from tests.servers import Certificates, ConsulServer, EtcdServer, running_consul, running_etcd
 
 _places = itertools.count(1)
 
@@ -17,6 +17,13 @@ _places = itertools.count(1)
 def etcd_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EtcdServer]:
     """One etcd for all tests that neither stop nor lock it: each keeps to its own prefix."""
     with running_etcd(tmp_path_factory.mktemp("etcd")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def consul_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConsulServer]:
+    """One Consul, as `etcd_server` is one etcd."""
+    with running_consul(tmp_path_factory.mktemp("consul")) as server:
         yield server
 
 
@@ -34,10 +41,19 @@ def etcd_ground(etcd_server: EtcdServer) -> Iterator[EtcdGround]:
     ground.close()
 
 
-@pytest.fixture(params=["memory", "etcd"])
+@pytest.fixture
+def consul_ground(consul_server: ConsulServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[ConsulGround]:
+    """A real Consul with a prefix that no other test uses, and which takes leases that end soon."""
+    monkeypatch.setattr("bridge.stores.consul.SHORTEST_TTL", 1)
+    ground = ConsulGround(consul_server, f"t{next(_places)}/")
+    yield ground
+    ground.close()
+
+
+@pytest.fixture(params=["memory", "etcd", "consul"])
 def ground(request: pytest.FixtureRequest) -> Ground:
     """Every store, one after the other."""
     if request.param == "memory":
         return MemoryGround()
-    found: EtcdGround = request.getfixturevalue("etcd_ground")
+    found: Ground = request.getfixturevalue(f"{request.param}_ground")
     return found

@@ -22,7 +22,7 @@ from bridge.stores import open_store
 from bridge.stores.base import Store
 from bridge.stores.etcd import lease_id
 from bridge.stores.memory import Memory, MemoryServer
-from tests.servers import EtcdServer
+from tests.servers import ConsulServer, EtcdServer
 
 PATIENCE = 15.0  # seconds that a real server may take for what it does by itself
 LASTING = LeaseName("c/a", 600)
@@ -32,6 +32,8 @@ class Ground(Protocol):
     """A server and its surroundings. Each test has its own keys and its own leases."""
 
     prefix: str
+    plain_write_detaches: bool  # an operator's write takes the lease off, else the key keeps it
+    tells_rest: bool  # how long a lease would live, not only the most
 
     def client(self) -> Store:
         """Another client of the same server."""
@@ -56,6 +58,8 @@ class MemoryGround:
     """The store in memory, with a clock that is moved by hand."""
 
     prefix = "t/"
+    plain_write_detaches = True
+    tells_rest = True
 
     def __init__(self) -> None:
         self._now = 0.0
@@ -92,6 +96,8 @@ class EtcdGround:
 
     server: EtcdServer
     prefix: str
+    plain_write_detaches = True
+    tells_rest = True
     _clients: list[Store] = field(default_factory=list)
 
     @property
@@ -123,15 +129,67 @@ class EtcdGround:
 
     def let_pass(self, seconds: float, until: Callable[[], bool]) -> None:
         """See `Ground`."""
-        deadline = time.monotonic() + seconds + PATIENCE
-        while not until():
-            assert time.monotonic() < deadline, "it did not happen"
-            time.sleep(0.02)
+        eventually(seconds + PATIENCE, until)
 
     def close(self) -> None:
         """See `Ground`."""
         for client in self._clients:
             client.close()
+
+
+@dataclass
+class ConsulGround:
+    """A real Consul, which other tests use too."""
+
+    server: ConsulServer
+    prefix: str
+    plain_write_detaches = False
+    tells_rest = False
+    _clients: list[Store] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        """The store's, with Traefik's prefix."""
+        return f"consul://{self.server.endpoint}/{self.prefix}"
+
+    @property
+    def records_root(self) -> str:
+        """Below which the leases are named."""
+        return f"bridge/{self.prefix}".rstrip("/")
+
+    def client(self) -> Store:
+        """See `Ground`."""
+        self._clients.append(open_store(self.url, records_root=self.records_root))
+        return self._clients[-1]
+
+    def write(self, key: str, value: str) -> None:
+        """See `Ground`."""
+        self.server.put(key, value)
+
+    def erase(self, key: str) -> None:
+        """See `Ground`."""
+        self.server.delete(key)
+
+    def end(self, name: LeaseName) -> None:
+        """See `Ground`."""
+        self.server.end(f"{self.records_root}/{name}")
+
+    def let_pass(self, seconds: float, until: Callable[[], bool]) -> None:
+        """See `Ground`."""
+        eventually(seconds + PATIENCE, until)
+
+    def close(self) -> None:
+        """See `Ground`."""
+        for client in self._clients:
+            client.close()
+
+
+def eventually(within: float, until: Callable[[], bool]) -> None:
+    """What is awaited happens within so many seconds, or the test fails."""
+    deadline = time.monotonic() + within
+    while not until():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.02)
 
 
 def commit(store: Store, *changes: Change, checks: tuple[Check, ...] = ()) -> Reading | None:

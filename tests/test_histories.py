@@ -121,7 +121,7 @@ def _another_joins_between_two_parts_of_a_clear(mutation: Mutation) -> None:
     for _ in range(3):  # the first part, and all that comes before the second
         next(leaver.steps)
     rest = len(history.tree())
-    assert large - rest > 50
+    assert large - rest > 20
     joiner.cluster.want(_wish(protected=True, headers=130, cluster="c1"))
     _to_its_commit(joiner)
     next(joiner.steps)

@@ -41,7 +41,7 @@ REACHES_OUT = {"open", "print", "input", "exec", "eval", "__import__", "breakpoi
 
 CLIENTS = {  # what sources and stores may use that is not Python's own
     "sources": {"msgspec", "requests", "urllib3"},
-    "stores": {"etcd3", "google", "grpc", "consul", "requests"},
+    "stores": {"etcd3", "google", "grpc", "consul", "requests", "urllib3"},
 }
 HEAVY = ("consul", "etcd3", "flask", "grpc", "prometheus_client", "requests", "rich", "waitress")
 

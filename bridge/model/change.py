@@ -88,7 +88,7 @@ class Transaction:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one transaction may hold in a store."""
+    """What a store takes: in one transaction, and as a lease."""
 
     operations: int  # at most, by `cost`
     size: int  # bytes, as sent
@@ -97,6 +97,7 @@ class Limits:
     move: int  # … an update with another lease, …
     delete: int
     check: int  # … and a check cost
+    shortest_ttl: int = 0  # seconds that a lease which expires must ask for at least
 
 
 @dataclass(frozen=True, slots=True)

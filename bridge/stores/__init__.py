@@ -6,18 +6,18 @@ import importlib
 from typing import Protocol, cast
 
 from bridge.model.problem import UsageError
+from bridge.stores.access import Access
 from bridge.stores.address import StoreAddress, parse_address
 from bridge.stores.base import Store
 
-STORES = {"etcd": "bridge.stores.etcd"}  # imported when chosen: no other command loads a store's client
+# Imported when chosen: no other command loads a store's client.
+STORES = {"etcd": "bridge.stores.etcd", "consul": "bridge.stores.consul"}
 
 
 class _Module(Protocol):
     """What the module of a store offers."""
 
-    def connect(
-        self, address: StoreAddress, *, records_root: str, ca: str, cert: str, key: str, user: str, password: str
-    ) -> Store: ...
+    def connect(self, address: StoreAddress, *, records_root: str, access: Access) -> Store: ...
 
 
 def store_address(url: str) -> StoreAddress:
@@ -34,11 +34,13 @@ def open_store(
     key: str = "",
     user: str = "",
     password: str = "",
+    token: str = "",
+    datacenter: str = "",
 ) -> Store:
     """The store at `url`, not yet asked anything.
 
-    `records_root` is `bridge/<root>`, with or without closing slash: leases are named below it. `ca`, `cert` and
-    `key` are paths of PEM files, empty where not given. Raises UsageError.
+    `records_root` is `bridge/<root>`, with or without closing slash: leases are named below it. For the rest, empty
+    where not given, see `Access`. Raises UsageError.
     """
     address = store_address(url)
     if not address.tls and (ca or cert or key):
@@ -47,7 +49,6 @@ def open_store(
         raise UsageError("--store-cert and --store-key", cert or key, "a client certificate needs both")
     if password and not user:
         raise UsageError("--store-user", "", "a password needs its user")
+    access = Access(ca, cert, key, user, password, token, datacenter)
     module = cast("_Module", importlib.import_module(STORES[address.kind]))
-    return module.connect(
-        address, records_root=records_root.rstrip("/"), ca=ca, cert=cert, key=key, user=user, password=password
-    )
+    return module.connect(address, records_root=records_root.rstrip("/"), access=access)

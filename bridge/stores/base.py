@@ -67,7 +67,10 @@ class Store(Protocol):
         """Renew these leases; answers those that do not live any more. Grants none."""
 
     def remaining(self, name: LeaseName) -> float | None:
-        """Seconds that the lease would live without renewal, inf for ever; None where it does not live."""
+        """Seconds that the lease would live without renewal, inf for ever; None where it does not live.
+
+        Where the store does not tell them, the most that they can be.
+        """
 
     def close(self) -> None:
         """Give back connections and threads. Calls from then on raise Unavailable."""

@@ -9,7 +9,6 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from threading import Lock
 from typing import TypeVar
 
@@ -33,6 +32,7 @@ from bridge.model.change import (
 )
 from bridge.model.problem import UsageError
 from bridge.stores import etcdrpc
+from bridge.stores.access import Access
 from bridge.stores.address import StoreAddress
 from bridge.stores.base import LeaseLost, OutcomeUnknown, Refused, StoreError, Unavailable
 from bridge.stores.etcdrpc import Metadata, message
@@ -115,31 +115,22 @@ class Login:
     password: str = field(repr=False)
 
 
-def connect(
-    address: StoreAddress, *, records_root: str, ca: str, cert: str, key: str, user: str, password: str
-) -> Etcd:
-    """The store at `address`. It is first asked by its methods. Raises UsageError when a file cannot be read.
+def connect(address: StoreAddress, *, records_root: str, access: Access) -> Etcd:
+    """The store at `address`. It is first asked by its methods.
 
-    Without `ca` a server is checked by the roots that gRPC brings along, not by the system's.
+    Raises UsageError when a file cannot be read, and for a token or a datacenter. Without `access.ca` a server is
+    checked by the roots that gRPC brings along, not by the system's.
     """
+    if access.token:
+        raise UsageError("BRIDGE_STORE_TOKEN", "", "is for Consul; etcd takes --store-user and its password")
+    if access.datacenter:
+        raise UsageError("--store-datacenter", access.datacenter, "is for Consul; leave it out")
     credentials = None
     if address.tls:
-        credentials = grpc.ssl_channel_credentials(
-            _file("--store-ca", ca), _file("--store-key", key), _file("--store-cert", cert)
-        )
-    return Etcd(address, records_root, credentials, Login(user, password) if user else None)
-
-
-def _file(option: str, path: str) -> bytes | None:
-    if not path:
-        return None
-    try:
-        content = Path(path).read_bytes()
-    except OSError as err:
-        raise UsageError(option, path, f"cannot be read ({err.strerror}); give the path of a PEM file") from err
-    if b"-----BEGIN " not in content:  # gRPC would only say that no connection came about
-        raise UsageError(option, path, "is no PEM file; give one that begins with -----BEGIN")
-    return content
+        ca, cert, key = access.read_files()
+        credentials = grpc.ssl_channel_credentials(ca, key, cert)
+    login = Login(access.user, access.password) if access.user else None
+    return Etcd(address, records_root, credentials, login)
 
 
 def lease_id(records_root: str, name: LeaseName) -> int:

@@ -29,7 +29,7 @@ from bridge.model.change import (
 from bridge.stores.base import LeaseLost, OutcomeUnknown, Refused, Unavailable
 
 LIKE_ETCD = Limits(operations=128, size=1_500_000, create=1, update=1, move=1, delete=1, check=1)
-LIKE_CONSUL = Limits(operations=64, size=512 * 1024, create=2, update=1, move=3, delete=1, check=1)
+LIKE_CONSUL = Limits(operations=64, size=370_000, create=2, update=1, move=3, delete=2, check=1, shortest_ttl=20)
 
 _URL = "memory:"
 _BEAT = 0.5  # seconds between two signs of a watch in which nothing happens
