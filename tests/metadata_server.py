@@ -27,7 +27,7 @@ from tests.worlds.generate import Json, Object, encode
 
 API = "/2016-07-29"
 CHUNKED_ABOVE = 2048  # bytes
-PIECE = 1000  # bytes of a chunk
+PIECE = 1 << 16  # bytes of a chunk
 DRIP = 0.02  # seconds between two bytes
 
 

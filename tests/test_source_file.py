@@ -469,6 +469,8 @@ def test_a_file_is_followed_at_once_and_whenever_it_is_written_or_replaced(
     (tmp_path / "new").write_bytes(document(3, 1))
     (tmp_path / "new").replace(path)
     assert len(next(changes).services) == 3
+    path.write_bytes(document(3, 1, seed=1))
+    assert next(changes) == snapshot(document(3, 1, seed=1), "file:x"), "it looks at more than the size"
 
 
 def test_a_file_that_only_looks_new_tells_nothing_and_one_that_rests_is_read_now_and_then(

@@ -12,6 +12,7 @@ from queue import Queue
 from threading import Thread
 
 import pytest
+from urllib3.util import connection
 
 from bridge.model.problem import UsageError
 from bridge.model.world import Snapshot
@@ -279,9 +280,9 @@ def test_a_sidekick_has_an_index_of_its_own(server: MetadataServer, source: Sour
 
 
 def test_two_services_that_bear_one_identity_are_no_older_document(server: MetadataServer, source: Source) -> None:
-    for _ in range(2):
-        server.show([stack(service(5)), stack(service(4), uuid="st-2")])
-        assert len(source.read().services) == 2
+    for twins in ([], [stack(service(4), uuid="st-2")], [stack(service(4), uuid="st-2")]):
+        server.show([stack(service(5)), *twins])
+        assert len(source.read().services) == 1 + len(twins)
 
 
 # Hosts
@@ -483,6 +484,24 @@ def test_closing_ends_an_answer_that_never_does(server: MetadataServer, source: 
     following = Following(source)
     server.wait_until_asked("/stacks", 1)
     ends(following, source)
+
+
+def test_closing_while_the_connection_is_made_ends_what_would_be_asked_on_it(
+    server: MetadataServer, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = connection.create_connection
+
+    def closing_meanwhile(*arguments: object, **more: object) -> object:
+        made = connect(*arguments, **more)  # type: ignore[arg-type]  # handed on as they came
+        source.close()
+        return made
+
+    monkeypatch.setattr(connection, "create_connection", closing_meanwhile)
+    server.fault = Fault.SILENT
+    began = time.monotonic()
+    with pytest.raises(SourceError, match="is closed"):
+        source.read()
+    assert time.monotonic() - began < WITHIN
 
 
 def test_closing_while_nobody_waits_ends_the_next_step(source: Source) -> None:
