@@ -166,7 +166,8 @@ SOURCE: Option[Source] = Option(
 STORE: Option[StoreAddress] = Option(
     "store",
     store_address,
-    "Where keys are kept, and Traefik's prefix: etcd://HOST:PORT,HOST:PORT/traefik; etcd+https:// for TLS.",
+    "Where keys are kept, and Traefik's prefix: etcd://HOST:PORT,HOST:PORT/traefik or consul://HOST:PORT/traefik; "
+    "etcd+https:// and consul+https:// for TLS.",
     ALL,
     "URL",
 )
@@ -176,7 +177,7 @@ STORE_KEY = Option("store-key", str, "PEM file of the client certificate's key."
 STORE_USER = Option(
     "store-user",
     credential,
-    "User of the store. Its password comes from BRIDGE_STORE_PASSWORD or a file.",
+    "User of etcd. Its password comes from BRIDGE_STORE_PASSWORD or a file.",
     STORED,
     "NAME",
     "",
@@ -184,6 +185,11 @@ STORE_USER = Option(
 STORE_PASSWORD = Option("store-password", credential, "Password of the store's user.", STORED, default="", secret=True)
 STORE_PASSWORD_FILE = Option(
     "store-password-file", str, "File that holds the password of the store's user.", STORED, "FILE", ""
+)
+STORE_TOKEN = Option("store-token", credential, "Token for Consul.", STORED, default="", secret=True)
+STORE_TOKEN_FILE = Option("store-token-file", str, "File that holds the token for Consul.", STORED, "FILE", "")
+STORE_DATACENTER = Option(
+    "store-datacenter", str, "Consul's datacenter, where it is another than its agent's.", STORED, "NAME", ""
 )
 CLUSTER = Option(
     "cluster",
@@ -276,6 +282,9 @@ TABLE: tuple[Option[object], ...] = (
     STORE_USER,
     STORE_PASSWORD,
     STORE_PASSWORD_FILE,
+    STORE_TOKEN,
+    STORE_TOKEN_FILE,
+    STORE_DATACENTER,
     CLUSTER,
     TTL,
     READ_TIME,
@@ -358,16 +367,25 @@ def load(command: str, flags: Mapping[str, str], environment: Mapping[str, str])
 
 def store_password(config: Config) -> str:
     """The password of the store's user, or "". Raises UsageError."""
-    password, path = config.get(STORE_PASSWORD), config.get(STORE_PASSWORD_FILE)
+    return _secret(config, STORE_PASSWORD, STORE_PASSWORD_FILE, "the password")
+
+
+def store_token(config: Config) -> str:
+    """The token for the store, or "". Raises UsageError."""
+    return _secret(config, STORE_TOKEN, STORE_TOKEN_FILE, "the token")
+
+
+def _secret(config: Config, said: Option[str], in_file: Option[str], what: str) -> str:
+    secret, path = config.get(said), config.get(in_file)
     if not path:
-        return password
-    origin = config.said[STORE_PASSWORD_FILE.name].origin
-    if password:
-        raise UsageError(origin, path, f"{STORE_PASSWORD.variable} is given too; leave one of them out")
-    password = _text(origin, path, "give the path of a file that holds the password").rstrip("\r\n")
-    if not password:
-        raise UsageError(origin, path, "is empty; give the path of a file that holds the password")
-    return password
+        return secret
+    origin = config.said[in_file.name].origin
+    if secret:
+        raise UsageError(origin, path, f"{said.variable} is given too; leave one of them out")
+    secret = _text(origin, path, f"give the path of a file that holds {what}").rstrip("\r\n")
+    if not secret:
+        raise UsageError(origin, path, f"is empty; give the path of a file that holds {what}")
+    return secret
 
 
 _BY_NAME = {option.name: option for option in TABLE}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -229,7 +229,7 @@ def test_a_password_that_stands_where_none_belongs_is_not_repeated(text: str, tm
     assert SECRET not in str(refused(file_of(tmp_path, text)))
 
 
-@pytest.mark.parametrize("variable", ["BRIDGE_STORE_PASSWORD", "BRIDGE_STORE_USER"])
+@pytest.mark.parametrize("variable", ["BRIDGE_STORE_PASSWORD", "BRIDGE_STORE_USER", "BRIDGE_STORE_TOKEN"])
 def test_a_login_that_no_store_can_be_sent_is_told_and_not_repeated(variable: str) -> None:
     found = refused({}, {variable: f"{SECRET}\udcff"})
     assert found.thing == variable
@@ -237,33 +237,49 @@ def test_a_login_that_no_store_can_be_sent_is_told_and_not_repeated(variable: st
     assert SECRET not in str(found)
 
 
-def test_a_password_comes_from_the_environment_or_from_a_file(tmp_path: Path) -> None:
-    (tmp_path / "password").write_text(f"{SECRET}\n")
-    path = str(tmp_path / "password")
-    assert config.store_password(told()) == ""
-    assert config.store_password(told("sync", {}, {"BRIDGE_STORE_PASSWORD": SECRET})) == SECRET
-    assert config.store_password(told("sync", {"store-password-file": path})) == SECRET
-    assert config.store_password(told("sync", {}, {"BRIDGE_STORE_PASSWORD_FILE": path})) == SECRET
+SECRETS = pytest.mark.parametrize(
+    ("name", "read"), [("store-password", config.store_password), ("store-token", config.store_token)]
+)
 
 
-def test_a_password_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+@SECRETS
+def test_a_secret_comes_from_the_environment_or_from_a_file(
+    name: str, read: Callable[[config.Config], str], tmp_path: Path
+) -> None:
+    (tmp_path / "secret").write_text(f"{SECRET}\n")
+    path, variable = str(tmp_path / "secret"), f"BRIDGE_{name.upper().replace('-', '_')}"
+    assert read(told()) == ""
+    assert read(told("sync", {}, {variable: SECRET})) == SECRET
+    assert read(told("sync", {f"{name}-file": path})) == SECRET
+    assert read(told("sync", {}, {f"{variable}_FILE": path})) == SECRET
+
+
+@SECRETS
+def test_a_secrets_file_that_cannot_be_used_is_named(
+    name: str, read: Callable[[config.Config], str], tmp_path: Path
+) -> None:
     (tmp_path / "empty").write_text("\n")
     for path, word in ((tmp_path / "missing", "cannot be read"), (tmp_path / "empty", "is empty")):
         with pytest.raises(UsageError, match=word) as caught:
-            config.store_password(told("sync", {"store-password-file": str(path)}))
-        assert (caught.value.thing, caught.value.value) == ("--store-password-file", str(path))
+            read(told("sync", {f"{name}-file": str(path)}))
+        assert (caught.value.thing, caught.value.value) == (f"--{name}-file", str(path))
 
 
-def test_two_passwords_are_one_too_many(tmp_path: Path) -> None:
-    (tmp_path / "password").write_text("other")
-    both = {"BRIDGE_STORE_PASSWORD": SECRET, "BRIDGE_STORE_PASSWORD_FILE": str(tmp_path / "password")}
+@SECRETS
+def test_two_secrets_are_one_too_many(name: str, read: Callable[[config.Config], str], tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("other")
+    variable = f"BRIDGE_{name.upper().replace('-', '_')}"
+    both = {variable: SECRET, f"{variable}_FILE": str(tmp_path / "secret")}
     with pytest.raises(UsageError, match="leave one of them out") as caught:
-        config.store_password(told("sync", {}, both))
+        read(told("sync", {}, both))
     assert SECRET not in str(caught.value)
 
 
-def test_no_text_of_what_was_said_holds_the_password() -> None:
-    assert SECRET not in repr(told("sync", {}, {"BRIDGE_STORE_PASSWORD": SECRET}))
+@SECRETS
+def test_no_text_of_what_was_said_holds_the_secret(name: str, read: Callable[[config.Config], str]) -> None:
+    said = told("sync", {}, {f"BRIDGE_{name.upper().replace('-', '_')}": SECRET})
+    assert read(said) == SECRET
+    assert SECRET not in repr(said)
 
 
 # Errors from further in

@@ -97,6 +97,8 @@ def store_opener(config: Config) -> Callable[[], Store]:
         key=config.get(options.STORE_KEY),
         user=config.get(options.STORE_USER),
         password=options.store_password(config),
+        token=options.store_token(config),
+        datacenter=config.get(options.STORE_DATACENTER),
     )
 
 
