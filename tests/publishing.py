@@ -1,4 +1,4 @@
-"""To see a bridge publish: worlds by hand, a prefix in a real etcd, a clock in a hurry, a store that fails."""
+"""To see a bridge publish: worlds by hand, a prefix in a real store, a clock in a hurry, a store that fails."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from bridge.layouts.traefik1 import TRAEFIK1
-from bridge.leases import REPLICA_TTL
+from bridge.leases import replica_ttl
 from bridge.model.change import Committed, Conflict, Item, LeaseName, Limits, Reading, Transaction
 from bridge.model.keys import Publisher, Wish, records_prefix
 from bridge.model.world import Container, Service, Snapshot
@@ -22,7 +22,7 @@ from bridge.stores.base import OutcomeUnknown, Store
 from bridge.stores.etcd import lease_id
 from bridge.sync import Timing, lay_out, preview, sync, with_standing
 from bridge.writer import Settings
-from tests.servers import EtcdServer
+from tests.servers import ConsulServer, EtcdServer
 
 ENVIRONMENT = "11111111-1111-4111-8111-111111111111"
 READ_TIME = 2.0  # seconds; never waited for
@@ -207,12 +207,11 @@ class Moment:
 
 
 @dataclass
-class Publication:
-    """One Traefik prefix in a real etcd, and the bridges that publish there."""
+class Publishing:
+    """One Traefik prefix in a real store, and the bridges that publish there."""
 
-    server: EtcdServer
     prefix: str  # without outer slashes
-    _clients: list[Store] = field(default_factory=list)
+    _clients: list[Store] = field(default_factory=list, kw_only=True)
 
     def __post_init__(self) -> None:
         self._eyes = self.client()
@@ -220,7 +219,8 @@ class Publication:
 
     @property
     def tree(self) -> str:
-        return f"/{self.prefix}/"
+        """How Traefik's keys begin."""
+        return TRAEFIK1.tree_prefix(self.prefix, self.url.partition(":")[0])
 
     @property
     def records(self) -> str:
@@ -228,7 +228,7 @@ class Publication:
 
     @property
     def url(self) -> str:
-        return f"etcd://{self.server.endpoint}/{self.prefix}"
+        raise NotImplementedError
 
     def client(self) -> Store:
         self._clients.append(open_store(self.url, records_root=self.records))
@@ -270,7 +270,7 @@ class Publication:
         hurry: Hurry | None = None,
         backstop: bool = True,
     ) -> Report:
-        """One pass of a process of its own, which brings etcd to the world."""
+        """One pass of a process of its own, which brings the store to the world."""
         with_terms = settings or self.settings()
         wanted = wishes(seen, with_terms.publisher.cluster, backstop=backstop)
         return sync(wanted, store or self.client(), with_terms, timing=(hurry or Hurry()).timing)
@@ -302,6 +302,31 @@ class Publication:
     def everything(self) -> dict[str, Item]:
         """All that stands under both prefixes, by whole key."""
         return {prefix + path: item for prefix in (self.tree, self.records) for path, item in self.held(prefix).items()}
+
+    # An operator's hand, and fate
+
+    def end(self, name: LeaseName) -> None:
+        """The lease runs out now."""
+        raise NotImplementedError
+
+    def bury_leader(self) -> None:
+        """What follows ten seconds after the leader was killed: its lead ends. Nothing where nobody leads."""
+        leader = read_leader(self.recorded().get(leader_path("default"), ""))
+        if leader is not None:
+            self.end(LeaseName(replica_family("default", leader.name), replica_ttl(self._eyes)))
+        assert leader_path("default") not in self.recorded()
+
+
+class Publication(Publishing):
+    """Publishing to a real etcd, which remembers what stood."""
+
+    def __init__(self, server: EtcdServer, prefix: str) -> None:
+        self.server = server
+        super().__init__(prefix)
+
+    @property
+    def url(self) -> str:
+        return f"etcd://{self.server.endpoint}/{self.prefix}"
 
     def revision(self) -> int:
         return self.server.revision()
@@ -337,8 +362,6 @@ class Publication:
         answer = self.server.ask("kv/range", key=_base64(prefix), range_end=_base64(end), revision=revision)
         return dict(_decoded(answer, prefix))
 
-    # An operator's hand, and fate
-
     def write(self, path: str, value: str) -> None:
         """As `etcdctl put` below Traefik's prefix: without a lease."""
         self.server.put(self.tree + path, value)
@@ -347,15 +370,34 @@ class Publication:
         self.server.delete(self.tree + path)
 
     def end(self, name: LeaseName) -> None:
-        """The lease runs out now."""
+        """See `Publishing`."""
         self.server.revoke(lease_id(self.records.rstrip("/"), name))
 
-    def bury_leader(self) -> None:
-        """What follows ten seconds after the leader was killed: its lead ends. Nothing where nobody leads."""
-        leader = read_leader(self.recorded().get(leader_path("default"), ""))
-        if leader is not None:
-            self.end(LeaseName(replica_family("default", leader.name), REPLICA_TTL))
-        assert leader_path("default") not in self.recorded()
+
+class ConsulPublication(Publishing):
+    """Publishing to a real Consul."""
+
+    def __init__(self, server: ConsulServer, prefix: str) -> None:
+        self.server = server
+        super().__init__(prefix)
+
+    @property
+    def url(self) -> str:
+        return f"consul://{self.server.endpoint}/{self.prefix}"
+
+    def revision(self) -> int:
+        return self.server.revision()
+
+    def write(self, path: str, value: str) -> None:
+        """As `consul kv put` below Traefik's prefix: a key that stands stays on its lease."""
+        self.server.put(self.tree + path, value)
+
+    def erase(self, path: str) -> None:
+        self.server.delete(self.tree + path)
+
+    def end(self, name: LeaseName) -> None:
+        """See `Publishing`."""
+        self.server.end(f"{self.records}{name}")
 
 
 def _decoded(answer: Mapping[str, object], prefix: str) -> Iterator[tuple[str, tuple[str, int]]]:

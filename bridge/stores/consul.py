@@ -55,13 +55,15 @@ _ATTEMPTS = 5  # at a session that comes and goes
 def connect(address: StoreAddress, *, records_root: str, access: Access) -> Consul:
     """The store at `address`. It is first asked by its methods.
 
-    Raises UsageError when a file cannot be read, and for a user. Without `access.ca` a server is checked by the roots
-    that requests brings along, not by the system's.
+    Raises UsageError when a file cannot be read, for a user, and for a prefix that an address does not carry as it is.
+    Without `access.ca` a server is checked by the roots that requests brings along, not by the system's.
     """
     if access.user or access.password:
         raise UsageError("--store-user", access.user, "is for etcd; Consul takes a token: use BRIDGE_STORE_TOKEN")
     if access.token and not _TOKEN.fullmatch(access.token):
         raise UsageError("BRIDGE_STORE_TOKEN", "", "is no token: it holds other characters than visible ASCII")
+    if {".", ".."} & set(address.prefix.split("/")):
+        raise UsageError("--store", address.url, "no segment of the prefix may be . or .. on Consul")
     access.read_files()  # requests would only say that no connection came about
     agents = []
     for endpoint in address.endpoints:

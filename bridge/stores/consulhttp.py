@@ -258,6 +258,8 @@ class Agent:
             raise Unavailable("the store", self._url, f"answered {what} with {_said(err)!r}; try again.") from err
         except requests.RequestException as err:
             raise Unavailable("the store", self._url, f"no answer to {what} ({_why(err)}); {self._silent}") from err
+        except (ValueError, TypeError, KeyError, AttributeError) as err:  # the library trusts JSON to be Consul's
+            raise Unavailable("the store", self._url, f"answered {what} with nonsense; is it Consul?") from err
 
 
 class _Connections:
