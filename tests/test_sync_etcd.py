@@ -34,6 +34,7 @@ from tests.publishing import (
     Hurry,
     Killed,
     Publication,
+    Publishing,
     container,
     external,
     keys,
@@ -88,7 +89,7 @@ def groups(records: Collection[str], kind: str) -> set[str]:
     return {path.removeprefix(f"{kind}/") for path in records if path.startswith(f"{kind}/")}
 
 
-def assert_settled(publication: Publication, *services: Service) -> None:
+def assert_settled(publication: Publishing, *services: Service) -> None:
     """Exactly what these services ask for stands, with our records of it, and nobody leads."""
     assert publication.published() == keys(world(*services))
     wanted = {STANDING, *(f"{one.name}__shop" for one in services)}
