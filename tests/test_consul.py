@@ -488,6 +488,28 @@ def test_the_token_goes_as_a_header_with_every_call_and_never_in_an_address(open
         assert "dc=dc7" in path
 
 
+def test_reads_ask_whoever_leads_not_one_who_may_not_know_yet(opened: Callable[..., Store]) -> None:
+    pretender = Pretender()
+    with pretending(pretender) as endpoint:
+        store = opened(at(endpoint))
+        store.read("traefik/")
+        next(store.watch("traefik/", 7))
+        store.renew((LASTING,))
+    assert len(pretender.asked) == 5
+    assert all("consistent=1" in path for path, _ in pretender.asked)
+
+
+def test_a_token_follows_no_redirect(opened: Callable[..., Store]) -> None:
+    thief = Pretender()
+    with (
+        pretending(thief) as theirs,
+        pretending(Pretender(307, b"", {"Location": f"http://{theirs}/"})) as endpoint,
+        pytest.raises(Unavailable, match="redirect"),
+    ):
+        opened(at(endpoint), token="s3cret").read("traefik/")
+    assert thief.asked == []
+
+
 def test_what_the_environment_says_to_consuls_own_tools_is_not_heard(
     opened: Callable[..., Store], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -515,7 +537,6 @@ def test_what_the_environment_says_to_consuls_own_tools_is_not_heard(
         (200, b'{"a": "b"}', {"X-Consul-Index": "7"}, Unavailable),
         (200, b"7", {"X-Consul-Index": "7"}, Unavailable),
         (200, b'[{"Value": "abc"}]', {"X-Consul-Index": "7"}, Unavailable),
-        (307, b"", {"Location": "http://127.0.0.1:1/"}, Unavailable),
         (429, b"slower", {}, Unavailable),
         (500, b"No cluster leader", {}, Unavailable),
         (500, b"something new", {}, Unavailable),

@@ -88,6 +88,19 @@ def test_a_write_from_a_stale_read_changes_nothing(ground: Ground, store: Store)
     assert store.read(ground.prefix) == before
 
 
+def test_a_move_from_a_stale_read_changes_nothing(ground: Ground, store: Store) -> None:
+    read = create(store, ground.prefix + "a", "one")
+    assert commit(store, Update(ground.prefix + "a", "two", LASTING, read.revision, LASTING)) is not None
+    assert commit(store, Update(ground.prefix + "a", "three", OTHER, read.revision, LASTING)) is None
+    ground.write(ground.prefix + "b", "his")
+    by_hand = standing(store, ground.prefix)["b"]
+    ground.write(ground.prefix + "b", "his again")
+    before = store.read(ground.prefix)
+    assert commit(store, Update(ground.prefix + "b", "ours", LASTING, by_hand.revision, None)) is None
+    assert store.read(ground.prefix) == before
+    assert standing(store, ground.prefix)["a"].lease == LASTING
+
+
 def test_a_key_that_changed_is_not_deleted(ground: Ground, store: Store) -> None:
     read = create(store, ground.prefix + "a", "one")
     ground.write(ground.prefix + "a", "an operator's")
