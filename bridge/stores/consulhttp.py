@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import socket
 import weakref
 from collections.abc import Callable, Iterable, Mapping
@@ -36,6 +37,7 @@ _RIGHTS = (
 )
 _NEVER = "Consul will never take this request"
 _INVALID_SESSION = "invalid session"
+_OBJECT = re.compile(r"^<?\w+\(host=[^)]*\)>?: ")
 
 
 class NodeMissing(Unavailable):
@@ -51,6 +53,7 @@ _ANSWERS: tuple[tuple[type[ConsulException], str, type[StoreError], str], ...] =
     (ClientError, "413 ", Refused, "make the request smaller"),
     (ClientError, "429 ", Unavailable, "it has too much to do"),
     (ClientError, "", Refused, _NEVER),
+    (BadRequest, "to an HTTPS server", Refused, "use consul+https://"),
     (BadRequest, "", Refused, _NEVER),
     (NotFound, "", Refused, "is this an agent of Consul?"),
     (ConsulException, "Missing node registration", NodeMissing, "register the node"),
@@ -338,12 +341,16 @@ def _said(err: ConsulException) -> str:
 
 
 def _why(err: requests.RequestException) -> str:
-    """The innermost cause: the outer ones name objects in memory."""
-    inner: BaseException = err
-    while inner.args and isinstance(inner.args[-1], BaseException):
-        inner = inner.args[-1]
-    reason = getattr(inner, "reason", None)
-    return " ".join(str(reason if isinstance(reason, Exception) else inner).split())[:300] or type(err).__name__
+    """The innermost cause, without the name of the object to which it happened."""
+    inner: Exception = err
+    while (cause := _within(inner)) is not None:
+        inner = cause
+    return _OBJECT.sub("", " ".join(str(inner).split()))[:300] or type(err).__name__
+
+
+def _within(err: Exception) -> Exception | None:
+    held = (getattr(err, "reason", None), *err.args[-1:])
+    return next((one for one in held if isinstance(one, Exception)), None)
 
 
 def _reasons(err: BaseException | None) -> tuple[str, ...]:
