@@ -7,6 +7,7 @@ import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from bridge.layouts.traefik1 import TRAEFIK1
 from bridge.leases import replica_ttl
@@ -206,10 +207,21 @@ class Moment:
     records: Mapping[str, str]  # by path below the prefix of our records
 
 
+class Hand(Protocol):
+    """An operator's, on a real server."""
+
+    def put(self, key: str, value: str) -> None: ...
+
+    def delete(self, key: str) -> None: ...
+
+    def revision(self) -> int: ...
+
+
 @dataclass
 class Publishing:
     """One Traefik prefix in a real store, and the bridges that publish there."""
 
+    hand: Hand
     prefix: str  # without outer slashes
     _clients: list[Store] = field(default_factory=list, kw_only=True)
 
@@ -305,6 +317,16 @@ class Publishing:
 
     # An operator's hand, and fate
 
+    def revision(self) -> int:
+        return self.hand.revision()
+
+    def write(self, path: str, value: str) -> None:
+        """A plain write below Traefik's prefix."""
+        self.hand.put(self.tree + path, value)
+
+    def erase(self, path: str) -> None:
+        self.hand.delete(self.tree + path)
+
     def end(self, name: LeaseName) -> None:
         """The lease runs out now."""
         raise NotImplementedError
@@ -322,14 +344,11 @@ class Publication(Publishing):
 
     def __init__(self, server: EtcdServer, prefix: str) -> None:
         self.server = server
-        super().__init__(prefix)
+        super().__init__(server, prefix)
 
     @property
     def url(self) -> str:
         return f"etcd://{self.server.endpoint}/{self.prefix}"
-
-    def revision(self) -> int:
-        return self.server.revision()
 
     def moments(self, since: int) -> list[Moment]:
         """Each state that stood after a revision behind `since` which changed a key of ours. etcd remembers them."""
@@ -362,13 +381,6 @@ class Publication(Publishing):
         answer = self.server.ask("kv/range", key=_base64(prefix), range_end=_base64(end), revision=revision)
         return dict(_decoded(answer, prefix))
 
-    def write(self, path: str, value: str) -> None:
-        """As `etcdctl put` below Traefik's prefix: without a lease."""
-        self.server.put(self.tree + path, value)
-
-    def erase(self, path: str) -> None:
-        self.server.delete(self.tree + path)
-
     def end(self, name: LeaseName) -> None:
         """See `Publishing`."""
         self.server.revoke(lease_id(self.records.rstrip("/"), name))
@@ -379,21 +391,11 @@ class ConsulPublication(Publishing):
 
     def __init__(self, server: ConsulServer, prefix: str) -> None:
         self.server = server
-        super().__init__(prefix)
+        super().__init__(server, prefix)
 
     @property
     def url(self) -> str:
         return f"consul://{self.server.endpoint}/{self.prefix}"
-
-    def revision(self) -> int:
-        return self.server.revision()
-
-    def write(self, path: str, value: str) -> None:
-        """As `consul kv put` below Traefik's prefix: a key that stands stays on its lease."""
-        self.server.put(self.tree + path, value)
-
-    def erase(self, path: str) -> None:
-        self.server.delete(self.tree + path)
 
     def end(self, name: LeaseName) -> None:
         """See `Publishing`."""

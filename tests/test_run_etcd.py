@@ -18,7 +18,7 @@ import pytest
 
 from bridge.leases import REPLICA_TTL
 from bridge.model.change import LeaseName
-from tests.publishing import Publication
+from tests.publishing import Publication, Publishing
 from tests.servers import EtcdServer, running_etcd
 from tests.worlds.generate import Object, encode, stacks
 
@@ -109,7 +109,7 @@ def publication(etcd_server: EtcdServer) -> Iterator[Publication]:
 class Fleet:
     """The processes of one test."""
 
-    publication: Publication
+    publication: Publishing
     world: World
     stack: ExitStack
     source: str = ""  # instead of the world's file
@@ -147,7 +147,7 @@ def fleet(publication: Publication, world: World) -> Iterator[Fleet]:
         yield Fleet(publication, world, stack)
 
 
-def servers(publication: Publication) -> set[str]:
+def servers(publication: Publishing) -> set[str]:
     """The servers' urls."""
     return {path for path in publication.published() if path.endswith("/url")}
 
@@ -160,12 +160,12 @@ def eventually(happens: Callable[[], bool], process: Process | None = None) -> N
         time.sleep(0.02)
 
 
-def revisions(publication: Publication) -> dict[str, int]:
+def revisions(publication: Publishing) -> dict[str, int]:
     """When each of Traefik's keys was last written."""
     return {path: item.revision for path, item in publication.held(publication.tree).items()}
 
 
-def test_a_flip_changes_the_containers_keys_alone_and_in_one_revision(fleet: Fleet) -> None:
+def test_a_flip_changes_the_containers_keys_alone_and_in_one_revision(fleet: Fleet, publication: Publication) -> None:
     process = fleet.ready(fleet.start())
     before, since = fleet.publication.published(), fleet.publication.revision()
     uuid = fleet.world.turn("unhealthy")
@@ -173,7 +173,7 @@ def test_a_flip_changes_the_containers_keys_alone_and_in_one_revision(fleet: Fle
     gone = before.keys() - fleet.publication.published().keys()
     assert gone
     assert all(f"default--{uuid}/" in path for path in gone)
-    assert len(fleet.publication.wakes(since)) == 1
+    assert len(publication.wakes(since)) == 1
     fleet.world.turn("healthy")
     eventually(lambda: fleet.publication.published() == before, process)
     assert process.said("because the source changed")
