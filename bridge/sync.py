@@ -12,8 +12,8 @@ from bridge.model.keys import STANDING, Wish
 from bridge.model.problem import Problem
 from bridge.model.route import Route, Verdict
 from bridge.ownership.brake import Brake, brake
-from bridge.ownership.claims import unclaimed
 from bridge.ownership.plan import Difference, Plan
+from bridge.ownership.standing import unclaimed
 from bridge.ownership.steps import Wait
 from bridge.report import Outcome, Report
 from bridge.stores.base import Store

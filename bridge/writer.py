@@ -15,7 +15,7 @@ from bridge.model.problem import Problem, UsageError
 from bridge.ownership.brake import BrakeRule
 from bridge.ownership.mirror import Held, Mirror
 from bridge.ownership.pack import Packed, fenced, pack
-from bridge.ownership.plan import Plan, Unit, plan
+from bridge.ownership.plan import Plan, Settled, Unit, plan
 from bridge.ownership.records import (
     FLEET,
     STANDING_FAMILY,
@@ -28,6 +28,7 @@ from bridge.ownership.records import (
     replica_family,
     write_leader,
 )
+from bridge.ownership.standing import Standing, stand
 from bridge.ownership.terms import ReadTime, Terms, lease_names
 from bridge.stores.base import LeaseLost, OutcomeUnknown, Store, StoreError, Unavailable
 
@@ -60,6 +61,8 @@ class Writer:
         self.store, self.settings, self.publisher, self.now = store, settings, publisher, now
         self.environment = settings.environment
         self.mirror = Mirror.empty(publisher.tree, publisher.records)
+        self._standing = stand(self.mirror, publisher)
+        self._settled = Settled()
         self.replica_lease = LeaseName(replica_family(publisher.cluster, settings.replica), replica_ttl(store))
         self.leader_key = publisher.records + leader_path(publisher.cluster)
         self.families = (cluster_family(publisher.cluster), FLEET, STANDING_FAMILY, self.replica_lease.family)
@@ -91,7 +94,14 @@ class Writer:
     @property
     def leases(self) -> tuple[LeaseName, ...]:
         """All that this process keeps, but its leadership's."""
-        return lease_names(self.mirror, self.publisher, self.terms)
+        return lease_names(self.standing, self.terms)
+
+    @property
+    def standing(self) -> Standing:
+        """What stands, by groups; sorted when it is asked for, and only what changed since the last time."""
+        if self._standing.mirror is not self.mirror:
+            self._standing = stand(self.mirror, self.publisher, self._standing)
+        return self._standing
 
     def look(self) -> None:
         """Read our records, then Traefik's prefix: no plan may rest on keys that are older than the claims.
@@ -128,7 +138,9 @@ class Writer:
 
     def plan(self, wishes: Mapping[str, Wish], *, hold: bool) -> Plan:
         """What is to be done now."""
-        return plan(wishes, self.mirror, self.publisher, self.terms, self.now(), hold=hold)
+        due = plan(wishes, self.standing, self.terms, self.now(), hold=hold, known=self._settled)
+        self._settled = due.settled
+        return due
 
     # Leadership
 

@@ -20,7 +20,7 @@ from bridge.model.keys import STANDING, Place, Publisher, Role, Wish
 from bridge.ownership.claims import may_merge
 from bridge.ownership.mirror import Mirror
 from bridge.ownership.pack import fenced, pack
-from bridge.ownership.plan import Plan, plan
+from bridge.ownership.plan import Plan
 from bridge.ownership.records import (
     FLEET,
     STANDING_FAMILY,
@@ -37,6 +37,7 @@ from bridge.ownership.terms import ReadTime, Terms, lease_names
 from bridge.stores.base import LeaseLost, OutcomeUnknown
 from bridge.stores.memory import LIKE_ETCD, Fault, Memory, MemoryServer
 from tests.golden_reader import Configuration, HalvesReader, Store
+from tests.planning import PlanMemory
 
 TREE, RECORDS = "traefik/", "bridge/traefik/"
 READ_TIME = 4.0  # seconds; every reader finishes within it
@@ -129,6 +130,7 @@ class Bridge:
         self.lease = LeaseName(replica_family(self.cluster.name, self.replica), REPLICA_TTL)
         self.store.know((cluster_family(self.cluster.name), FLEET, STANDING_FAMILY, self.lease.family))
         self.mirror = Mirror.empty(TREE, RECORDS)
+        self.memory = PlanMemory(self.publisher)
         self.idle = False
         self.stalled = False
         self.last: Plan | None = None
@@ -140,7 +142,7 @@ class Bridge:
     def renew(self) -> None:
         """What the lease thread does."""
         if not self.stalled and self.mirror.tree.read_at:
-            self.store.renew((self.lease, *lease_names(self.mirror, self.publisher, self.terms())))
+            self.store.renew((self.lease, *lease_names(self.memory.stand(self.mirror), self.terms())))
 
     def _fold(self, prefix: str) -> None:
         self.mirror = self.mirror.fold(self.store.read(prefix), self.history.now)
@@ -151,7 +153,7 @@ class Bridge:
             yield
             self._fold(TREE)
             yield
-            due = plan(self._wishes(), self.mirror, self.publisher, self.terms(), self.history.now)
+            due = self.memory.plan(self._wishes(), self.mirror, self.terms(), self.history.now)
             self.last = due
             if (due.units or due.farewell) and self._may_lead():
                 try:
@@ -186,7 +188,7 @@ class Bridge:
         return Create(key, write_leader(Leader(self.replica, "e", self.token)), self.lease)
 
     def _commit(self, due: Plan) -> Iterator[None]:
-        for name in (self.lease, *lease_names(self.mirror, self.publisher, self.terms())):
+        for name in (self.lease, *lease_names(self.memory.stand(self.mirror), self.terms())):
             self.store.ensure(name)
         if not due.units:
             if due.waits:

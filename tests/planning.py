@@ -10,8 +10,9 @@ from bridge.model.change import Check, Committed, Create, Delete, Item, LeaseNam
 from bridge.model.keys import Publisher, Wish
 from bridge.ownership.mirror import Mirror
 from bridge.ownership.pack import pack
-from bridge.ownership.plan import Plan, Unit, plan
+from bridge.ownership.plan import Plan, Settled, Unit, plan
 from bridge.ownership.records import FLEET, STANDING_FAMILY, claim_path, cluster_family, guard_path
+from bridge.ownership.standing import Standing, stand
 from bridge.ownership.terms import ReadTime, Terms, lease_names
 from bridge.stores.memory import LIKE_ETCD, Memory, MemoryServer
 
@@ -94,6 +95,29 @@ class Scene:
 
 
 @dataclass
+class PlanMemory:
+    """Plans as a process that lives on, with what it kept of the last time; fails where that changes the plan."""
+
+    publisher: Publisher
+    standing: Standing | None = None
+    settled: Settled = field(default_factory=Settled)
+
+    def stand(self, mirror: Mirror) -> Standing:
+        """What stands."""
+        self.standing = stand(mirror, self.publisher, self.standing)
+        return self.standing
+
+    def plan(self, wishes: Mapping[str, Wish], mirror: Mirror, terms: Terms, now: float, *, hold: bool = False) -> Plan:
+        """The real plan."""
+        due = plan(wishes, self.stand(mirror), terms, now, hold=hold, known=self.settled)
+        afresh = stand(mirror, self.publisher)
+        assert self.standing == afresh
+        assert due == plan(wishes, afresh, terms, now, hold=hold)
+        self.settled = due.settled
+        return due
+
+
+@dataclass
 class Process:
     """One bridge: what it saw, and the real planning."""
 
@@ -106,6 +130,7 @@ class Process:
         self.store = Memory(self.scene.server)
         self.store.know((FLEET, STANDING_FAMILY, cluster_family(self.cluster)))
         self.publisher = Publisher(TRAEFIK1, TREE, RECORDS, self.cluster)
+        self.memory = PlanMemory(self.publisher)
 
     def look(self) -> None:
         """Read all."""
@@ -115,7 +140,7 @@ class Process:
     def plan(self, *wishes: Wish, hold: bool = False) -> Plan:
         """What it would do by what it saw last."""
         wanted = {one.group: one for one in wishes}
-        return plan(wanted, self.mirror, self.publisher, self.terms, self.scene.now, hold=hold)
+        return self.memory.plan(wanted, self.mirror, self.terms, self.scene.now, hold=hold)
 
     def due(self, *wishes: Wish) -> Plan:
         """What it would do now."""
@@ -130,7 +155,7 @@ class Process:
         """What is due now is done; all of it as it was sent."""
         sent = []
         for packed in pack(self.due(*wishes).units, self.scene.limits, FENCE):
-            for name in lease_names(self.mirror, self.publisher, self.terms):
+            for name in lease_names(self.memory.stand(self.mirror), self.terms):
                 self.store.ensure(name)
             answer = self.store.commit(packed.transaction)
             assert isinstance(answer, Committed)

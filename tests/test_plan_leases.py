@@ -76,7 +76,7 @@ def test_who_leaves_keeps_no_longer_lease_for_what_stays() -> None:
     """`leave` knows nothing of the TTL with which its cluster published."""
     _, first, _ = pair(60, 60)
     first.terms = replace(first.terms, ttl=0, leaving=True)
-    names = lease_names(first.mirror, first.publisher, first.terms)
+    names = lease_names(first.memory.stand(first.mirror), first.terms)
     assert [name for name in names if name.family == FLEET] == [LeaseName(FLEET, 60)]
 
 

@@ -17,9 +17,10 @@ from bridge.cli.wiring import opened_store, publisher
 from bridge.config import Config, Output
 from bridge.model.change import LeaseName
 from bridge.model.keys import STANDING, Layout, Place, Publisher, Role, group_title
-from bridge.ownership.claims import Claim, Standing
+from bridge.ownership.claims import Claim
 from bridge.ownership.mirror import Held, Mirror, Side
 from bridge.ownership.records import FLEET, STANDING_FAMILY, cluster_family, leader_path, named, read_leader
+from bridge.ownership.standing import Standing, stand
 from bridge.stores.base import Store
 
 BY_HAND = "hand-written"
@@ -81,7 +82,7 @@ def run(config: Config) -> int:
     with opened_store(config) as store:
         mirror = _read(store, chosen)
         leases = _lives(store, mirror)
-    shown = survey(Standing(mirror, chosen), leases)
+    shown = survey(stand(mirror, chosen), leases)
     leaders = _leaders(mirror.records)
     if config.get(options.OUTPUT) is Output.JSON:
         say_json(_json(shown, leases, leaders))

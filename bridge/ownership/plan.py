@@ -1,22 +1,23 @@
 """What to write next, so that the store comes to hold what this cluster wants and nothing else of it.
 
-A pure function of the wishes, the mirror and the time: the same input gives the same plan. It writes what is safe now
+A pure function of the wishes, what stands and the time: the same input gives the same plan. It writes what is safe now
 and says what waits; the next pass plans afresh, so a crash between two passes is only unfinished.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from bridge.model.change import Change, Check, Create, Delete, LeaseName, Update
-from bridge.model.keys import STANDING, Publisher, Role, Wish, group_title
+from bridge.model.keys import STANDING, Layout, Role, Wish, group_title
 from bridge.model.problem import Problem
-from bridge.ownership.claims import Claim, Group, Standing, by_role, may_merge
+from bridge.ownership.claims import Claim, Group, by_role, may_merge
 from bridge.ownership.foreign import foreign_keys
-from bridge.ownership.mirror import Held, Mirror
+from bridge.ownership.mirror import Held
 from bridge.ownership.presence import Said, farewell, say_presence
 from bridge.ownership.records import claim_path, guard_path, presence_path, read_counter, write_claim
+from bridge.ownership.standing import Standing
 from bridge.ownership.steps import Clock, Draft, ServerSteps, SharedSteps, Wait
 from bridge.ownership.terms import STANDING_LEASE, Terms, cluster_lease, fleet_lease, outlives
 
@@ -50,6 +51,14 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
+class Settled:
+    """The groups that a plan found as they shall be, with what it found that from: they need no second look."""
+
+    leases: tuple[LeaseName, ...] = ()
+    groups: Mapping[str, tuple[Group, Wish]] = field(default_factory=dict)  # by name
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What to write now, what waits, and where it leads."""
 
@@ -60,6 +69,7 @@ class Plan:
     unchanged: int  # keys that stand and shall stand as they are
     removed: int  # servers of this cluster that go without another coming for them
     servers: int  # servers of this cluster that stand
+    settled: Settled  # for the next plan
     farewell: tuple[Delete, ...] = ()  # what a leaving cluster deletes in its last transaction, with its leader key
 
     @property
@@ -74,23 +84,39 @@ class Plan:
 
 
 def plan(
-    wishes: Mapping[str, Wish], mirror: Mirror, publisher: Publisher, terms: Terms, now: float, *, hold: bool = False
+    wishes: Mapping[str, Wish],
+    standing: Standing,
+    terms: Terms,
+    now: float,
+    *,
+    hold: bool = False,
+    known: Settled | None = None,
 ) -> Plan:
     """The next changes that bring the store towards `wishes`, by group.
 
     `now`: seconds on the clock that the mirror was folded by. `hold`: remove no server and leave no group of ours.
+    `known`: of an earlier plan; it changes what the plan costs, not what it says.
     """
-    return _Planner(Standing(mirror, publisher), wishes, terms, now, hold).plan()
+    return _Planner(standing, wishes, terms, now, hold, known or Settled()).plan()
 
 
 class _Planner:
-    def __init__(self, standing: Standing, wishes: Mapping[str, Wish], terms: Terms, now: float, hold: bool) -> None:
+    def __init__(
+        self,
+        standing: Standing,
+        wishes: Mapping[str, Wish],
+        terms: Terms,
+        now: float,
+        hold: bool,
+        known: Settled,
+    ) -> None:
         self.standing, self.wishes, self.terms, self.now, self.hold = standing, wishes, terms, now, hold
         self.publisher, self.layout = standing.publisher, standing.publisher.layout
         self.me = standing.publisher.cluster
         self.tree, self.records = standing.mirror.tree, standing.mirror.records
         self.own_lease = cluster_lease(self.publisher, terms)
         self.fleet_lease = fleet_lease(standing, terms)
+        self.settled = Settled((self.own_lease, self.fleet_lease), dict(self._find_settled(known)))
         self.my_read_time = terms.read_time.seconds(self._frontends())
         theirs = (seen.read_time for cluster, seen in standing.presences.items() if cluster != self.me)
         self.clock = Clock(now, max([self.my_read_time, *theirs]))
@@ -102,18 +128,32 @@ class _Planner:
         self.unchanged = self.removed = 0
 
     def _frontends(self) -> int:
-        """How many frontends stand, or will after this plan."""
-        wished = {
-            place.holder
-            for wish in self.wishes.values()
-            for path in wish.shared
-            if (place := self.layout.place(path)) and place.role is Role.OPENS
-        }
-        return len(self.standing.frontends | wished)
+        """How many frontends stand, open or closed, or will after this plan: what a Traefik reads slowly.
+
+        One that was closed counts until it is cleared: a read that began before still lists it.
+        """
+        standing = {name: group.frontends for name, group in self.standing.groups.items()}
+        for name in self.wishes.keys() - self.settled.groups.keys():
+            standing[name] = standing.get(name, set()) | _opened(self.wishes[name], self.layout)
+        return sum(map(len, standing.values()))
+
+    def _find_settled(self, known: Settled) -> Iterator[tuple[str, tuple[Group, Wish]]]:
+        """The groups of which nothing is to be done or said: by far the most of most passes."""
+        before = known.groups if known.leases == (self.own_lease, self.fleet_lease) else {}
+        for name, wish in self.wishes.items():
+            group = self.standing.groups.get(name)
+            if group is None:
+                continue
+            pair = before.get(name)
+            if pair is not None and pair[0] is group and pair[1] is wish:
+                yield name, pair
+            elif self._is_settled(group, wish):
+                yield name, (group, wish)
 
     def plan(self) -> Plan:
-        for name in sorted(self.standing.groups.keys() | self.wishes.keys()):
+        for name in sorted((self.standing.groups.keys() | self.wishes.keys()) - self.settled.groups.keys()):
             self._group(self.standing.groups.get(name) or Group(name), self.wishes.get(name))
+        self.unchanged += sum(len(group.shared) + len(group.mine) for group, _ in self.settled.groups.values())
         leaving = self.terms.leaving
         said = (
             Said() if leaving else say_presence(self.standing, self.terms, self.my_read_time, changing=bool(self.units))
@@ -121,12 +161,6 @@ class _Planner:
         self.problems.extend(said.problems)
         if said.changes:
             self.units.insert(0, Unit("", "presence", said.changes))
-        servers = {
-            place.holder
-            for group in self.standing.groups.values()
-            for path in group.mine
-            if (place := self.layout.place(path))
-        }
         return Plan(
             tuple(self.units),
             tuple(self.waits),
@@ -134,7 +168,8 @@ class _Planner:
             tuple(sorted(self.differences, key=lambda difference: difference.path)),
             self.unchanged,
             self.removed,
-            len(servers),
+            sum(len(group.servers) for group in self.standing.groups.values()),
+            self.settled,
             farewell(self.standing) if leaving else (),
         )
 
@@ -174,9 +209,6 @@ class _Planner:
 
     def _claimed(self, group: Group, wish: Wish, mine: Claim | None, frozen: bool) -> None:
         """This cluster wants the group."""
-        if self._is_settled(group, wish):
-            self.unchanged += len(group.shared) + len(group.mine)
-            return
         decider = group.claims[0] if group.claims else None
         decides = decider is None or decider.cluster == self.me
         target = wish.shared if decides or decider is None else decider.keys
@@ -222,7 +254,6 @@ class _Planner:
         self._unit(group, "publish", changes, checks, self._opened_beside(group, shared))
 
     def _is_settled(self, group: Group, wish: Wish) -> bool:
-        """Whether nothing is to be done or said: by far the most groups of most passes."""
         if group.foreign or len(group.claims) != 1 or group.claims[0].cluster != self.me or group.guard is None:
             return False
         claim = group.claims[0]
@@ -272,8 +303,7 @@ class _Planner:
         """Draft this cluster's servers."""
         servers = ServerSteps(group, own, self.clock, self.layout, hold=self.hold)
         if merges:
-            standing = {place.holder for path in group.mine if (place := self.layout.place(path))}
-            servers.run(wish.own, standing if wish.unchecked else wish.retiring, may_enter=enters)
+            servers.run(wish.own, group.servers if wish.unchecked else wish.retiring, may_enter=enters)
         else:
             servers.leave()
         self.waits.extend(servers.waits)
@@ -539,9 +569,14 @@ class _Planner:
 
     def _count_removed(self, group: Group, own: Mapping[str, str]) -> None:
         """Servers that go without another coming in their group: a replaced container is no loss."""
-        before = {place.holder for path in group.mine if (place := self.layout.place(path))}
+        before = group.servers
         after = {place.holder for path in own if (place := self.layout.place(path))}
         self.removed += max(0, len(before - after) - len(after - before))
+
+
+def _opened(wish: Wish, layout: Layout) -> set[str]:
+    places = (layout.place(path) for path in wish.shared)
+    return {place.holder for place in places if place is not None and place.role is Role.OPENS}
 
 
 def _stand(wished: Mapping[str, str], held: Mapping[str, Held], lease: LeaseName) -> bool:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from bridge.model.change import Change, Delete
 from bridge.model.problem import Problem
-from bridge.ownership.claims import Standing
 from bridge.ownership.records import Presence, presence_path, read_presence, rounded_read_time, write_presence
+from bridge.ownership.standing import Standing
 from bridge.ownership.steps import Draft
 from bridge.ownership.terms import Terms, cluster_lease
 

@@ -18,8 +18,9 @@ from dataclasses import dataclass, field
 
 from bridge.model.change import Change, Check, Create, Delete, LeaseName, Update
 from bridge.model.keys import Layout, Role
-from bridge.ownership.claims import LONG_AGO, Group, Standing
+from bridge.ownership.claims import LONG_AGO, Group
 from bridge.ownership.mirror import Held
+from bridge.ownership.standing import Standing
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 from bridge.model.change import FOR_EVER, LeaseName
 from bridge.model.keys import Publisher
-from bridge.ownership.claims import Standing
-from bridge.ownership.mirror import Mirror
 from bridge.ownership.records import FLEET, LONGEST_READ_TIME, STANDING_FAMILY, cluster_family
+from bridge.ownership.standing import Standing
 
 STANDING_LEASE = LeaseName(STANDING_FAMILY, FOR_EVER)
 
@@ -50,12 +49,11 @@ def fleet_lease(standing: Standing, terms: Terms) -> LeaseName:
     return LeaseName(FLEET, FOR_EVER if FOR_EVER in asked else max(asked))
 
 
-def lease_names(mirror: Mirror, publisher: Publisher, terms: Terms) -> tuple[LeaseName, ...]:
+def lease_names(standing: Standing, terms: Terms) -> tuple[LeaseName, ...]:
     """Every lease that this process keeps: those it wants, and those of its families that still hold keys."""
-    families = {cluster_family(publisher.cluster), FLEET, STANDING_FAMILY}
-    held = {held.lease for side in (mirror.tree, mirror.records) for held in side.held.values() if held.lease}
-    wanted = {cluster_lease(publisher, terms), fleet_lease(Standing(mirror, publisher), terms), STANDING_LEASE}
-    return tuple(sorted(wanted | {lease for lease in held if lease.family in families}))
+    families = {cluster_family(standing.publisher.cluster), FLEET, STANDING_FAMILY}
+    wanted = {cluster_lease(standing.publisher, terms), fleet_lease(standing, terms), STANDING_LEASE}
+    return tuple(sorted(wanted | {lease for lease in standing.leases if lease.family in families}))
 
 
 def outlives(lease: LeaseName | None, other: LeaseName) -> bool:
