@@ -62,6 +62,15 @@ def consul_binary() -> str:
     return str(brought)
 
 
+def _beside(server: str, tool: str) -> str:
+    """A tool of etcd: on the path, else beside the server."""
+    return shutil.which(tool) or str(Path(server).with_name(tool))
+
+
+def _run(*command: str) -> None:
+    subprocess.run(command, check=True, capture_output=True, timeout=STARTS_WITHIN)
+
+
 def free_ports(count: int) -> list[int]:
     """Ports on loopback that nobody listens on now."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
@@ -244,6 +253,28 @@ class EtcdServer(Server):
     def revoke(self, number: int) -> None:
         """The lease ends now, with its keys."""
         self.ask("lease/revoke", ID=number)
+
+    def compact(self) -> None:
+        """It forgets all that was before now: a watch that is behind cannot go on."""
+        self.ask("kv/compaction", revision=str(self.revision()), physical=True)
+
+    def snapshot(self) -> Path:
+        """A file with all that it holds."""
+        found = self.folder / "snapshot.db"
+        _run(_beside(etcd_binary(), "etcdctl"), f"--endpoints={self.endpoint}", "snapshot", "save", str(found))
+        return found
+
+    def restore(self, snapshot: Path) -> None:
+        """It starts again with what it held then, as after a disaster: its revision is that of the snapshot."""
+        self.kill()
+        shutil.rmtree(self.folder / "data")
+        peer = f"http://127.0.0.1:{self._ports[1]}"
+        _run(
+            *(_beside(etcd_binary(), "etcdutl"), "snapshot", "restore", str(snapshot)),
+            *(f"--data-dir={self.folder / 'data'}", "--name=test", f"--initial-cluster=test={peer}"),
+            f"--initial-advertise-peer-urls={peer}",
+        )
+        self.start()
 
     def require_login(self, password: str) -> None:
         """From now on only root, with this password, and whom it admits, may read and write."""
