@@ -31,14 +31,23 @@ class RemovalGate:
         self._settings, self._manners = settings, manners
         self._confirmed = manners.confirm == 0 or settings.force
         self._allowed = False
+        self._doubted: frozenset[str] | None = None  # the paths that were to go when a snapshot first asked so, …
+        self._doubted_at = 0.0  # … and when that was
+        self._seen_at = 0.0  # when the present snapshot came
         self._shut_since: float | None = None
         self.second_at: float | None = None  # when the source shall be read once more
-        self.opens_at: float | None = None  # when the brake opens by itself
+
+    @property
+    def opens_at(self) -> float | None:
+        """When the brake opens by itself; None when that was: it opens as soon as it is asked."""
+        if self._shut_since is None or self._shut_since + self._manners.brake_hold <= time.monotonic():
+            return None
+        return self._shut_since + self._manners.brake_hold
 
     def forget(self) -> None:
         """Another snapshot: what was allowed before says nothing of it."""
         self._allowed = False
-        self.second_at = None
+        self._seen_at = time.monotonic()
 
     def heard_again(self, *, agrees: bool) -> None:
         """The second reading came."""
@@ -54,17 +63,37 @@ class RemovalGate:
 
     def holds(self, due: Plan) -> bool:
         """Whether the removals of this plan have to wait."""
-        if self._allowed or not due.removes:
+        if not due.removes:
+            self._release()
             return False
-        if not self._confirmed:
-            if self.second_at is None:
-                log.info("removals wait for a second reading of the source in %.0f s", self._manners.confirm)
-                self.second_at = time.monotonic() + self._manners.confirm
+        if self._allowed:
+            return False
+        if self._is_doubtful(due) or self._is_shut(due):
             return True
-        if self._is_shut(due):
-            return True
-        self._allowed, self._shut_since, self.opens_at = True, None, None
+        self._allowed = True
+        self._release()
         return False
+
+    def _release(self) -> None:
+        """Nothing is held: the next time the brake shuts, it is shut for its whole time."""
+        self._doubted = self.second_at = self._shut_since = None
+
+    def _is_doubtful(self, due: Plan) -> bool:
+        """Whether a second reading has still to agree: one of the same world, or one in which all that goes.
+
+        A busy world is never twice the same.
+        """
+        if self._confirmed:
+            return False
+        now, goes = time.monotonic(), frozenset(one.path for one in due.differences if one.after is None)
+        if self._doubted is None:
+            log.info("removals wait for a second reading of the source in %g s", self._manners.confirm)
+        if self._doubted is None or not self._doubted <= goes:
+            self._doubted, self._doubted_at = goes, now
+        self._confirmed = self._seen_at >= self._doubted_at + self._manners.confirm
+        if self.second_at is None and not self._confirmed:
+            self.second_at = now + self._manners.confirm
+        return not self._confirmed
 
     def _is_shut(self, due: Plan) -> bool:
         if self._settings.force or brake(due.removed, due.servers, self._settings.brake) is Brake.OPEN:
@@ -72,7 +101,6 @@ class RemovalGate:
         now = time.monotonic()
         if self._shut_since is None:
             self._shut_since = now
-            self.opens_at = now + self._manners.brake_hold
             log.error(
                 "the brake holds the removal of %d of %d servers for %.0f s; additions go; --force lets all go",
                 due.removed,
