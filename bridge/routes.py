@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from ipaddress import ip_address
+from itertools import compress
 from typing import TypeVar
 
 from bridge.labels import table, types
@@ -69,61 +70,100 @@ class _Servers:
     problems: tuple[Problem, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A verdict with all that it follows from, and what others must know of it."""
+
+    service: Service
+    asks: bool  # for a route, whoever else bears its name
+    policy: Policy
+    holds: bool  # its name
+    hosts: Sequence[str]  # its containers' hosts' addresses
+    verdict: Verdict
+    requests: tuple[str, ...]
+
+
 class Judge:
-    """Judges a service once: its verdict follows from it, its hosts, the policy and who has its name, and is kept."""
+    """Judges one snapshot after another: a service of which nothing changed keeps its verdict, and costs nothing."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str], tuple[Service, Policy, bool, Sequence[str], Verdict]] = {}
+        self._known: dict[tuple[str, str], _Judged] = {}
 
-    def __call__(self, service: Service, policy: Policy, holder: Service, hosts: Mapping[str, str]) -> Verdict:
-        """The verdict, that of the last time where nothing changed."""
-        holds, key = holder is service, (service.uuid, service.name)
-        its = [hosts.get(container.host_uuid, "") for container in service.containers] if hosts else []
-        known = self._known.get(key)
-        if known is not None and holds and known[2] and known[1] == policy and known[3] == its and known[0] == service:
-            return known[4]
-        verdict = _judge(service, policy, holder, hosts)
-        self._known[key] = (service, policy, holds, its, verdict)
-        return verdict
+    def __call__(self, snapshot: Snapshot, policy: Policy) -> tuple[Verdict, ...]:
+        """As `judge_all`."""
+        services = [one for one in snapshot.services if any(name.startswith(table.PREFIX) for name in one.labels)]
+        known = [self._known.get((one.uuid, one.name)) for one in services]
+        asks = [
+            before.asks if before is not None and before.service is one else _asks(one)
+            for one, before in zip(services, known, strict=True)
+        ]
+        holders: dict[tuple[str, str], Service] = {}
+        for one in compress(services, asks):
+            held = holders.setdefault((one.stack, one.name), one)
+            if (one.stack_uuid, one.uuid) < (held.stack_uuid, held.uuid):
+                holders[one.stack, one.name] = one
+        judged = [
+            _rejudge(before, one, asked, policy, holders.get((one.stack, one.name), one), snapshot.hosts)
+            for one, before, asked in zip(services, known, asks, strict=True)
+        ]
+        self._known = {(one.service.uuid, one.service.name): one for one in judged if one.holds}
+        return _contested(judged)
 
 
-def judge_all(snapshot: Snapshot, policy: Policy, judge_one: Judge | None = None) -> tuple[Verdict, ...]:
+def judge_all(snapshot: Snapshot, policy: Policy) -> tuple[Verdict, ...]:
     """A verdict for each service that carries one of our labels, in the snapshot's order.
-
-    With a `judge_one` that lives on, services that did not change since the last time cost next to nothing.
 
     Linked environments may bring services of one stack and name: the smallest (stack uuid, uuid) of those that ask
     for a route keeps the name.
     """
-    labelled = [one for one in snapshot.services if any(name.startswith(table.PREFIX) for name in one.labels)]
-    holders: dict[tuple[str, str], Service] = {}
-    for service in labelled:
-        if all(gate.passed for gate, _ in (_enabled(service), _kind(service), _vocabulary(service))):
-            name = (service.stack, service.name)
-            holders[name] = min(holders.get(name, service), service, key=lambda one: (one.stack_uuid, one.uuid))
-    judged = judge_one or Judge()
-    hosts = snapshot.hosts
-    return _contested([judged(one, policy, holders.get((one.stack, one.name), one), hosts) for one in labelled])
+    return Judge()(snapshot, policy)
 
 
-def _contested(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
-    """The same verdicts, with a problem where two services ask for the same requests.
+def _asks(service: Service) -> bool:
+    return all(gate.passed for gate, _ in (_enabled(service), _kind(service), _vocabulary(service)))
+
+
+def _rejudge(
+    known: _Judged | None,
+    service: Service,
+    asks: bool,
+    policy: Policy,
+    holder: Service,
+    hosts: Mapping[str, str],
+) -> _Judged:
+    """What is known, if all is as it was."""
+    holds = holder is service
+    its = [hosts.get(container.host_uuid, "") for container in service.containers] if hosts else []
+    if known is not None and holds and known.policy == policy and known.hosts == its:
+        if known.service is service:
+            return known
+        if known.service == service:
+            return replace(known, service=service)
+    verdict = _judge(service, policy, holder, hosts)
+    return _Judged(service, asks, policy, holds, its, verdict, _requests(verdict.route))
+
+
+def _contested(judged: Sequence[_Judged]) -> tuple[Verdict, ...]:
+    """The verdicts, with a problem where two services ask for the same requests.
 
     Traefik gives them to the longer rule, and of equally long ones to either: an unrelated route decides which.
     """
-    askers: dict[tuple[str, str], list[str]] = {}
-    for verdict in verdicts:
-        for request in _requests(verdict.route):
-            askers.setdefault(request, []).append(verdict.service)
-    contests = ((one, tuple(_contests(one, askers))) for one in verdicts)
+    askers: dict[str, list[str]] = {}
+    for one in judged:
+        for request in one.requests:
+            askers.setdefault(request, []).append(one.verdict.service)
+    contested = {request: titles for request, titles in askers.items() if len(titles) > 1}
+    if not contested:
+        return tuple(one.verdict for one in judged)
+    contests = ((one.verdict, tuple(_contests(one, contested))) for one in judged)
     return tuple(replace(one, problems=(*one.problems, *found)) if found else one for one, found in contests)
 
 
-def _requests(route: Route | None) -> tuple[tuple[str, str], ...]:
-    """Each host that the route's rules name, with each path; with an empty one where a rule takes all paths."""
+def _requests(route: Route | None) -> tuple[str, ...]:
+    """Each host that the route's rules name, with each path; alone where a rule takes all paths."""
     rules = [frontend.rule.matchers for frontend in route.frontends] if route else []
-    pairs = ((host, path) for hosts, *paths in rules for host in hosts.values for path in _texts(paths))
-    return tuple(dict.fromkeys(pairs))
+    asked = (f"{host} {path}".strip() for hosts, *paths in rules for host in hosts.values for path in _texts(paths))
+    return tuple(dict.fromkeys(asked))
 
 
 def _texts(paths: Sequence[Matcher]) -> tuple[str, ...]:
@@ -131,12 +171,13 @@ def _texts(paths: Sequence[Matcher]) -> tuple[str, ...]:
     return tuple(f"{one.kind.value.removesuffix('Strip')}:{value}" for one in paths for value in one.values) or ("",)
 
 
-def _contests(verdict: Verdict, askers: Mapping[tuple[str, str], Sequence[str]]) -> Iterator[Problem]:
-    for host, path in _requests(verdict.route):
-        other = next((title for title in askers[host, path] if title != verdict.service), "")
+def _contests(one: _Judged, contested: Mapping[str, Sequence[str]]) -> Iterator[Problem]:
+    title = one.verdict.service
+    for request in one.requests:
+        other = next((asker for asker in contested.get(request, ()) if asker != title), "")
         if other:
             why, did = f"{other} asks for the same requests", "published both, and Traefik chooses one"
-            yield Problem(verdict.service, "", f"{host} {path}".strip(), why, did)
+            yield Problem(title, "", request, why, did)
 
 
 def judge(service: Service, policy: Policy, hosts: Mapping[str, str] = NO_HOSTS) -> Verdict:

@@ -43,7 +43,7 @@ def test_kept_verdicts_and_wishes_are_those_that_would_be_made_afresh() -> None:
     for _ in range(200):
         seen = mutated(seen, chance)
         policy = Policy(health=chance.choice((Health.AUTO, Health.AUTO, Health.IGNORE)))
-        kept = judge_all(seen, policy, judge)
+        kept = judge(seen, policy)
         afresh = judge_all(seen, policy)
         assert kept == afresh
         assert lay_out(kept, TRAEFIK1, "default", laid) == lay_out(afresh, TRAEFIK1, "default")
@@ -55,7 +55,7 @@ def test_a_host_that_got_another_address_is_seen_by_its_own_services_alone() -> 
     services = [_published(one, at) for at, one in enumerate(seen.services)]
     before = replace(seen, services=tuple(services), hosts={f"h-{at}": f"192.0.2.{at}" for at in range(4)})
     after = replace(before, hosts={**before.hosts, "h-2": "192.0.2.9"})
-    first, then = judge_all(before, policy, judge), judge_all(after, policy, judge)
+    first, then = judge(before, policy), judge(after, policy)
     assert then == judge_all(after, policy) != first
     assert [one is other for one, other in zip(first, then, strict=True)] == [True, True, False, True]
 
@@ -68,7 +68,7 @@ def _published(service: Service, at: int) -> Service:
 def test_a_service_that_did_not_change_is_not_judged_again() -> None:
     judge, policy = Judge(), Policy()
     seen = snapshot(document(4, 2), "file:made")
-    first = {verdict.service: verdict for verdict in judge_all(seen, policy, judge)}
-    again = judge_all(snapshot(document(4, 2), "file:made"), policy, judge)
+    first = {verdict.service: verdict for verdict in judge(seen, policy)}
+    again = judge(snapshot(document(4, 2), "file:made"), policy)
     assert again
     assert all(verdict is first[verdict.service] for verdict in again)

@@ -21,7 +21,7 @@ from bridge.model.problem import Problem
 from bridge.model.route import Route
 from bridge.model.world import Snapshot
 from bridge.ownership.plan import Plan
-from bridge.routes import Judge, Policy, judge_all
+from bridge.routes import Judge, Policy
 from bridge.sources.base import Source
 from bridge.stores.base import Store, StoreError
 from bridge.sync import lay_out, sync, with_standing
@@ -135,7 +135,7 @@ class Loop:
             log.info("source read: %d services", len(snapshot.services))
         self.snapshot, self.why = snapshot, "the source changed"
         self.gate.forget()
-        verdicts = judge_all(snapshot, self.policy, self.judge)
+        verdicts = self.judge(snapshot, self.policy)
         wishes, problems = lay_out(verdicts, self.layout, self.policy.cluster, self.laid)
         self.wishes = with_standing(wishes, self.layout) if self.manners.backstop else wishes
         said = {problem for verdict in verdicts for problem in verdict.problems}

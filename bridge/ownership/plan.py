@@ -69,7 +69,7 @@ class Plan:
     unchanged: int  # keys that stand and shall stand as they are
     removed: int  # servers of this cluster that go without another coming for them
     servers: int  # servers of this cluster that stand
-    settled: Settled  # for the next plan
+    settled: Settled = field(default_factory=Settled)  # for the next plan
     farewell: tuple[Delete, ...] = ()  # what a leaving cluster deletes in its last transaction, with its leader key
 
     @property

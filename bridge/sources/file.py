@@ -10,7 +10,7 @@ from threading import Event
 from bridge.model.problem import UsageError
 from bridge.model.world import Snapshot
 from bridge.sources.base import SourceError
-from bridge.sources.document import snapshot
+from bridge.sources.document import Reader
 
 LOOK = 1.0  # seconds between two looks at the file
 BEAT = 60.0  # seconds after which it is read afresh though it looks the same: a clock may be too coarse for two writes
@@ -21,6 +21,7 @@ class FileSource:
 
     def __init__(self, url: str, path: Path) -> None:
         self.url, self._path = url, path
+        self._reader = Reader()
         self._closed = Event()
 
     def read(self) -> Snapshot:
@@ -29,7 +30,7 @@ class FileSource:
             data = self._path.read_bytes()
         except OSError as err:
             raise self._unreadable(err) from err
-        return snapshot(data, self.url)
+        return self._reader.snapshot(data, self.url)
 
     def changes(self) -> Iterator[Snapshot]:
         """As `Source` says; `close` ends it at once. A file that is half written is an error, and soon read again."""

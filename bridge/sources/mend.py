@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from bridge.model.problem import Problem
-from bridge.sources.shapes import CheckShape, ContainerShape, HostShape, ServiceShape, StackShape, WorldShape
+from bridge.sources.shapes import CheckShape, ContainerShape, HostShape, ServiceShape, StackShape
 
 UNREADABLE = "unreadable"  # stands for a state that is no text: neither running nor healthy, and not "no check"
 LONGEST = 200  # characters of a value in a problem
@@ -34,8 +34,17 @@ _WHOLE = re.compile(r"-?[0-9]{1,18}")
 _DECODER = json.JSONDecoder(parse_int=Number, parse_float=Number, parse_constant=Number, strict=False)
 
 
-def mend(data: bytes) -> tuple[WorldShape, list[Problem]]:
-    """What can be read of a list of stacks, or of an object that holds one, and a problem for each value that cannot.
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """What can be read of a document, and a problem for each value that cannot."""
+
+    stacks: list[tuple[StackShape, list[ServiceShape]]]  # services beside their stack
+    hosts: list[HostShape]
+    problems: list[Problem]
+
+
+def mend(data: bytes) -> Mended:
+    """Read a list of stacks, or an object that holds one.
 
     Raises ValueError where it is no JSON or neither of them, RecursionError where it is nested too deeply.
     """
@@ -47,7 +56,16 @@ def mend(data: bytes) -> tuple[WorldShape, list[Problem]]:
     problems: list[Problem] = []
     top = _Object(document, "", "", problems)
     stacks = [_stack(stack) for stack in top.objects("stacks")]
-    return WorldShape(stacks=stacks, hosts=[_host(host) for host in top.objects("hosts")]), problems
+    return Mended(stacks, [_host(host) for host in top.objects("hosts")], problems)
+
+
+def mend_service(data: bytes, stack: str) -> tuple[ServiceShape, list[Problem]]:
+    """The same of one service in the list of the stack of this name. Raises ValueError where it is no object."""
+    document = _parsed(data)
+    if not isinstance(document, dict):
+        raise ValueError(f"holds {_kind(document)}, not a service")
+    problems: list[Problem] = []
+    return _service(_Object(document, "", "", problems), stack), problems
 
 
 def mend_hosts(data: bytes) -> tuple[list[HostShape], list[Problem]]:
@@ -69,15 +87,11 @@ def _host(host: _Object) -> HostShape:
     return HostShape(uuid=host.text("uuid"), agent_ip=host.text("agent_ip"))
 
 
-def _stack(stack: _Object) -> StackShape:
+def _stack(stack: _Object) -> tuple[StackShape, list[ServiceShape]]:
     name = stack.text("name")
     stack.of = f" of stack {name}" if name else ""
-    return StackShape(
-        uuid=stack.text("uuid"),
-        name=name,
-        environment_uuid=stack.text("environment_uuid"),
-        services=[_service(service, name or "") for service in stack.objects("services")],
-    )
+    shape = StackShape(uuid=stack.text("uuid"), name=name, environment_uuid=stack.text("environment_uuid"))
+    return shape, [_service(service, name or "") for service in stack.objects("services")]
 
 
 def _service(service: _Object, stack: str) -> ServiceShape:

@@ -29,7 +29,7 @@ from urllib3.exceptions import HTTPError
 from bridge.model.problem import UsageError
 from bridge.model.world import ADDRESS_LABEL, Snapshot
 from bridge.sources.base import SourceError, without_user
-from bridge.sources.document import gap, hosts, snapshot
+from bridge.sources.document import Reader, gap, hosts
 
 API = "2016-07-29"
 REMEDY = "what was published stays; see whether Rancher's metadata service is well"
@@ -58,6 +58,7 @@ class MetadataSource:
         self._session.headers.update({"Accept": "application/json", "Accept-Encoding": "identity"})
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, self._line)
+        self._reader = Reader()
         self._newest: dict[tuple[str, str], int] = {}  # by a service's uuid and name; grows by services only
 
     def read(self) -> Snapshot:
@@ -94,7 +95,7 @@ class MetadataSource:
 
     def _stacks(self) -> Snapshot:
         where = f"/{API}/stacks"
-        world = snapshot(self._get(where), self.url + where, REMEDY)
+        world = self._reader.snapshot(self._get(where), self.url + where, REMEDY)
         missing = gap(world.problems)
         if missing is not None:
             raise self._error(where, f"is only half there ({missing})")

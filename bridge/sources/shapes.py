@@ -6,7 +6,7 @@ No struct is tracked by the garbage collector: a document has no cycles, and ten
 
 from __future__ import annotations
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 
 class ContainerShape(Struct, gc=False):
@@ -51,12 +51,15 @@ class ServiceShape(Struct, gc=False):
 
 
 class StackShape(Struct, gc=False):
-    """A stack; the answer of /2016-07-29/stacks is a list of these."""
+    """A stack; the answer of /2016-07-29/stacks is a list of these.
+
+    A service stays JSON until somebody asks whether it is the one of the last time.
+    """
 
     uuid: str | None = None
     name: str | None = None
     environment_uuid: str | None = None
-    services: list[ServiceShape] | None = None
+    services: list[Raw] | None = None
 
 
 class HostShape(Struct, gc=False):
