@@ -123,3 +123,35 @@ def test_a_deletion_is_remembered_for_longer_than_any_read_and_then_forgotten() 
     mirror = read(5, 0.0, a=2).fold(news(6, a=None), 1.0)
     assert "a" in mirror.fold(whole(TREE, 7), REMEMBERED).tree.gone
     assert mirror.fold(whole(TREE, 7), REMEMBERED + 1.0).tree.gone == {}
+
+
+def test_a_store_that_was_set_back_and_written_on_is_known_by_any_key_that_stands_as_it_stood_before() -> None:
+    """Consul counts on after a restore, so what others wrote since makes its revision newer than all we know."""
+    written = read(11, 1.0, a=11).fold(news(12, a=item("a12", 12, created=11)), 2.0)
+    assert written.fold(whole(TREE, 16, a=11), 5.0) == read(16, 5.0, a=11)
+    deleted = read(11, 1.0, a=11, b=10).fold(news(12, a=None), 2.0)
+    assert deleted.fold(whole(TREE, 16, a=11, b=10), 5.0) == read(16, 5.0, a=11, b=10)
+    other = Reading(TREE, 16, {A: item("another", 11)}, whole=True)
+    assert read(11, 1.0, a=11).fold(other, 5.0) == Mirror.empty(TREE, RECORDS).fold(other, 5.0)
+
+
+def test_our_own_deletion_whose_revision_is_not_told_counts_from_the_reading_that_misses_the_key() -> None:
+    """Consul tells none; until then a reading from before the deletion may come."""
+    deleted = read(11, 1.0, a=11).fold(news(11, a=None), 2.0)
+    late = deleted.fold(whole(TREE, 11, a=11), 3.0)
+    assert values(late) == {}
+    missed = late.fold(whole(TREE, 13), 4.0)
+    assert missed.tree.gone["a"].since == 2.0
+    assert missed.fold(whole(TREE, 16, a=11), 5.0) == read(16, 5.0, a=11)
+
+
+def test_a_whole_reading_that_brings_nothing_new_leaves_what_is_held_as_it_is() -> None:
+    """Consul tells of everything each time: a pass is made for what changed, not for our own echo."""
+    before = read(5, 1.0, a=2).fold(news(6, b=item("b6", 6)), 2.0)
+    assert before.fold(whole(TREE, 7, a=2, b=6), 3.0).tree.held is before.tree.held
+
+
+def test_what_went_is_the_same_object_after_readings_that_miss_it_too() -> None:
+    """What is another object is sorted anew."""
+    deleted = read(11, 1.0, a=11).fold(news(11, a=None), 2.0).fold(whole(TREE, 13), 3.0)
+    assert deleted.fold(whole(TREE, 14), 4.0).tree.gone["a"] is deleted.tree.gone["a"]

@@ -45,33 +45,47 @@ class Side:
     def fold(self, news: Reading, now: float) -> Side:
         """What is held after `news`: an echo or a late event of one key changes nothing.
 
-        A whole reading that is older than what is known means that the store was set back: all that was known is
+        A whole reading that contradicts what is known means that the store was set back: all that was known is
         forgotten. So whole readings are folded in the order in which they were asked for, behind every commit that
         was answered before.
         """
-        if news.whole and news.revision < self.read_at:
+        if news.whole and self._is_set_back(news):
             return Side(self.prefix).fold(news, now)
-        if not news.whole and not any(self._is_news(key, item, news.revision) for key, item in news.items.items()):
-            return replace(self, read_at=max(self.read_at, news.revision))
-        held, gone = dict(self.held), dict(self.gone)
         cut = len(self.prefix)
-        for key, item in news.items.items():
-            if not self._is_news(key, item, news.revision):
-                continue
-            path = key[cut:]
-            if item is None:
-                _forget(path, news.revision, now, held, gone)
-            else:
-                held[path] = Held(item.value, item.created, item.revision, item.lease, now)
-                gone.pop(path, None)
-        if not news.whole:
-            return replace(self, held=held, gone=gone, read_at=max(self.read_at, news.revision))
-        for path in [path for path in held if self.prefix + path not in news.items]:
-            _forget(path, news.revision, now, held, gone)
-        gone = {path: lost for path, lost in gone.items() if now - lost.since < REMEMBERED}
-        if self.read_at:
-            return replace(self, held=held, gone=gone, read_at=news.revision)
-        return replace(self, held=held, gone=gone, read_at=news.revision, first=now, first_at=news.revision)
+        changes = {key[cut:]: item for key, item in news.items.items() if self._is_news(key, item, news.revision)}
+        held, gone = self.held, self.gone
+        if news.whole:
+            changes |= {path: None for path in held if self.prefix + path not in news.items}
+            gone = {path: self._still_gone(path, news) for path, lost in gone.items() if now - lost.since < REMEMBERED}
+        if changes:
+            held, gone = _after(held, gone, changes, news.revision, now)
+        after = replace(self, held=held, gone=gone, read_at=max(self.read_at, news.revision))
+        return after if self.read_at or not news.whole else replace(after, first=now, first_at=news.revision)
+
+    def _is_set_back(self, news: Reading) -> bool:
+        """Whether a whole reading cannot come after what is known.
+
+        Its revision alone does not say: after a restore Consul counts on from where it was, and others may have written
+        meanwhile.
+        """
+        if news.revision < self.read_at:
+            return True
+        cut = len(self.prefix)
+        return any(item is not None and self._contradicts(key[cut:], item) for key, item in news.items.items())
+
+    def _contradicts(self, path: str, item: Item) -> bool:
+        known = self.held.get(path)
+        if known is not None:
+            changed = (known.value, known.created) != (item.value, item.created)
+            return item.revision < known.revision or (item.revision == known.revision and changed)
+        lost = self.gone.get(path)
+        return lost is not None and item.revision < lost.revision
+
+    def _still_gone(self, path: str, news: Reading) -> Gone:
+        """A deletion of our own whose revision the store does not tell is known by the first reading after it."""
+        lost = self.gone[path]
+        is_told = lost.revision > lost.before.revision or self.prefix + path in news.items
+        return lost if is_told else replace(lost, revision=news.revision)
 
     def _is_news(self, key: str, item: Item | None, revision: int) -> bool:
         path = key[len(self.prefix) :]
@@ -84,11 +98,18 @@ class Side:
         return lost is None or lost.revision < item.revision
 
 
-def _forget(path: str, revision: int, now: float, held: dict[str, Held], gone: dict[str, Gone]) -> None:
-    known = held.get(path)
-    if known is not None and known.revision <= revision:
-        del held[path]
-        gone[path] = Gone(revision, now, known)
+def _after(
+    held: Mapping[str, Held], gone: Mapping[str, Gone], changes: Mapping[str, Item | None], revision: int, now: float
+) -> tuple[Mapping[str, Held], Mapping[str, Gone]]:
+    """What is held and what is gone after changes of paths; None: deleted, and held before."""
+    stands, went = dict(held), dict(gone)
+    for path, item in changes.items():
+        if item is None:
+            went[path] = Gone(revision, now, stands.pop(path))
+        else:
+            stands[path] = Held(item.value, item.created, item.revision, item.lease, now)
+            went.pop(path, None)
+    return stands, went
 
 
 @dataclass(frozen=True, slots=True)
