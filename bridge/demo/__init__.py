@@ -1,1 +1,1 @@
-"""The demonstration: a world, an etcd of its own, and what the bridge does between the two."""
+"""The demonstration: a world that changes, an etcd of its own, and what real bridges do between the two."""

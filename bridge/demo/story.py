@@ -1,262 +1,375 @@
-"""What the demonstration shows, step by step. Every figure is measured while it runs."""
+"""What the demonstration shows, step by step. Every figure is measured while it runs, and every claim is checked."""
 
 from __future__ import annotations
 
+import re
+import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TypeVar
 
-import click
-
-from bridge.demo.etcd import Etcd
-from bridge.demo.world import CONTAINERS, LABELS, PORT, SERVICE, STACK, document
-from bridge.model.change import Change, Create, Delete
+from bridge.demo.children import Child, Children
+from bridge.demo.etcd import Etcd, start_again, start_etcd
+from bridge.demo.metadata import FAULTS, Metadata
+from bridge.demo.tell import INDENT, changes, number, quote, result, route, say, title, tree
+from bridge.demo.world import PORTS, STACK, World, labels
+from bridge.model.change import Item, Reading
 from bridge.model.keys import STANDING, records_prefix
 from bridge.model.problem import BridgeError
-from bridge.report import Report
+from bridge.ownership.records import cluster_family, leader_path, read_leader
 from bridge.stores import open_store
 from bridge.stores.base import Store
-from bridge.sync import Progress
 
-TTL = 5  # seconds
-GRACE = 10.0  # seconds that etcd may take to end a lease that is due
-PREFIX = "traefik"
+PREFIX, CLUSTER = "traefik", "default"
 TREE, RECORDS = f"/{PREFIX}/", records_prefix(PREFIX)
-SICK = "web-test-2"
+LEADER = RECORDS + leader_path(CLUSTER)
+PATIENCE = 30.0  # seconds for whatever shall happen; a machine that is busy with other things too
+LOOK = 0.01  # seconds between two looks at the store: how exact the times are
 
-WIDTH = 78  # columns
-INDENT = " " * 4
-VALUES = 46  # columns before a key's value
+T = TypeVar("T")
+NOTHING = Reading("", 0, {}, whole=True)
+_MOMENT = re.compile(r"^\S+ \S+ [A-Z]+ ")  # before what a line of the log says
 
-Tell = Callable[[Progress], None]
-
-
-class Passes(Protocol):
-    """The program's commands that write, without what they print."""
-
-    def sync(self, flags: Mapping[str, str], tell: Tell) -> Report:
-        """As `bridge sync` with these flags (name: text)."""
-
-    def leave(self, flags: Mapping[str, str], tell: Tell) -> Report:
-        """As `bridge leave`."""
+SERVICE, SICK = "web-test", "web-test-2"
+THREE = World(frozenset({"web-test-1", "web-test-2", "web-test-3"}))
+FLIPPED = World(THREE.running, frozenset({SICK}))
+FIVE = World(THREE.running | {"web-test-4", "web-test-5"})
+TWO_SERVICES = World(FIVE.running | {"api-1", "api-2"})
+SICK_AGAIN = World(TWO_SERVICES.running, frozenset({SICK}))
+SCALED_BACK = World(THREE.running | {"api-1", "api-2"})
 
 
-def story(etcd: Etcd, started_in: float, folder: Path, passes: Passes) -> None:
-    """Tell it on stdout. `folder` is for the world's file. Raises BridgeError."""
-    url = f"etcd://{etcd.endpoint}/{PREFIX}"
-    store = open_store(url, records_root=RECORDS)
-    try:
-        _Story(etcd, started_in, folder / "world.json", url, store, passes).tell()
-    finally:
-        store.close()
+@dataclass(slots=True)
+class Stage:
+    """What the story plays on."""
 
-
-@dataclass
-class _Story:
+    children: Children
+    metadata: Metadata
     etcd: Etcd
-    started_in: float  # seconds
-    world: Path
-    url: str
-    store: Store  # to look with: the passes have their own
-    passes: Passes
+    etcd_took: float  # seconds from its start to its first answer
+
+    @property
+    def url(self) -> str:
+        """The store's, with Traefik's prefix."""
+        return f"etcd://{self.etcd.endpoint}/{PREFIX}"
+
+    def variables(self) -> dict[str, str]:
+        """What the bridges are told. The last two are less than usual, so that nobody has to wait for long."""
+        return {
+            "BRIDGE_SOURCE": self.metadata.url,
+            "BRIDGE_STORE": self.url,
+            "BRIDGE_CONFIRM": "1",
+            "BRIDGE_READ_TIME": "2",
+        }
+
+
+@contextmanager
+def stage(folder: Path) -> Iterator[Stage]:
+    """A real etcd and a metadata service that shows the first world. Raises BridgeError."""
+    with Metadata(THREE.document()) as metadata, Children(folder) as children:
+        began = time.monotonic()
+        etcd = start_etcd(children)
+        yield Stage(children, metadata, etcd, time.monotonic() - began)
+
+
+@dataclass(slots=True)
+class Story:
+    """The steps in the order in which they are told. Each raises BridgeError where something is not as it says."""
+
+    stage: Stage
+    world: World = THREE
     step: int = 0
+    bridges: dict[str, Child] = field(default_factory=dict)  # that shall run, by replica
+    last: Reading = NOTHING  # up to which each write is accounted for
 
     def tell(self) -> None:
-        """From the first sync to the last key."""
-        self.world.write_text(document())
-        _say("Healthy, labelled Rancher services become the keys that Traefik 1.7 reads:")
-        self._title("A real etcd, for this demonstration only")
-        _result(f"version {self.etcd.version} listens on {self.etcd.endpoint}", self.started_in)
-        self._title(f"A Rancher world: stack {STACK}, service {SERVICE}")
-        _result(f"{len(CONTAINERS)} healthy containers on port {PORT}")
-        _say(INDENT + "  ".join(f"{name}={value}" for name, value in LABELS.items()))
-        self._first()
-        self._flip()
-        self._again()
-        self._flip_back()
-        self._die()
-        self._return()
-        self._leave()
+        """From the first key to the last."""
+        say("Healthy, labelled Rancher services become the keys that Traefik 1.7 reads:")
+        self.introduce()
+        self.publish()
+        self.flip()
+        self.flip_back()
+        self.scale()
+        self.kill_and_restart()
+        self.follow()
+        self.take_over()
+        self.restart_etcd()
+        self.fail_metadata()
+        self.leave()
 
     # The steps
 
-    def _first(self) -> None:
-        self._title("The bridge publishes it", f"bridge sync --ttl {TTL}")
-        report = self._sync()
-        keys = self._keys(TREE)
-        _result(f"{_written(report)}, which stand below {TREE}", report.seconds)
-        _say("", *_tree(_of_service(keys)), "")
-        rules = [value for path, value in keys.items() if path.endswith("/rule") and _is_service(path)]
-        servers = [value for path, value in keys.items() if path.endswith("/url")]
-        for rule in rules:
-            _say(*_route(rule, servers))
+    def introduce(self) -> None:
+        """What plays along."""
+        self._title("A real etcd and a Rancher world, for this demonstration only")
+        result(f"etcd {self.stage.etcd.version} listens on {self.stage.etcd.endpoint}", self.stage.etcd_took)
+        result(f"stack {STACK}, service {SERVICE}: {len(THREE.running)} healthy containers on port {PORTS[SERVICE]}")
+        result("  ".join(f"{name}={value}" for name, value in labels(SERVICE).items()))
+        say("", *(f"{INDENT}export {name}={value}" for name, value in self.stage.variables().items()))
 
-    def _flip(self) -> None:
-        self._title(f"{SICK} turns unhealthy", f"bridge sync --ttl {TTL}")
-        self.world.write_text(document(unhealthy={SICK}))
-        report = self._sync()
-        _result(f"{_written(report)}, {report.unchanged} keys untouched", report.seconds)
-        _say(*_changes(report))
+    def publish(self) -> None:
+        """The first world."""
+        began = time.monotonic()
+        self._title("The bridge publishes it", self._start("a"))
+        self.last = self._until(self._shows_world, "the world is published")
+        seconds = time.monotonic() - began
+        keys = _tree(self.last)
+        at = {item.revision for item in keys.values()}
+        self._check(len(at) == 1, f"Traefik's keys were written at {number(len(at), 'revision')}, not at one")
+        result(f"{len(keys)} keys in 1 transaction, which stand below {TREE}", seconds)
+        values = {path: item.value for path, item in sorted(keys.items()) if path.split("/")[1] != STANDING}
+        say("", *tree(TREE, values), "")
+        urls = [value for path, value in values.items() if path.endswith("/url")]
+        for rule in (value for path, value in values.items() if path.endswith("/rule")):
+            say(*route(rule, urls), "")
+        result(f"The {len(keys) - len(values)} others are the backstop, which answers unknown hosts with 503.")
 
-    def _again(self) -> None:
-        self._title("The same world once more", f"bridge sync --ttl {TTL}")
-        before = self._revision()
-        report = self._sync()
-        _result(f"{_written(report)}: etcd's revision was {before} and is {self._revision()}", report.seconds)
+    def flip(self) -> None:
+        """A server goes."""
+        self._title(f"{SICK} turns unhealthy")
+        before = self.last
+        self._change_world("its server is gone", FLIPPED)
+        say(*changes(_marks(before, self.last)))
+        self._quote("a", "removals wait for a second reading")
 
-    def _flip_back(self) -> None:
-        self._title(f"{SICK} is healthy again", f"bridge sync --ttl {TTL}")
-        self.world.write_text(document())
-        report = self._sync()
-        _result(f"{_written(report)}, {report.unchanged} keys untouched", report.seconds)
-        _say(*_changes(report))
+    def flip_back(self) -> None:
+        """And comes back."""
+        self._title(f"{SICK} is healthy again")
+        before = self.last
+        self._change_world("its server is back", THREE)
+        say(*changes(_marks(before, self.last)))
 
-    def _die(self) -> None:
-        self._title(f"The bridge dies: nobody renews its lease of {TTL} s")
-        before = self._keys(TREE)
-        took = self._watch_vanish()
-        after, records = self._keys(TREE), self._keys(RECORDS)
-        gone = len(before.keys() - after.keys())
-        _result(f"{gone} keys are gone, {len(_of_service(after))} of {STACK}/{SERVICE} are left", took)
-        self._title("What stays")
-        _result(f"The backstop, {len(after)} keys: by it Traefik answers unknown hosts with 503;")
-        _result("without it, a route of which it has read only half could take them.")
-        _say("", *_tree(after), "")
-        guards = {path: value for path, value in records.items() if path.startswith("fleet/guard/")}
-        _result(f"The guards, {len(guards)} records outside Traefik's keys, by which bridges agree:")
-        _say("", *(_row(INDENT + RECORDS + path, value, VALUES + 8) for path, value in guards.items()))
+    def scale(self) -> None:
+        """Two more."""
+        self._title(f"{SERVICE} is scaled from {len(THREE.running)} to {len(FIVE.running)}")
+        self._change_world(f"{len(FIVE.urls())} servers", FIVE)
 
-    def _return(self) -> None:
-        self._title("A bridge comes back", f"bridge sync --ttl {TTL}")
-        report = self._sync()
-        _result(f"{_written(report)}: {STACK}/{SERVICE} is served again", report.seconds)
+    def kill_and_restart(self) -> None:
+        """Nothing may change but the leader's record."""
+        self.bridges.pop("a").end(signal.SIGKILL)
+        led = self.last.items[LEADER]
+        began = time.monotonic()
+        self._title("kill -9, and started again", self._start("a"))
+        result(f"its keys are on a lease that would have ended in {self._lease_left():.0f} s")
+        self._only_leader_changes("a", lambda seen: seen.items.get(LEADER) != led, began)
+        self._change_world("service api is deployed", TWO_SERVICES)
 
-    def _leave(self) -> None:
-        self._title("It goes for good", "bridge leave")
-        report = self.passes.leave({"store": self.url}, _wait)
-        left = len(self._keys(TREE)) + len(self._keys(RECORDS))
-        _result(f"{_written(report)}: {left} keys are left", report.seconds)
+    def follow(self) -> None:
+        """A second replica."""
+        began = time.monotonic()
+        self._title("A second replica starts", self._start("b"))
+        self._quote("b", "follows: replica a leads")
+        result(self._nothing_written(), time.monotonic() - began)
 
-    # What they are made of
+    def take_over(self) -> None:
+        """The leader ends in order."""
+        self._title("SIGTERM ends the leader")
+        began = time.monotonic()
+        self._end("a")
+        result("replica a has ended in order", time.monotonic() - began)
+        self._only_leader_changes("b", lambda _: True, began)
+        self._change_world(f"{SICK} turns unhealthy", SICK_AGAIN)
+
+    def restart_etcd(self) -> None:
+        """The world changes while etcd is away."""
+        self._title(f"etcd is killed and started again; meanwhile {SICK} recovers")
+        (replica,) = self.bridges
+        self.stage.etcd.kill()
+        self._hear(replica, "WARNING store:")
+        old, self.world = self.world, TWO_SERVICES
+        self.stage.metadata.show(self.world.document())
+        began = time.monotonic()
+        self.stage.etcd = start_again(self.stage.children, self.stage.etcd)
+        seconds = time.monotonic() - began
+        lost = self.last.items.keys() - self._look().items.keys()
+        self._check(not lost, f"etcd has lost {_named(lost)}")
+        result(f"etcd is back, of {len(self.last.items)} keys and records {len(lost)} are lost", seconds)
+        self._account_for("the change came through", old, began + seconds)
+
+    def fail_metadata(self) -> None:
+        """What is no world changes nothing."""
+        self._title("The metadata service fails")
+        (replica,) = self.bridges
+        for fault in FAULTS:
+            began = time.monotonic()
+            self.stage.metadata.fail(fault)
+            self._hear(replica, "WARNING source:", 1 + FAULTS.index(fault))
+            result(fault.name, time.monotonic() - began)
+        result(self._nothing_written())
+        self._change_world(f"back, {SERVICE} scaled to 3", SCALED_BACK)
+
+    def leave(self) -> None:
+        """The last key."""
+        (replica,) = self.bridges
+        self._end(replica)
+        began = time.monotonic()
+        self._title("The bridge goes for good", "bridge leave")
+        child = self._start_bridge("leave", ["leave"])
+        code = child.wait(PATIENCE)
+        self._check(code == 0, f"leave ended with code {code}: {' '.join(child.lines())}")
+        for line in child.lines():
+            quote(line)
+        left = self._look().items
+        self._check(not left, f"etcd still holds {_named(left)}")
+        result(f"of {len(self.last.items)} keys and records {len(left)} are left", time.monotonic() - began)
+
+    # Bridges
+
+    def _start(self, replica: str) -> str:
+        """One more `bridge run`; the command as a user would give it."""
+        arguments = ["run", "--replica", replica]
+        self.bridges[replica] = self._start_bridge(f"replica {replica}", arguments)
+        return " ".join(("bridge", *arguments))
+
+    def _start_bridge(self, name: str, arguments: list[str]) -> Child:
+        return self.stage.children.start_bridge(name, arguments, self.stage.variables())
+
+    def _end(self, replica: str) -> None:
+        code = self.bridges.pop(replica).end(signal.SIGTERM)
+        self._check(code == 0, f"replica {replica} ended with code {code}")
+
+    def _hear(self, replica: str, text: str, times: int = 1) -> str:
+        """The line of a bridge's log that says `text` for the so-manieth time, once it is there."""
+
+        def heard() -> str | None:
+            said = [line for line in self.bridges[replica].lines() if text in line]
+            return said[times - 1] if len(said) >= times else None
+
+        return self._wait(heard, f"replica {replica} says {text!r}")
+
+    def _quote(self, replica: str, text: str) -> None:
+        quote(f"{replica}: {_MOMENT.sub('', self._hear(replica, text))}")
+
+    # Claims
+
+    def _change_world(self, text: str, world: World) -> None:
+        """The world changes, and the store with it, in one transaction, and in nothing else."""
+        old, self.world = self.world, world
+        began = time.monotonic()
+        self.stage.metadata.show(world.document())
+        self._account_for(text, old, began)
+
+    def _account_for(self, text: str, old: World, began: float) -> None:
+        now = self._until(self._shows_world, text)
+        seconds = time.monotonic() - began
+        transactions = now.revision - self.last.revision
+        self._check(transactions == 1, f"{transactions} transactions instead of one wrote {self._written(now)}")
+        moved, parts = _moved(self.last, now), old.parts_that_differ(self.world)
+        strange = {key for key in moved if not any(part in key for part in parts)}
+        self._check(not strange, f"written without a reason: {_named(strange)}")
+        keys = sum(key.startswith(TREE) for key in moved)
+        untouched = len(_tree(self.last).keys() - {key.removeprefix(TREE) for key in moved})
+        result(f"{text}: {keys} keys in 1 transaction, {untouched} untouched", seconds)
+        self.last = now
+
+    def _only_leader_changes(self, replica: str, is_new: Callable[[Reading], bool], began: float) -> None:
+        """A replica comes to lead, and no other key or record changes."""
+        now = self._until(lambda seen: _leader(seen) == replica and is_new(seen), f"replica {replica} leads")
+        seconds = time.monotonic() - began
+        self._check(_moved(self.last, now) == {LEADER}, f"it wrote {self._written(now)}")
+        result(f"{replica} leads; of {len(_tree(now))} keys none was written, of the records the leader's", seconds)
+        self.last = now
+
+    def _nothing_written(self) -> str:
+        now = self._look()
+        self._check(now.revision == self.last.revision, f"somebody wrote {self._written(now)}")
+        return f"nothing was written: etcd's revision was {self.last.revision} and is {now.revision}"
+
+    def _check(self, holds: bool, otherwise: str) -> None:
+        if not holds:
+            raise self._fault(f"{otherwise}; this is a fault of the bridge, please report it")
+
+    def _fault(self, text: str) -> BridgeError:
+        return BridgeError(f"step {self.step} of the demonstration", "", text)
+
+    # Looking
+
+    @contextmanager
+    def _store(self) -> Iterator[Store]:
+        """A client of its own each time: one from before etcd was killed would be slow to see it again."""
+        with closing(open_store(self.stage.url, records_root=RECORDS)) as store:
+            store.know([cluster_family(CLUSTER)])
+            yield store
+
+    def _look(self) -> Reading:
+        """All that stands in etcd, at one revision."""
+        with self._store() as store:
+            return store.read("")
+
+    def _until(self, happens: Callable[[Reading], bool], what: str) -> Reading:
+        """The first reading in which it has happened."""
+        with self._store() as store:
+
+            def seen() -> Reading | None:
+                reading = store.read("")
+                return reading if happens(reading) else None
+
+            return self._wait(seen, what)
+
+    def _wait(self, find: Callable[[], T | None], what: str) -> T:
+        """What is found, once it is. Raises BridgeError where it is not, or where a bridge ended by itself."""
+        until = time.monotonic() + PATIENCE
+        while (found := find()) is None:
+            ended = [bridge.name for bridge in self.bridges.values() if bridge.has_ended()]
+            if ended:
+                raise self._fault(f"{' and '.join(ended)} ended unasked; last was said: {self._last_words()}")
+            if time.monotonic() > until:
+                raise self._fault(f"{what}: not within {PATIENCE:.0f} s; last was said: {self._last_words()}")
+            time.sleep(LOOK)
+        return found
+
+    def _last_words(self) -> str:
+        return "; ".join(line for bridge in self.bridges.values() for line in bridge.lines()[-1:]) or "nothing"
+
+    def _shows_world(self, seen: Reading) -> bool:
+        """Whether requests go where they shall."""
+        return {item.value for path, item in _tree(seen).items() if path.endswith("/url")} == self.world.urls()
+
+    def _written(self, now: Reading) -> str:
+        return _named(_moved(self.last, now))
+
+    def _lease_left(self) -> float:
+        """Seconds that the servers' lease would live on by itself."""
+        leases = {item.lease for path, item in _tree(self.last).items() if "/servers/" in path}
+        with self._store() as store:
+            left = [store.remaining(lease) for lease in leases if lease is not None]
+        self._check(len(left) == 1 and left[0] is not None, "the servers are not on one living lease")
+        return left[0] or 0.0
 
     def _title(self, text: str, command: str = "") -> None:
         self.step += 1
-        shown = f"{self.step:>2}  {click.style(text, bold=True)}"
-        if command:
-            room = WIDTH - len(text) - len(INDENT)
-            shown += click.style(f"{'$ ' + command:>{room}}", fg="cyan")
-        _say("", shown)
-
-    def _sync(self) -> Report:
-        return self.passes.sync({"source": f"file:{self.world}", "store": self.url, "ttl": str(TTL)}, _wait)
-
-    def _keys(self, prefix: str) -> dict[str, str]:
-        """What stands below `prefix`, by path."""
-        items = self.store.read(prefix).items
-        return {key.removeprefix(prefix): item.value for key, item in sorted(items.items()) if item is not None}
-
-    def _revision(self) -> int:
-        return self.store.read(TREE).revision
-
-    def _watch_vanish(self) -> float:
-        """Seconds until nothing of the service stands. Raises BridgeError where it goes on standing."""
-        began = time.monotonic()
-        while _of_service(self._keys(TREE)):
-            if time.monotonic() > began + TTL + GRACE:
-                raise BridgeError("lease", f"{TTL} s", "etcd has not ended it; run the demonstration again")
-            time.sleep(0.02)
-        return time.monotonic() - began
+        title(self.step, text, command)
 
 
-# How it is told
+def _tree(seen: Reading) -> dict[str, Item]:
+    """Traefik's keys, by path."""
+    return {key.removeprefix(TREE): item for key, item in seen.items.items() if item and key.startswith(TREE)}
 
 
-def _say(*lines: str) -> None:
-    for line in lines:
-        click.echo(line)
+def _leader(seen: Reading) -> str:
+    """The replica that leads."""
+    record = seen.items.get(LEADER)
+    leader = read_leader(record.value) if record else None
+    return leader.name if leader else ""
 
 
-def _result(text: str, seconds: float | None = None) -> None:
-    """A line that says what came of a step, and how long it took."""
-    if seconds is None:
-        _say(INDENT + text)
-        return
-    took = f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
-    room = WIDTH - len(INDENT) - len(text)
-    _say(f"{INDENT}{text}{click.style(f'{took:>{room}}', fg='yellow')}")
+def _moved(before: Reading, now: Reading) -> set[str]:
+    """The keys that came, went, or were written, were it with the same value."""
+    keys = before.items.keys() | now.items.keys()
+    return {key for key in keys if before.items.get(key) != now.items.get(key)}
 
 
-def _wait(progress: Progress) -> None:
-    for what in sorted({wait.what for wait in progress.waiting}):
-        told = what.replace(" it ", f" {SERVICE} ")
-        _say(click.style(f"{INDENT}waits {progress.seconds:.1f} s {told}", dim=True))
+def _marks(before: Reading, now: Reading) -> dict[str, str]:
+    """What became of Traefik's keys that moved, by path."""
+    moved = {key for key in _moved(before, now) if key.startswith(TREE)}
+    return {
+        key.removeprefix(TREE): "+" if key not in before.items else "-" if key not in now.items else "~"
+        for key in moved
+    }
 
 
-def _written(report: Report) -> str:
-    """How many keys of Traefik's a pass wrote, in how many transactions."""
-    keys = sum(change.key.startswith(TREE) for change in report.written)
-    if not report.written:
-        return "nothing written"
-    return f"{keys} keys in {report.transactions} transaction{'s' if report.transactions > 1 else ''}"
-
-
-def _changes(report: Report) -> Iterator[str]:
-    """The keys that a pass changed, below the one object that they are in."""
-    for change in sorted(report.written, key=lambda one: one.key):
-        if change.key.startswith(TREE):
-            mark, colour = _mark(change)
-            below = change.key.removeprefix(TREE).split("/", 2)[2]
-            yield f"{INDENT}{click.style(mark, fg=colour)} {below}"
-
-
-def _mark(change: Change) -> tuple[str, str]:
-    match change:
-        case Create():
-            return "+", "green"
-        case Delete():
-            return "-", "red"
-        case _:
-            return "~", "yellow"
-
-
-def _is_service(path: str) -> bool:
-    """Whether a key is of a service, not the backstop's."""
-    return path.split("/")[1] != STANDING
-
-
-def _of_service(keys: Mapping[str, str]) -> dict[str, str]:
-    return {path: value for path, value in keys.items() if _is_service(path)}
-
-
-def _tree(keys: Mapping[str, str]) -> Iterator[str]:
-    """Keys as a tree: an object a head, what is below it in lines."""
-    shown: tuple[str, ...] = ()
-    for path, value in keys.items():
-        *folders, leaf = _segments(path)
-        for depth, folder in enumerate(folders):
-            if shown[: depth + 1] != tuple(folders[: depth + 1]):
-                yield f"{INDENT}{'  ' * depth}{folder}"
-        shown = tuple(folders)
-        yield _row(f"{INDENT}{'  ' * len(folders)}{leaf}", value, VALUES)
-
-
-def _segments(path: str) -> list[str]:
-    """The parts of a path that get a line of their own: an object, a server, a key."""
-    kind, name, *below = path.split("/")
-    head = f"{TREE}{kind}/{name}"
-    if below[0] == "servers":
-        return [head, "/".join(below[:2]), *below[2:]]
-    return [head, "/".join(below)]
-
-
-def _row(name: str, value: str, column: int) -> str:
-    return f"{name:<{column}}  {click.style(value, fg='green')}"
-
-
-def _route(rule: str, servers: Sequence[str]) -> Iterator[str]:
-    """Who asks for what, and who answers."""
-    left = f"http://{rule.removeprefix('Host:')}  ->  "
-    for number, url in enumerate(servers):
-        yield f"{INDENT}{'' if number else left:<{len(left)}}{url.removeprefix('http://')}"
+def _named(keys: Collection[str]) -> str:
+    return ", ".join(sorted(keys)) or "nothing that still stands"
