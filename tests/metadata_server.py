@@ -59,10 +59,12 @@ class MetadataServer:
         hosts: Sequence[Json] | None = None,
         *,
         second: float = 0.01,
+        shuffles: bool = True,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         """`second`: how long a second of a poll lasts, five of which are a tick.
 
+        `shuffles`: every list; the real one keeps a service's own lists in their order, and orders only services anew.
         Without `hosts` each host that a container names is there, at 192.0.2.1 and so on in the order of their uuids.
         """
         self.fault: Fault | None = None
@@ -72,7 +74,7 @@ class MetadataServer:
         self.polling = 0  # requests that wait now
         self.waits = True  # whether polls wait at all
         self.after_stacks: Callable[[], None] | None = None  # happens once, right after stacks were read
-        self._second, self._chance = second, Random(1)
+        self._second, self._shuffles, self._chance = second, shuffles, Random(1)
         self._changed = Condition()
         self._is_ending = False
         self._views: list[bytes] = []
@@ -136,7 +138,7 @@ class MetadataServer:
 
     def _shuffled(self, items: list[Json]) -> list[Object]:
         found = copy.deepcopy(items)
-        for node in _lists(found):
+        for node in _lists(found) if self._shuffles else _lists_of_services(found):
             self._chance.shuffle(node)
         return found  # type: ignore[return-value]  # a test may well put what is no object into a world
 
@@ -192,6 +194,14 @@ def _lists(value: object) -> Iterator[list[Json]]:
     if isinstance(value, dict | list):
         for part in value.values() if isinstance(value, dict) else value:
             yield from _lists(part)
+
+
+def _lists_of_services(stacks: list[Json]) -> Iterator[list[Json]]:
+    yield stacks
+    for stack in stacks:
+        services = stack.get("services") if isinstance(stack, dict) else None
+        if isinstance(services, list):
+            yield services
 
 
 def _objects(value: object) -> Iterator[Object]:
