@@ -357,6 +357,19 @@ def test_a_dead_first_agent_is_passed_over_but_by_a_commit(
 
 
 @pytest.mark.usefixtures("short_of_time")
+def test_a_watch_passes_over_agents_that_are_dead_or_frozen(
+    consul_server: ConsulServer, own_consul: ConsulServer, opened: Callable[..., Store]
+) -> None:
+    """A daemon opens each watch afresh: where the first agent failed each, it read all again and again."""
+    own_consul.freeze()
+    eyes = opened(at(dead_endpoint(), own_consul.endpoint, consul_server.endpoint))
+    heard, _ = watched(eyes, "passed-over/", opened(at(consul_server.endpoint)).read("passed-over/").revision)
+    consul_server.put("passed-over/a", "v")
+    eventually(PATIENCE, lambda: bool(heard))
+    assert [set(reading.items) for reading in heard if isinstance(reading, Reading)] == [{"passed-over/a"}]
+
+
+@pytest.mark.usefixtures("short_of_time")
 def test_a_frozen_agent_is_unavailable_within_the_time_out(
     own_consul: ConsulServer, opened: Callable[..., Store]
 ) -> None:

@@ -255,6 +255,20 @@ def test_a_frozen_endpoint_is_passed_over(
     assert time.monotonic() - began < 1.0, "the frozen endpoint was asked again"
 
 
+@pytest.mark.usefixtures("short_of_time")
+def test_a_watch_passes_over_endpoints_that_are_dead_or_frozen(
+    own_etcd: EtcdServer, etcd_server: EtcdServer, opened: Callable[..., Store]
+) -> None:
+    """A daemon opens each watch afresh: where the first endpoint failed each, it read all again and again."""
+    own_etcd.freeze()
+    eyes, hand = opened(at(dead_endpoint(), own_etcd.endpoint, etcd_server.endpoint)), opened(at(etcd_server.endpoint))
+    news = eyes.watch("passed-over/", hand.read("passed-over/").revision)
+    hand.ensure(LASTING)
+    assert commit(hand, Create(f"passed-over/{etcd_server.revision()}", "v", LASTING)) is not None
+    assert next(news).items
+    eyes.close()
+
+
 def test_a_server_that_restarted_between_two_calls_is_found_again(
     own_etcd: EtcdServer, opened: Callable[..., Store]
 ) -> None:

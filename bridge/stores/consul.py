@@ -114,15 +114,16 @@ class Consul:
 
     def watch(self, prefix: str, after: int) -> Iterator[Reading]:
         """See `Store`. Tells all that stands, once something changed."""
-        while not self._closed:
-            try:
+        try:
+            if len(self._agents) > 1:  # one that does not answer is found out before a query waits for it
+                self._anywhere(lambda agent: agent.index(_absent(prefix)))
+            while not self._closed:
                 reading = self._call(lambda agent: self._follow(agent, prefix, after))  # noqa: B023
-            except Unavailable:
-                if self._closed:
-                    return
+                after = reading.revision
+                yield reading
+        except Unavailable:
+            if not self._closed:
                 raise
-            after = reading.revision
-            yield reading
 
     def _follow(self, agent: Agent, prefix: str, after: int) -> Reading:
         index, pairs = agent.pairs(prefix, after=after, wait=BEAT)

@@ -200,6 +200,8 @@ class Etcd:
 
     def watch(self, prefix: str, after: int) -> Iterator[Reading]:
         """See `Store`. Each reading is of one answer of etcd's, which may hold several revisions."""
+        if not self._finds_living(prefix):
+            return
         while not self._closed:
             try:
                 for answer in self._follow(prefix, after):
@@ -207,6 +209,17 @@ class Etcd:
                     yield self._news(prefix, after, answer)
             except _Quiet:
                 yield Reading(prefix, after, {}, whole=False)
+
+    def _finds_living(self, prefix: str) -> bool:
+        """Use an endpoint that answers: a watch would find out late, and begins with the first. False: closed."""
+        try:
+            if len(self._channels) > 1:
+                request = message("RangeRequest")(key=_bytes(prefix) or b"\0", limit=1, keys_only=True)
+                self._ask_anywhere("a watch", etcdrpc.RANGE, request)
+        except Unavailable:
+            if not self._closed:
+                raise
+        return not self._closed
 
     def _follow(self, prefix: str, after: int) -> Iterator[etcdrpc.WatchAnswer]:
         """Events and progress behind `after`. Raises _Quiet after BEAT seconds, and StoreError."""
