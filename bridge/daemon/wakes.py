@@ -74,15 +74,18 @@ class Feeder:
     def _run(self) -> None:
         pause = FIRST_PAUSE
         while not self._stopped.is_set():
+            began = time.monotonic()
             try:
                 for wake in self._produce():
-                    self.beat, pause = time.monotonic(), FIRST_PAUSE
+                    self.beat = time.monotonic()
                     self._put(wake)
                     if self._stopped.is_set():
                         return
             except BridgeError as err:
                 self._put(Broke(self.name, err))
             self.beat = time.monotonic()
+            if self.beat - began > LONGEST_PAUSE:
+                pause = FIRST_PAUSE  # it was well: one that says something and fails, again and again, is not
             if not self._again or self._stopped.wait(pause):
                 return
             pause = min(2 * pause, LONGEST_PAUSE)
