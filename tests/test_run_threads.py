@@ -50,6 +50,7 @@ class ByHand:
     shows: Snapshot
     dies: bool = False
     hangs: Event = field(default_factory=Event)  # once it is set, no sign comes any more
+    wakes: Event = field(default_factory=Event)  # … until this one is set
     closed: Event = field(default_factory=Event)
     ended: Event = field(default_factory=Event)  # whoever listened listens no more
 
@@ -58,11 +59,11 @@ class ByHand:
 
     def changes(self) -> Iterator[Snapshot]:
         try:
-            while not self.closed.is_set():
+            while self.hangs.is_set() or not self.closed.is_set():
                 if self.dies:
                     raise RuntimeError("a fault that nobody thought of")
                 if self.hangs.is_set():
-                    self.closed.wait()  # and then it says once more what it knew
+                    self.wakes.wait()
                 yield self.shows
                 self.closed.wait(0.3)
         finally:
@@ -187,6 +188,7 @@ def test_a_source_thread_that_hangs_is_told_and_begun_again(daemon: Daemon, capl
     first.hangs.set()
     daemon.holds(BOTH)
     assert "source: its thread stands still; it is begun again" in caplog.messages
+    first.wakes.set()
     eventually(first.ended.is_set)
     daemon.server.erase(TREE + METHOD)  # what is put back comes behind all that was in the loop's queue
     daemon.holds(BOTH)
