@@ -47,6 +47,8 @@ class Fault(Enum):
     SILENT = "no answer"
     HANGS_UP = "closes each connection at once"
     MOVED = "301 to another path"
+    MOVED_NOWHERE = "301 to what is no address"
+    DEEP = "200 with more brackets than any program counts"
     ERROR = "500"
 
 
@@ -261,6 +263,10 @@ class _Handler(BaseHTTPRequestHandler):
                 self._send(200, b"[]")
             case Fault.NONSENSE:
                 self._send(200, b"<html><body>Please log in</body></html>")
+            case Fault.MOVED_NOWHERE:
+                self._headers(301, {"Location": "http://[", "Content-Length": "0"})
+            case Fault.DEEP:
+                self._send(200, b"[" * 100_000)
             case Fault.MOVED:
                 self._headers(301, {"Location": f"{API}/elsewhere", "Content-Length": "0"})
             case Fault.CUT:
