@@ -199,7 +199,7 @@ def run(image: Image, command: str) -> None:
     done = subprocess.run(
         ["sh", "-euc", _ABSOLUTE.sub(f"{image.root}/", command)],
         cwd=image.below("."),
-        env={name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"} | image.environment,
+        env={name: os.environ[name] for name in os.environ if not name.startswith("PYTHON")} | image.environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

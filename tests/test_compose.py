@@ -52,7 +52,7 @@ DOCKER_KEYS = {
     "user",
     "volumes",
 }
-RANCHER_KEYS = {"health_check", "scale", "upgrade_strategy"}
+RANCHER_KEYS = {"health_check", "scale"}
 CHECK_KEYS = {"healthy_threshold", "initializing_timeout", "interval", "port", "request_line", "response_timeout"}
 CHECK_KEYS |= {"strategy", "unhealthy_threshold"}
 LOCAL_KEYS = DOCKER_KEYS | {"build", "healthcheck", "networks", "restart"}

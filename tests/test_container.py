@@ -13,6 +13,7 @@ import tempfile
 import time
 import tomllib
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
@@ -79,7 +80,7 @@ def world() -> Iterator[Path]:
 def test_what_the_dockerfile_installs_publishes_as_another_user_and_writes_no_file(
     image: Image, publication: Publication, world: Path
 ) -> None:
-    before = contents(image.root)
+    before, left_before = contents(image.root), left_by(image)
     process = image.start({"BRIDGE_SOURCE": f"file:{world}", "BRIDGE_STORE": publication.url})
     try:
         deadline = time.monotonic() + PATIENCE
@@ -97,6 +98,18 @@ def test_what_the_dockerfile_installs_publishes_as_another_user_and_writes_no_fi
         process.kill()
         process.communicate()
     assert contents(image.root) == before
+    assert left_by(image) == left_before
+
+
+def left_by(image: Image) -> set[Path]:
+    """What the image's user has where everybody may write. Where it could not become that user, this is empty."""
+    user, found = int(image.user.split(":")[0]), set()
+    for place in ("/tmp", "/var/tmp", "/dev/shm"):
+        for path in Path(place).glob("*"):
+            with suppress(FileNotFoundError):  # others come and go
+                if path.lstat().st_uid == user:
+                    found.add(path)
+    return found
 
 
 def user_of(process: int) -> int:
