@@ -27,28 +27,39 @@ class Keeper:
         self._lock = Lock()
         self._wake = Event()
         self._ended = False
-        self._thread = self._new_thread()
-
-    def _new_thread(self) -> Thread:
-        return Thread(target=self._run, name="leases", daemon=True)
+        self._busy_since: float | None = None  # seconds, monotonic; of the renewal that is under way
 
     def is_alive(self) -> bool:
         """Whether the thread runs."""
         return self._thread.is_alive()
 
-    def restart(self) -> None:
-        """Begin again, where the thread ended."""
-        self._thread = self._new_thread()
+    def busy_for(self) -> float:
+        """Seconds that the present renewal takes; 0 where none is under way."""
+        since = self._busy_since
+        return 0.0 if since is None else time.monotonic() - since
+
+    def start(self) -> None:
+        """Begin to renew, also again, where the thread ended."""
+        self._busy_since = None
+        self._thread = Thread(target=self._run, name="leases", daemon=True)
         self._thread.start()
 
+    def abandon(self) -> None:
+        """Renew nothing any more; a renewal that hangs is left behind."""
+        self._ended = True
+        self._wake.set()
+
+    def end(self) -> None:
+        """Renew nothing any more, once the renewal that is under way is over."""
+        self.abandon()
+        self._thread.join()
+
     def __enter__(self) -> Self:
-        self._thread.start()
+        self.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._ended = True
-        self._wake.set()
-        self._thread.join()
+        self.end()
 
     def keep(self, names: Iterable[LeaseName]) -> None:
         """Grant, or adopt, these leases and renew them from now on. Raises StoreError."""
@@ -86,7 +97,9 @@ class Keeper:
             with self._lock:
                 due = {name: at for name, at in self._due.items() if at <= now}
             if due:
+                self._busy_since = now
                 self._renew(due)
+                self._busy_since = None
             with self._lock:
                 rest = min(self._due.values(), default=now + 60) - time.monotonic()
             self._wake.wait(max(0.05, min(rest, 60)))
@@ -113,6 +126,8 @@ class Keeper:
                     self._due[name] = _next(name)
 
     def _failed(self, due: Mapping[LeaseName, float], err: StoreError) -> None:
+        if self._ended:
+            return  # its store was closed
         if not due.keys() <= self._failing:
             self._failing |= due.keys()
             self._tell(err)
