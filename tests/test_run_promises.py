@@ -155,7 +155,9 @@ def test_while_the_brake_holds_additions_go_and_once_it_opens_the_removals_follo
     process = fleet.start("a", "--brake-hold", "2")
     eventually(lambda: len(servers(fleet.publication)) == 20, process)
     before = servers(fleet.publication)
-    services(fleet.world)[:] = services(World(fleet.world.path.with_name("more.json"), stacks(3, 10)))[2:]
+    for container in (*fleet.world.containers(0), *fleet.world.containers(1)):
+        container["health_state"] = "unhealthy"
+    services(fleet.world).append(services(World(fleet.world.path.with_name("more.json"), stacks(3, 10)))[2])
     fleet.world.write()
     eventually(lambda: process.said("the brake holds the removal of 20 of"), process)
     eventually(lambda: len(servers(fleet.publication)) == 30, process)
