@@ -243,6 +243,31 @@ def test_a_lease_thread_that_dies_is_told_and_begun_again(daemon: Daemon, caplog
     assert daemon.server.revision == revision
 
 
+def test_a_lease_thread_that_hangs_is_told_and_begun_again_before_a_lease_ends(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With another client: whatever the old one waits for may hold up whoever asks it next."""
+    monkeypatch.setattr("bridge.daemon.link.HANGS", 0.3)
+    hangs, over = Event(), Event()
+
+    def strike() -> None:
+        if hangs.is_set():
+            hangs.clear()
+            over.wait()
+
+    daemon.trouble = lambda client: setattr(client, "on_renew", strike)
+    daemon.start(ByHand(SHOES))
+    daemon.holds(SHOES)
+    revision = daemon.server.revision
+    hangs.set()
+    eventually(lambda: "leases: its thread hangs; it is begun again" in caplog.messages)
+    began = time.monotonic()
+    eventually(lambda: time.monotonic() > began + 1.5 * TTL)
+    over.set()
+    assert daemon.published() == keys(SHOES)
+    assert daemon.server.revision == revision
+
+
 def test_a_process_whose_loop_stands_still_ends_and_says_so(tmp_path: Path) -> None:
     """It must not look alive: whoever runs it starts it again. Its store hangs for good in the first call."""
     script = tmp_path / "hangs.py"
