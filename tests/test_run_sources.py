@@ -153,3 +153,18 @@ def test_a_replica_with_another_view_changes_nothing_while_it_follows_nor_when_i
         behind.wait_until_asked("/stacks", read + 1)
         assert {path: revisions(fleet.publication).get(path) for path in after} == after
         second.close()
+
+
+def test_of_two_views_that_take_turns_the_smaller_removes_nothing(fleet: Fleet, metadata: MetadataServer) -> None:
+    """As behind a proxy of two hosts' services, one of which is behind: every answer has another version and view."""
+    process = fleet.ready(fleet.start("a", "--confirm", "2"))
+    before = revisions(fleet.publication)
+    metadata.alternate([without_one(), stacks(2, 2)])
+    for _ in range(30):
+        read = metadata.times_asked("/stacks")
+        metadata.reload()
+        metadata.wait_until_asked("/stacks", read + 1)
+    assert process.said("removals wait for a second reading")
+    assert revisions(fleet.publication) == before
+    metadata.show(without_one())
+    eventually(lambda: len(servers(fleet.publication)) == 3, process)
