@@ -202,9 +202,17 @@ def test_a_source_thread_that_hangs_is_told_and_begun_again(daemon: Daemon, capl
     assert not any("shop/socks: close" in message for message in caplog.messages)
 
 
-@pytest.mark.parametrize(("how", "silent"), [("dies", 60.0), ("hangs", SILENT)])
-def test_a_watch_that_dies_or_hangs_is_begun_again_and_all_is_read_afresh(
-    daemon: Daemon, monkeypatch: pytest.MonkeyPatch, how: str, silent: float
+@pytest.mark.parametrize(
+    ("how", "silent", "told"),
+    [("dies", 60.0, "a fault of the bridge itself"), ("hangs", SILENT, "a watch stands still")],
+)
+def test_a_watch_that_dies_or_hangs_is_told_and_begun_again_and_all_is_read_afresh(
+    daemon: Daemon,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    how: str,
+    silent: float,
+    told: str,
 ) -> None:
     """What happened meanwhile is seen: a key that somebody deleted is put back. A death is seen without waiting."""
     monkeypatch.setattr("bridge.daemon.loop.SILENT", silent)
@@ -223,8 +231,9 @@ def test_a_watch_that_dies_or_hangs_is_begun_again_and_all_is_read_afresh(
     struck.set()
     daemon.server.erase(TREE + METHOD)
     eventually(lambda: len(daemon.clients) >= watching + 2)
-    daemon.holds(SHOES)
     over.set()
+    daemon.holds(SHOES)
+    assert any(told in message for message in caplog.messages)
 
 
 @dies

@@ -120,7 +120,9 @@ class Link:
 
     def look_after(self, silent: float) -> None:
         """A thread that ended, or gave no sign for so many seconds, is begun again."""
-        if any(not feeder.is_alive() or feeder.silent_for() > silent for feeder, _ in self._watches):
+        stands_still = any(not feeder.is_alive() or feeder.silent_for() > silent for feeder, _ in self._watches)
+        if self.is_current and stands_still:
+            log.error("store: a watch stands still; all is read afresh")
             self.is_current = False
         if not self.keeper.is_alive():
             log.error("leases: its thread ended; it is begun again")
