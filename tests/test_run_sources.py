@@ -53,7 +53,7 @@ def test_a_service_that_is_down_removes_nothing_and_once_it_is_back_it_is_follow
         process = fleet.ready(fleet.start("a", "--confirm", "0.2"))
         before = revisions(fleet.publication)
         first.fault = Fault.HANGS_UP  # those that were connected lose their connections, too
-    eventually(lambda: sum("WARNING source:" in line for line in process.lines) > 1, process)
+    eventually(lambda: process.said("WARNING source:"), process)
     assert revisions(fleet.publication) == before
     with MetadataServer(without_one(), port=port):
         eventually(lambda: len(servers(fleet.publication)) == 3, process)
@@ -104,7 +104,8 @@ def test_a_document_that_is_half_there_removes_nothing(
     half = stacks(2, 2)
     spoil(half)
     metadata.show(half)
-    eventually(lambda: sum("WARNING source:" in line for line in process.lines) > 1, process)
+    eventually(lambda: process.said("WARNING source:"), process)
+    metadata.wait_until_asked("/stacks", metadata.times_asked("/stacks") + 2)
     assert revisions(fleet.publication) == before
     metadata.show(without_one())
     eventually(lambda: len(servers(fleet.publication)) == 3, process)
@@ -121,7 +122,7 @@ def test_an_older_document_removes_nothing_until_the_service_knows_better(
     services_of(older)[0]["create_index"] = 1
     metadata.show(older)
     eventually(lambda: process.said("is an older document"), process)
-    eventually(lambda: sum("is an older document" in line for line in process.lines) > 1, process)
+    metadata.wait_until_asked("/stacks", metadata.times_asked("/stacks") + 2)
     assert revisions(fleet.publication) == before
     metadata.show(without_one())
     eventually(lambda: len(servers(fleet.publication)) == 3, process)
