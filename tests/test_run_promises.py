@@ -130,16 +130,21 @@ def test_a_record_that_somebody_overwrites_is_put_right_and_no_route_key_moves(f
     before, stood = revisions(publication), publication.held(publication.records)[path]
     publication.hand.put(publication.records + path, "by hand")
     eventually(lambda: publication.recorded()[path] != "by hand", process)
+    eventually(lambda: process.said(f"{publication.records}{path}"), process)
     now = publication.held(publication.records)[path]
     assert (now.value, now.lease) == (stood.value, stood.lease)
     assert revisions(publication) == before
 
 
-def test_a_guard_that_somebody_overwrites_stops_no_service_from_going_and_coming(fleet: Fleet) -> None:
+def test_a_guard_that_somebody_overwrites_is_put_right_and_stops_no_service_from_going_and_coming(fleet: Fleet) -> None:
     publication = fleet.publication
     process = fleet.ready(fleet.start())
     before, service = publication.published(), services(fleet.world)[0]
-    publication.hand.put(f"{publication.records}fleet/guard/{FIRST}", "by hand")
+    guard = f"fleet/guard/{FIRST}"
+    publication.hand.put(f"{publication.records}{guard}", "by hand")
+    eventually(lambda: publication.recorded()[guard].isdecimal(), process)
+    assert process.said(f"{publication.records}{guard}")
+    assert publication.published() == before
     services(fleet.world).remove(service)
     fleet.world.write()
     eventually(lambda: of(FIRST, publication.published()) == {}, process)

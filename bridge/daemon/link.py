@@ -16,7 +16,7 @@ from bridge.writer import Settings, Writer
 
 WATCH = "store watch"  # how its threads are called
 LONGEST_RETRY = 10.0  # seconds between two tries to reach a store that fails
-HANGS = 30.0  # seconds: no renewal takes so long
+HANGS = 10.0  # seconds: no renewal takes so long
 
 
 class Link:

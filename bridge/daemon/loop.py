@@ -125,6 +125,7 @@ class Loop:
                     return False
                 self.told.well("source")
                 self.leadership.sees()
+                self.gate.hears()
                 return snapshot != self.wanted.snapshot
             case News(reading):
                 self.told.well(WATCH)
@@ -193,9 +194,10 @@ class Loop:
             return  # what stands is kept; nothing is known of what shall stand
         leads = not self.manners.dry_run and self.leadership.take(writer, self.link.keeper)
         due = self._plan(writer, leads=leads)
+        found = {*self.wanted.problems, *due.problems}  # also those that the commits put right
         while leads and due.units and self._commit(writer, due):
             due = self._plan(writer, leads=leads)
-        self.told.problems({*self.wanted.problems, *due.problems, *writer.problems})
+        self.told.problems({*found, *due.problems, *writer.problems})
         writer.problems.clear()
         self.told.waits(due.waits if leads else ())
         if self.manners.dry_run:
