@@ -7,6 +7,7 @@ import json
 import os
 import re
 import time
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -632,3 +633,19 @@ def test_who_lends_a_network_to_a_service_that_did_not_change_may_change_its_add
         cast(list[Object], lender["containers"])[0]["primary_ip"] = address
         seen = reader.snapshot(encode([stack(borrower, lender)]), "file:x")
         assert [one.containers[0].address for one in seen.services] == [address, address]
+
+
+def test_a_service_that_does_not_change_keeps_no_document_of_the_past() -> None:
+    """Over weeks each service changes at another time: were its document kept with it, there would be one for each."""
+    reader, changing = Reader(), stacks(30, 1)
+    reader.snapshot(encode(changing), "file:x")
+    tracemalloc.start()
+    try:
+        for stack in changing:
+            for one in cast(list[Object], stack["services"]):
+                one["state"] = "upgrading"
+                reader.snapshot(encode(changing), "file:x")
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 5 * len(encode(changing))

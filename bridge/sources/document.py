@@ -90,10 +90,12 @@ class Reader:
         return World([*stacks] if stacks else [], [*parts.values()], hosts or [], problems)
 
     def _parts(self, stack: StackShape) -> Iterator[tuple[tuple[bytes, str | None, str | None, str | None], Part]]:
+        # A part lives as long as its text, and the JSON of its stack's services would keep its whole document with it.
+        bare = StackShape(stack.uuid, stack.name, stack.environment_uuid)
         for raw in stack.services or ():
             text = bytes(raw)
             key = (text, stack.name, stack.uuid, stack.environment_uuid)
-            yield key, self._kept.get(key) or _part(text, stack)
+            yield key, self._kept.get(key) or _part(text, bare)
 
 
 class _NoService(ValueError):
