@@ -18,16 +18,27 @@ RETRY = 0.5  # seconds until a renewal that failed is tried again
 class Keeper:
     """Renews what it was given at a third of each TTL, until the `with` block ends."""
 
-    def __init__(self, store: Store, tell: Callable[[StoreError], None] = lambda _: None) -> None:
-        """`tell`: hears, in the thread that renews, why a lease could not be renewed; once, until it can be again."""
+    def __init__(
+        self, store: Store, tell: Callable[[StoreError], None] = lambda _: None, known: Iterable[LeaseName] = ()
+    ) -> None:
+        """`tell`: hears, in the thread that renews, why a lease could not be renewed; once, until it can be again.
+
+        `known`: what another kept until now, by another client; renewed at once, where it lives.
+        """
         self._store, self._tell = store, tell
         self._ensured: set[LeaseName] = set()  # granted or adopted here, so that keys may be attached
-        self._due: dict[LeaseName, float] = {}  # on the monotonic clock
+        self._due = dict.fromkeys(known, 0.0)  # on the monotonic clock
         self._failing: set[LeaseName] = set()  # of which was told that they could not be renewed
         self._lock = Lock()
         self._wake = Event()
         self._ended = False
         self._busy_since: float | None = None  # seconds, monotonic; of the renewal that is under way
+
+    @property
+    def kept(self) -> tuple[LeaseName, ...]:
+        """What is renewed."""
+        with self._lock:
+            return tuple(self._due)
 
     def is_alive(self) -> bool:
         """Whether the thread runs."""
@@ -79,6 +90,12 @@ class Keeper:
         if new:
             lost = self._store.renew(new)
             self._schedule(name for name in new if name not in lost)
+
+    def drop(self, name: LeaseName) -> None:
+        """Renew this lease no more."""
+        with self._lock:
+            self._ensured.discard(name)
+            self._due.pop(name, None)
 
     def forget(self) -> None:
         """A lease may have been lost: grant all afresh with the next `keep`."""

@@ -126,3 +126,24 @@ def test_a_lease_that_may_not_be_renewed_is_told_once_and_the_others_live_on() -
         assert _comes_true(lambda: other in store.renewed)
         is_locked = True
         assert _comes_true(lambda: len(told) == 2)
+
+
+def test_what_another_kept_until_now_is_renewed_at_once() -> None:
+    """Though nobody grants or adopts it again."""
+    store = Watched(MemoryServer())
+    store.ensure(SHORT)
+    with Keeper(store, known=[SHORT]) as keeper:
+        assert _comes_true(lambda: len(store.renewed) >= 2)
+        assert keeper.kept == (SHORT,)
+
+
+def test_what_was_dropped_is_renewed_no_more() -> None:
+    """Another that is kept beside it tells that there was time to."""
+    store, other = Watched(MemoryServer()), LeaseName("fleet", 1)
+    with Keeper(store) as keeper:
+        keeper.keep([SHORT, other])
+        assert _comes_true(lambda: {SHORT, other} <= {*store.renewed})
+        keeper.drop(SHORT)
+        store.renewed.clear()
+        assert _comes_true(lambda: store.renewed.count(other) >= 3)
+        assert store.renewed.count(SHORT) <= 1  # one was under way

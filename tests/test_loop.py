@@ -20,7 +20,7 @@ from bridge.daemon.gate import Manners
 from bridge.daemon.loop import Loop
 from bridge.daemon.wakes import Broke, Seen
 from bridge.layouts.traefik1 import TRAEFIK1
-from bridge.model.change import Committed, Conflict, LeaseName, Limits, Reading, Transaction
+from bridge.model.change import Committed, Conflict, LeaseName, Limits, Reading, Transaction, Update
 from bridge.model.keys import Publisher
 from bridge.model.problem import UsageError
 from bridge.model.world import Snapshot
@@ -29,6 +29,7 @@ from bridge.sources.base import SourceError
 from bridge.stores.base import Refused, Unavailable
 from bridge.stores.memory import Memory, MemoryServer
 from bridge.writer import Settings
+from tests.grounds import commit
 from tests.publishing import keys, service, with_containers, without_health, world
 from tests.test_run_etcd import eventually
 
@@ -74,6 +75,7 @@ class Trouble:
 
     down: bool = False
     watch_fails: bool = False
+    reads_fail: bool = False
     delay: float = 0.0  # seconds that a commit takes
     refuses: Callable[[Transaction], bool] = lambda _: False
     reads: int = 0
@@ -89,6 +91,8 @@ class Client(Memory):
     def read(self, prefix: str) -> Reading:
         self.trouble.reads += 1
         self._fail()
+        if self.trouble.reads_fail:
+            raise Unavailable("the store", "memory", "is too slow")
         return super().read(prefix)
 
     def renew(self, names: Iterable[LeaseName]) -> tuple[LeaseName, ...]:
@@ -145,11 +149,12 @@ def running(
     read_time: float = 0.1,
     confirm: float = 0.0,
     read_hangs: bool = False,
+    ttl: int = 300,
 ) -> Iterator[Daemon]:
     shared, trouble = server or MemoryServer(time.monotonic), Trouble()
     shown: list[Snapshot | SourceError] = [*worlds]
     settings = Settings(
-        Publisher(TRAEFIK1, TREE, RECORDS, "default"), "", "1", 300, replica, f"token-{replica}", read_time=read_time
+        Publisher(TRAEFIK1, TREE, RECORDS, "default"), "", "1", ttl, replica, f"token-{replica}", read_time=read_time
     )
     loop = Loop(
         lambda: Shown(shown, read_hangs),
@@ -164,7 +169,7 @@ def running(
     try:
         yield Daemon(loop, shown, shared, trouble)
     finally:
-        trouble.down = trouble.watch_fails = False
+        trouble.down = trouble.watch_fails = trouble.reads_fail = False
         trouble.delay = 0.0
         loop.stop()
         thread.join(10)
@@ -379,7 +384,43 @@ def test_a_client_that_fails_is_replaced_by_one_that_reads_its_secrets_afresh(
     assert not thread.is_alive()
 
 
+def test_leases_live_on_while_a_store_that_renews_them_answers_no_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For longer than their TTL, and the leadership too: a reading of all that stands is the first that is too slow."""
+    monkeypatch.setattr("bridge.leases.REPLICA_TTL", 2)
+    with running(SHOES, ttl=2) as daemon:
+        daemon.holds(SHOES)
+        before, leader = Memory(daemon.server).read("").items, daemon.leader()
+        daemon.trouble.reads_fail = True
+        daemon.loop.link.reread()
+        daemon.loop.wakes.put(Seen(SHOES))
+        reads = daemon.trouble.reads
+        eventually(lambda: daemon.trouble.reads >= reads + 4)  # tried again, by other clients, after 0.5, 1, 2 s
+        assert Memory(daemon.server).read("").items == before
+        daemon.trouble.reads_fail = False
+        daemon.worlds.append(BOTH)
+        daemon.holds(BOTH)
+        assert daemon.leader() == leader
+
+
 # Who leads
+
+
+def test_a_leader_whose_record_somebody_wrote_over_leads_again_though_the_record_kept_its_lease(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As on Consul: it follows whoever that may be, and renews nothing for it."""
+    monkeypatch.setattr("bridge.leases.REPLICA_TTL", 2)
+    with running(SHOES) as daemon:
+        daemon.holds(SHOES)
+        client = Memory(daemon.server)
+        lease = LeaseName("c/default/replica/a", 2)
+        client.ensure(lease)
+        held = client.read(LEADER).items[LEADER]
+        assert held is not None
+        assert commit(client, Update(LEADER, "by hand", lease, held.revision, lease))
+        daemon.worlds.append(BOTH)
+        daemon.holds(BOTH)
+        assert "token-a" in daemon.leader()
 
 
 def fails(daemon: Daemon) -> None:

@@ -44,12 +44,12 @@ class Leadership:
         self._look_at_record(writer)
         if writer.other_leader():
             self._free_since = None
-            return self._follow(writer)
+            return self._follow(writer, keeper)
         if self._blind_since is not None and self._leaves_it_free():
             return False
         self._free_since = None
         if not writer.lead(keeper):
-            return self._follow(writer)
+            return self._follow(writer, keeper)
         log.info("leads cluster %s as replica %s", writer.publisher.cluster, self._settings.replica)
         self._follows = ""
         return True
@@ -63,7 +63,9 @@ class Leadership:
         if held is not None and held.lease is None and time.monotonic() - held.since > replica_ttl(writer.store):
             writer.take_over_forged()
 
-    def _follow(self, writer: Writer) -> bool:
+    def _follow(self, writer: Writer, keeper: Keeper) -> bool:
+        # On Consul a record that somebody wrote over keeps its lease: were that renewed, nobody would ever lead again.
+        keeper.drop(writer.replica_lease)
         other = writer.other_leader()
         if other and other != self._follows:
             log.info("follows: replica %s leads cluster %s", one_line(other), writer.publisher.cluster)

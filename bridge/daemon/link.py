@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from queue import Queue
 
 from bridge.daemon.told import log, one_line
 from bridge.daemon.wakes import FIRST_PAUSE, Broke, Feeder, News, Wake
 from bridge.leases import Keeper
-from bridge.model.change import Reading
+from bridge.model.change import LeaseName, Reading
 from bridge.model.problem import UsageError
 from bridge.stores.base import Store, StoreError, Unavailable
 from bridge.writer import Settings, Writer
@@ -32,8 +32,8 @@ class Link:
         self.store = open_store()
         self.keeper = self._keep()
 
-    def _keep(self) -> Keeper:
-        keeper = Keeper(self.store, lambda err: self._wakes.put(Broke("leases", err)))
+    def _keep(self, known: Iterable[LeaseName] = ()) -> Keeper:
+        keeper = Keeper(self.store, lambda err: self._wakes.put(Broke("leases", err)), known)
         keeper.start()
         return keeper
 
@@ -56,7 +56,8 @@ class Link:
         writer.look()
         self._writer = writer
         self.end_watches()
-        self._watches = [self._watch(writer, side.prefix, side.read_at) for side in writer.mirror.sides]
+        for side in writer.mirror.sides:  # each is noted before the next: where that cannot be opened, this one can end
+            self._watches.append(self._watch(writer, side.prefix, side.read_at))
         self.is_current = True
         return writer
 
@@ -105,7 +106,10 @@ class Link:
         return pause
 
     def reopen(self) -> None:
-        """Another client, and all leases granted or adopted afresh; the old ones where none can be opened."""
+        """Another client, and a thread that renews by it what is kept; the old ones where none can be opened.
+
+        The leases wait for no reading: a store that is too slow for one may renew them in time.
+        """
         try:
             store = self._another()
         except StoreError as err:
@@ -114,7 +118,7 @@ class Link:
         self.keeper.abandon()
         self.store.close()
         self.store = store
-        self.keeper = self._keep()
+        self.keeper = self._keep(self.keeper.kept)
         if self._writer is not None:
             self._writer.use(store)
 
