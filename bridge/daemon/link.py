@@ -14,7 +14,7 @@ from bridge.model.problem import UsageError
 from bridge.stores.base import Store, StoreError, Unavailable
 from bridge.writer import Settings, Writer
 
-WATCH = "store watch"  # how its threads are called
+WATCH, LEASES = "store watch", "leases"  # how its threads are called
 LONGEST_RETRY = 10.0  # seconds between two tries to reach a store that fails
 HANGS = 10.0  # seconds: no renewal takes so long
 
@@ -33,7 +33,7 @@ class Link:
         self.keeper = self._keep()
 
     def _keep(self, known: Iterable[LeaseName] = ()) -> Keeper:
-        keeper = Keeper(self.store, lambda err: self._wakes.put(Broke("leases", err)), known)
+        keeper = Keeper(self.store, lambda err: self._wakes.put(Broke(LEASES, err)), known)
         keeper.start()
         return keeper
 

@@ -12,7 +12,7 @@ from schedule import Scheduler
 
 from bridge.daemon.gate import Manners, RemovalGate
 from bridge.daemon.lead import Leadership
-from bridge.daemon.link import WATCH, Link
+from bridge.daemon.link import LEASES, WATCH, Link
 from bridge.daemon.told import Told, log, say_written
 from bridge.daemon.wakes import Broke, Feeder, News, Seen, Stop, Wake
 from bridge.daemon.wanted import Wanted
@@ -137,6 +137,8 @@ class Loop:
                 self.told.broke(name, str(error))
                 if name == WATCH:
                     self.link.pause()
+                elif name == LEASES:
+                    self.link.reread()  # by the next pass, which opens another client where this one was shut out
                 elif name == "source":
                     self.leadership.is_blind()
         return False
