@@ -30,7 +30,7 @@ from bridge.stores.base import Refused, Unavailable
 from bridge.stores.memory import Memory, MemoryServer
 from bridge.writer import Settings
 from tests.grounds import commit
-from tests.publishing import keys, service, with_containers, without_health, world
+from tests.publishing import keys, service, with_containers, with_labels, without_health, world
 from tests.test_run_etcd import eventually
 
 TREE, RECORDS = "/traefik/", "bridge/traefik/"
@@ -322,6 +322,18 @@ def test_keys_that_may_not_be_written_hold_up_no_others(caplog: pytest.LogCaptur
 
 
 # Readings that mislead
+
+
+def test_a_problem_is_told_also_while_the_store_takes_no_change(caplog: pytest.LogCaptureFixture) -> None:
+    """Once, however often the change is tried again."""
+    caplog.set_level(logging.INFO, "bridge")
+    with running(SHOES) as daemon:
+        daemon.holds(SHOES)
+        daemon.trouble.refuses = lambda transaction: True
+        reads = daemon.trouble.reads
+        daemon.worlds.append(world(with_labels(service("shoes", 2), weight="heavy")))
+        eventually(lambda: daemon.trouble.reads >= reads + 4)
+        assert sum("traefik.weight" in line for line in caplog.messages) == 1
 
 
 def test_a_second_reading_that_shows_an_older_world_does_not_become_the_world() -> None:

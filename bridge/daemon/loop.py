@@ -197,10 +197,12 @@ class Loop:
         leads = not self.manners.dry_run and self.leadership.take(writer, self.link.keeper)
         due = self._plan(writer, leads=leads)
         found = {*self.wanted.problems, *due.problems}  # also those that the commits put right
-        while leads and due.units and self._commit(writer, due):
-            due = self._plan(writer, leads=leads)
-        self.told.problems({*found, *due.problems, *writer.problems})
-        writer.problems.clear()
+        try:
+            while leads and due.units and self._commit(writer, due):
+                due = self._plan(writer, leads=leads)
+        finally:  # also where the store takes no change, day after day
+            self.told.problems({*found, *due.problems, *writer.problems})
+            writer.problems.clear()
         self.told.waits(due.waits if leads else ())
         if self.manners.dry_run:
             self.told.dry_run(due)
