@@ -329,7 +329,7 @@ def test_a_problem_is_told_also_while_the_store_takes_no_change(caplog: pytest.L
     caplog.set_level(logging.INFO, "bridge")
     with running(SHOES) as daemon:
         daemon.holds(SHOES)
-        daemon.trouble.refuses = lambda transaction: True
+        daemon.trouble.refuses = lambda _: True
         reads = daemon.trouble.reads
         daemon.worlds.append(world(with_labels(service("shoes", 2), weight="heavy")))
         eventually(lambda: daemon.trouble.reads >= reads + 4)
