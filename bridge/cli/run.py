@@ -21,6 +21,7 @@ from bridge.cli.wiring import LAYOUT, policy, settings, source_opener, store_ope
 from bridge.config import Config
 from bridge.daemon.gate import Manners
 from bridge.daemon.loop import Loop
+from bridge.daemon.told import one_line
 from bridge.layouts import layout
 from bridge.model.problem import BridgeError
 
@@ -37,6 +38,7 @@ def run(config: Config) -> int:
     """The exit code. Raises BridgeError."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     loop, manners = _loop(config)
+    _say_settings(config, loop)
     outcome: list[int | BaseException] = []
     ended = Event()
 
@@ -59,7 +61,24 @@ def run(config: Config) -> int:
     found = outcome[0]
     if isinstance(found, BaseException):
         raise found
+    kept = "" if manners.leave_on_exit or manners.dry_run else "; the routes stay on their leases"
+    log.info("ended as it was told%s", kept)
     return found
+
+
+def _say_settings(config: Config, loop: Loop) -> None:
+    """Who begins, and what it was told by flags, variables and file together: of a misspelt variable nobody hears."""
+    its = loop.settings
+    log.info(
+        "bridge %s, replica %s of cluster %s: reads %s, publishes to %s, TTL %s%s",
+        its.version,
+        its.replica,
+        its.publisher.cluster,
+        one_line(config.get(options.SOURCE).url),
+        one_line(config.get(options.STORE).url),
+        f"{its.ttl} s" if its.ttl else "for ever",
+        "; a dry run: nothing is written" if loop.manners.dry_run else "",
+    )
 
 
 def _loop(config: Config) -> tuple[Loop, Manners]:

@@ -69,6 +69,8 @@ class Leadership:
         other = writer.other_leader()
         if other and other != self._follows:
             log.info("follows: replica %s leads cluster %s", one_line(other), writer.publisher.cluster)
+            if other == self._settings.replica:
+                log.warning("another process is named replica %s too: give each its own --replica", one_line(other))
         self._follows = other
         return False
 

@@ -35,7 +35,8 @@ class Wanted:
         if snapshot == self.snapshot:
             return False
         if self.snapshot is None:
-            log.info("source read: %d services", len(snapshot.services))
+            count = len(snapshot.services)
+            log.info("source read: %d service%s", count, "" if count == 1 else "s")
         self.snapshot = snapshot
         verdicts = self._judge(snapshot, self._policy)
         wishes, problems = lay_out(verdicts, self._layout, self._policy.cluster, self._laid)

@@ -1,0 +1,52 @@
+"""What an operator reads in the log of `bridge run` when it begins, when it ends, and when two have one name."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from bridge import __version__
+from tests.publishing import Publication
+from tests.servers import EtcdServer
+from tests.test_run_etcd import Fleet, World, eventually
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def fleet(etcd_server: EtcdServer, tmp_path: Path) -> Iterator[Fleet]:
+    publication = Publication(etcd_server, f"says{next(_numbers)}")
+    with ExitStack() as stack:
+        yield Fleet(publication, World(tmp_path / "world.json"), stack)
+    publication.close()
+
+
+def test_its_first_line_says_what_it_was_told_and_its_last_what_stays(fleet: Fleet) -> None:
+    """A misspelt variable is seen there, and nowhere else."""
+    process = fleet.ready(fleet.start("a", "--ttl", "2m"))
+    process.end()
+    first, last = process.lines[0], process.lines[-1]
+    read, written = f"file:{fleet.world.path}", fleet.publication.url
+    told = f"replica a of cluster default: reads {read}, publishes to {written}, TTL 120 s"
+    assert first.endswith(f"bridge {__version__}, {told}")
+    assert last.endswith("ended as it was told; the routes stay on their leases")
+
+
+def test_a_dry_run_says_so_first(fleet: Fleet) -> None:
+    process = fleet.start("a", "--dry-run")
+    eventually(lambda: process.said("would add"), process)
+    process.end()
+    assert "a dry run" in process.lines[0]
+    assert process.lines[-1].endswith("ended as it was told")
+
+
+def test_two_of_one_name_are_told_to_whom_it_happens(fleet: Fleet) -> None:
+    """The second takes the first for its own past and replaces it."""
+    first = fleet.ready(fleet.start("a"))
+    second = fleet.start("a")
+    eventually(lambda: first.said("another process is named replica a too: give each its own --replica"), first)
+    assert not second.said("another process")
