@@ -113,3 +113,17 @@ def test_it_goes_on_with_a_consul_that_hung_restarted_and_was_set_back(tmp_path:
         server.restore(snapshot)
         eventually(lambda: process.said("was set back"), process)
         eventually(lambda: len(servers(publication)) == 3, process)
+
+
+def test_a_frozen_leader_that_wakes_up_writes_nothing(fleet: Fleet) -> None:
+    leader = fleet.ready(fleet.start("a"))
+    other = fleet.start("b")
+    eventually(lambda: other.said("follows: replica a leads"), other)
+    leader.popen.send_signal(signal.SIGSTOP)
+    eventually(lambda: fleet.leader() == "b", other)
+    fleet.world.turn("unhealthy")
+    eventually(lambda: len(servers(fleet.publication)) == 3, other)
+    before = fleet.publication.everything()
+    leader.popen.send_signal(signal.SIGCONT)
+    eventually(lambda: leader.said("follows: replica b leads"), leader)
+    assert fleet.publication.everything() == before
