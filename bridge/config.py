@@ -53,6 +53,7 @@ class Option(Generic[T_co]):
     commands: frozenset[str]  # that take it
     metavar: str = ""  # what follows the flag; empty: a switch, which nothing follows
     default: str | None = None  # as a user would write it; None: there is none
+    run_default: str | None = None  # what `run` takes instead, where it takes another
     short: str = ""  # a second flag: -v
     in_file: bool = True
     secret: bool = False  # only a variable: whoever lists processes sees flags, and a file is too easily shared
@@ -202,15 +203,17 @@ CLUSTER = Option(
 TTL = Option(
     "ttl",
     whole_seconds,
-    "How long keys outlive the bridge: seconds, or 5m, 1h; 0: for ever. For run the default is 5m.",
+    "How long keys outlive the bridge: seconds, or 5m, 1h; 0: for ever.",
     PLANNING,
     "TIME",
     "0",
+    run_default="5m",
 )
 READ_TIME = Option(
     "read-time",
     read_seconds,
-    "How long one read of Traefik's may take: the wait between steps. Reckoned from the number of frontends.",
+    "How long one read of Traefik's may take: the wait between steps. Unsaid, it is reckoned from the number of "
+    "frontends.",
     PLANNING | WRITING,
     "TIME",
 )
@@ -248,13 +251,19 @@ ADDRESS = Option(
     "container",
 )
 REPLICA = Option(
-    "replica", replica_name, "Name of this process among those of its cluster. The host's name.", WRITING, "NAME", ""
+    "replica",
+    replica_name,
+    "Name of this process among those of its cluster. Unsaid, it is the host's name.",
+    WRITING,
+    "NAME",
+    "",
 )
 SETTLE = Option("settle", read_seconds, "Quiet that ends a burst of changes before it is written.", RUN, "TIME", "0.2")
 CONFIRM = Option(
     "confirm",
     read_seconds,
-    "When a removal is confirmed by a second reading of the source: the first after the start. Not for file:.",
+    "How long after the first reading of the source a second one must agree before anything is removed; run asks for "
+    "it once, after its start. Not for file:.",
     RUN | {"sync"},
     "TIME",
     "5",
@@ -306,6 +315,11 @@ TABLE: tuple[Option[object], ...] = (
 )
 
 
+def default_of(option: Option[object], command: str) -> str | None:
+    """What `command` takes where nobody says the option, as a user would write it; None: nothing."""
+    return option.run_default if command == "run" and option.run_default else option.default
+
+
 @dataclass(frozen=True, slots=True)
 class Said:
     """What somebody said, and where."""
@@ -319,12 +333,14 @@ class Config:
     """What was said to one command."""
 
     said: Mapping[str, Said] = field(repr=False)  # by the option's name; may hold a secret
+    command: str = ""
 
     def find(self, option: Option[T]) -> T | None:
         """The option's value; None where nobody gave one and there is no default. Raises UsageError."""
         said = self.said.get(option.name)
         if said is None:
-            return None if option.default is None else option.parse(option.default)
+            default = default_of(option, self.command)
+            return None if default is None else option.parse(default)
         return _parsed(option, said)
 
     def get(self, option: Option[T]) -> T:
@@ -359,7 +375,7 @@ def load(command: str, flags: Mapping[str, str], environment: Mapping[str, str])
     if CONFIG.name in said:
         in_file = _read_file(said[CONFIG.name])
         said = {name: one for name, one in in_file.items() if command in _BY_NAME[name].commands} | said
-    config = Config(said)
+    config = Config(said, command)
     for option in taken:
         config.find(option)
     return config

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from bridge import __version__
+from bridge.cli import main
+from bridge.config import TTL, load
 from tests.publishing import Publication
 from tests.servers import EtcdServer
 from tests.test_run_etcd import Fleet, World, eventually
@@ -50,3 +52,13 @@ def test_two_of_one_name_are_told_to_whom_it_happens(fleet: Fleet) -> None:
     second = fleet.start("a")
     eventually(lambda: first.said("another process is named replica a too: give each its own --replica"), first)
     assert not second.said("another process")
+
+
+@pytest.mark.parametrize(("command", "ttl"), [("run", "5m"), ("sync", "0"), ("plan", "0")])
+def test_each_help_says_the_ttl_that_its_command_takes(
+    command: str, ttl: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([command, "--help"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert f"[default: {ttl}] [BRIDGE_TTL]" in told
+    assert load(command, {"store": "etcd://h"}, {}).get(TTL) == TTL.parse(ttl)

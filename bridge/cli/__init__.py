@@ -77,12 +77,13 @@ class _Commands(click.Group):
 
 def _command(name: str) -> click.Command:
     """The command with a flag for each of its rows in the table of options."""
-    from bridge.config import TABLE, Option, load
+    from bridge.config import TABLE, Option, default_of, load
 
     module = cast("_Module", import_module(COMMANDS[name].module))
 
     def flag(option: Option[object]) -> click.Option:
-        default = f"  [default: {option.default}]" if option.metavar and option.default else ""
+        taken = default_of(option, name)
+        default = f"  [default: {taken}]" if option.metavar and taken else ""
         help_text = f"{option.help}{default}  [{option.variable}]"
         names = [name for name in (option.flag, option.short) if name]
         if option.metavar:

@@ -25,7 +25,6 @@ from bridge.daemon.told import one_line
 from bridge.layouts import layout
 from bridge.model.problem import BridgeError
 
-RUN_TTL = 300  # seconds that keys outlive a dead bridge, where nobody says otherwise
 ENDS_WITHIN = 1.3  # seconds after the signal was seen; what a hung store holds up is left behind
 LEAVES_WITHIN = 60.0  # seconds more for --leave-on-exit, beside the read-time
 STANDS_STILL = 60.0  # seconds without a sign of the loop: no call of a store may take so long
@@ -84,8 +83,6 @@ def _say_settings(config: Config, loop: Loop) -> None:
 def _loop(config: Config) -> tuple[Loop, Manners]:
     source = config.get(options.SOURCE)
     chosen = settings(config, environment="")
-    if options.TTL.name not in config.said:
-        chosen = replace(chosen, ttl=RUN_TTL)
     name = chosen.replica.removesuffix(f".{chosen.token}")
     manners = Manners(
         settle=config.get(options.SETTLE),
