@@ -17,7 +17,7 @@ import pytest
 from bridge.model.change import Check, Create, Delete, Item, LeaseName, Reading, Transaction, Update
 from bridge.model.problem import UsageError
 from bridge.stores import consul, consulhttp, memory, open_store
-from bridge.stores.base import OutcomeUnknown, Refused, Store, Unavailable
+from bridge.stores.base import OutcomeUnknown, Refused, Store, StoreError, Unavailable
 from tests.grounds import LASTING, PATIENCE, ConsulGround, commit, create, eventually, standing
 from tests.servers import MANAGEMENT, Certificates, ConsulServer, free_ports, running_consul
 
@@ -732,3 +732,19 @@ def test_what_is_for_the_other_store_is_refused(url: str, options: dict[str, str
         open_store(url, records_root=ROOT, **options)
     assert caught.value.thing == thing
     assert "S3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "remedy"),
+    [
+        (403, b"ACL not found", "look at BRIDGE_STORE_TOKEN or --store-token-file."),
+        (200, b"[]", "answered a read with 'Missing index header'; is this an agent of Consul?"),
+    ],
+)
+def test_a_wrong_token_and_a_wrong_port_are_told_as_what_they_are(
+    opened: Callable[..., Store], status: int, body: bytes, remedy: str
+) -> None:
+    """A token that does not exist gets no advice on rights; another server's headers are nobody's concern."""
+    with pretending(Pretender(status, body)) as endpoint, pytest.raises(StoreError) as caught:
+        opened(at(endpoint), token="s3cret").read("traefik/")
+    assert str(caught.value).endswith(remedy)

@@ -46,6 +46,7 @@ def test_a_change_is_heard_when_it_happens_and_the_first_removal_is_confirmed(
     without_one(fleet, metadata)
     eventually(lambda: len(servers(fleet.publication)) == 3, process)
     assert process.said("removals wait for a second reading of the source in 1 s")
+    eventually(lambda: process.said("2 removed, because the source said it twice"), process)
     assert metadata.times_asked("/stacks") >= read + 2
 
 

@@ -121,7 +121,9 @@ class Loop:
         match wake:
             case Seen(snapshot, again):
                 if again:  # it confirms or does not: a source that was just opened cannot tell an older document
-                    self.gate.heard_again(agrees=snapshot == self.wanted.snapshot)
+                    agrees = snapshot == self.wanted.snapshot
+                    self.gate.heard_again(agrees=agrees)
+                    self.why = "the source said it twice" if agrees else self.why
                     return False
                 self.told.well("source")
                 self.leadership.sees()

@@ -32,7 +32,7 @@ from bridge.sources.base import SourceError, without_user
 from bridge.sources.document import Reader, gap, hosts
 
 API = "2016-07-29"
-REMEDY = "what was published stays; see whether Rancher's metadata service is well"
+REMEDY = "what was published stays; see whether this is Rancher's metadata service, and whether it is well"
 
 CONNECT = 2.0  # seconds
 READ = 30.0  # seconds between two pieces of an answer; the largest world took 1.4 s
@@ -265,7 +265,7 @@ def _why(err: Exception, seconds: float) -> str:
     """What went wrong, without the client's own words: they are long, and name its classes."""
     match err:
         case requests.exceptions.SSLError():
-            return "has a certificate that cannot be trusted"
+            return "speaks no TLS, or shows a certificate that cannot be trusted"
         case requests.ConnectTimeout():
             return f"did not connect within {CONNECT:.0f} s"
         case requests.ReadTimeout():

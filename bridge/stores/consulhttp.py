@@ -35,8 +35,10 @@ _RIGHTS = (
     "give its token (BRIDGE_STORE_TOKEN or --store-token-file) write on Traefik's prefix and on bridge/, and "
     "session write on the bridge's nodes"
 )
+_NO_TOKEN = "Consul knows no such token: look at BRIDGE_STORE_TOKEN or --store-token-file"
 _NEVER = "Consul will never take this request"
 _INVALID_SESSION = "invalid session"
+_HEADERS = re.compile(r"(?<=Missing index header): .*")  # all that came instead, which says nothing to anybody
 _OBJECT = re.compile(r"^<?\w+\(host=[^)]*\)>?: ")
 
 
@@ -47,6 +49,7 @@ class NodeMissing(Unavailable):
 # What an exception of the library's means: its class, a part of its text, our error and what to do about it; the
 # first row that fits. What fits no row may or may not have happened, and counts as no answer.
 _ANSWERS: tuple[tuple[type[ConsulException], str, type[StoreError], str], ...] = (
+    (ACLPermissionDenied, "ACL not found", Refused, _NO_TOKEN),
     (ACLPermissionDenied, "", Refused, _RIGHTS),
     (ACLDisabled, "", Refused, "Consul's ACLs are off: leave the token out"),
     (ClientError, "Permission denied", Refused, _RIGHTS),
@@ -262,7 +265,8 @@ class Agent:
         except ConsulException as err:
             for kind, text, ours, remedy in _ANSWERS:
                 if isinstance(err, kind) and text in str(err):
-                    raise ours("the store", self._url, f"answered {what} with {_said(err)!r}; {remedy}.") from err
+                    end = "" if remedy.endswith("?") else "."
+                    raise ours("the store", self._url, f"answered {what} with {_said(err)!r}; {remedy}{end}") from err
             raise Unavailable("the store", self._url, f"answered {what} with {_said(err)!r}; try again.") from err
         except requests.RequestException as err:
             raise Unavailable("the store", self._url, f"no answer to {what} ({_why(err)}); {self._silent}") from err
@@ -343,7 +347,7 @@ class _Adapter(HTTPAdapter):
 
 
 def _said(err: ConsulException) -> str:
-    return " ".join(str(err).split())[:300]
+    return _HEADERS.sub("", " ".join(str(err).split()))[:300]
 
 
 def _why(err: requests.RequestException) -> str:

@@ -122,7 +122,8 @@ def connect(address: StoreAddress, *, records_root: str, access: Access) -> Etcd
     checked by the roots that gRPC brings along, not by the system's.
     """
     if access.token:
-        raise UsageError("BRIDGE_STORE_TOKEN", "", "is for Consul; etcd takes --store-user and its password")
+        remedy = "is for Consul, as --store-token-file is; etcd takes --store-user and its password"
+        raise UsageError("BRIDGE_STORE_TOKEN", "", remedy)
     if access.datacenter:
         raise UsageError("--store-datacenter", access.datacenter, "is for Consul; leave it out")
     credentials = None
