@@ -745,6 +745,6 @@ def test_a_wrong_token_and_a_wrong_port_are_told_as_what_they_are(
     opened: Callable[..., Store], status: int, body: bytes, remedy: str
 ) -> None:
     """A token that does not exist gets no advice on rights; another server's headers are nobody's concern."""
-    with pretending(Pretender(status, body)) as endpoint, pytest.raises(StoreError) as caught:
+    with pretending(Pretender(status, body, {})) as endpoint, pytest.raises(StoreError) as caught:
         opened(at(endpoint), token="s3cret").read("traefik/")
     assert str(caught.value).endswith(remedy)
