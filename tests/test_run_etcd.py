@@ -277,20 +277,32 @@ def test_a_source_that_answers_nonsense_removes_nothing(fleet: Fleet, odd: bytes
     eventually(lambda: len(servers(fleet.publication)) == 3, process)
 
 
-def test_a_sync_beside_a_daemon_that_leads_writes_nothing_and_says_who_leads(fleet: Fleet) -> None:
-    process = fleet.ready(fleet.start())
-    before = fleet.publication.everything()
-    fleet.publication.erase("frontends/web-0__stack-0/backend")
-    ran = subprocess.run(
-        [sys.executable, "-m", "bridge", "leave", "--store", fleet.publication.url],
+def beside(fleet: Fleet, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Another command on the same store."""
+    return subprocess.run(
+        [sys.executable, "-m", "bridge", *arguments, "--store", fleet.publication.url],
         cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
+
+
+@pytest.mark.parametrize("command", ["sync", "leave"])
+def test_who_would_write_beside_a_daemon_that_leads_writes_nothing_and_says_who_leads(
+    fleet: Fleet, command: str
+) -> None:
+    process = fleet.ready(fleet.start())
+    before = fleet.publication.everything()
+    changed = World(fleet.world.path.with_name("changed.json"))
+    changed.turn("unhealthy", 1, 1)
+    source = ("--source", f"file:{changed.path}") if command == "sync" else ()
+    ran = beside(fleet, command, *source)
     assert ran.returncode == 5
     assert "replica 'a' leads cluster default" in ran.stderr
+    assert fleet.publication.everything().keys() == before.keys()
+    fleet.publication.erase("frontends/web-0__stack-0/backend")
     eventually(lambda: fleet.publication.published().keys() == published(before, fleet), process)
 
 

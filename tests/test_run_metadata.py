@@ -104,3 +104,18 @@ def test_a_sync_that_would_remove_something_reads_a_second_time(fleet: Fleet, me
     assert ran.returncode == 0
     assert "second reading of the source" in ran.stderr
     assert len(servers(fleet.publication)) == 3
+
+
+def test_a_burst_of_changes_is_written_in_one_transaction(fleet: Fleet, metadata: MetadataServer) -> None:
+    """Each wakes every Traefik, and makes it read its whole tree. Here each change is read before the next comes."""
+    process = fleet.ready(fleet.start("a", "--confirm", "0", "--settle", "1"))
+    assert isinstance(fleet.publication, Publication)
+    since = fleet.publication.revision()
+    for service in (0, 1):
+        read = metadata.times_asked("/stacks")
+        metadata.wait_until_polled()
+        fleet.world.turn("unhealthy", service, 0)
+        metadata.show(fleet.world.stacks)
+        metadata.wait_until_asked("/stacks", read + 1)
+    eventually(lambda: len(servers(fleet.publication)) == 2, process)
+    assert len(fleet.publication.wakes(since)) == 1
