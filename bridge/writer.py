@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -34,7 +35,7 @@ from bridge.stores.base import LeaseLost, OutcomeUnknown, Refused, Store, StoreE
 
 FAILURES = 8  # commits in a row that conflicted or got no answer, before a pass gives up
 REFUSALS = 64  # refused transactions after which a commit gives up
-SAMPLES = 3  # small reads whose median is taken for the round trip
+SAMPLES = 3  # small reads each time the round trip is measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,7 @@ class Writer:
         self.leader_key = publisher.records + leader_path(publisher.cluster)
         self.families = (cluster_family(publisher.cluster), FLEET, STANDING_FAMILY, self.replica_lease.family)
         store.know(self.families)
+        self._took: deque[float] = deque(maxlen=5 * SAMPLES)  # seconds; a store that is slow for once moves it little
         self.round_trip = 0.0  # seconds, this bridge's own median to the store
         self.measure()
         self.written: list[Change] = []
@@ -85,12 +87,11 @@ class Writer:
         """Measure the round trip, where the read-time is reckoned by it. Raises StoreError."""
         if self.settings.read_time is not None:
             return
-        took = []
         for _ in range(SAMPLES):
             began = time.perf_counter()
             self.store.read(self.leader_key)
-            took.append(time.perf_counter() - began)
-        self.round_trip = median(took)
+            self._took.append(time.perf_counter() - began)
+        self.round_trip = median(self._took)
 
     # What stands
 
