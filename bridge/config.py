@@ -203,7 +203,8 @@ CLUSTER = Option(
 TTL = Option(
     "ttl",
     whole_seconds,
-    "How long keys outlive the bridge: seconds, or 5m, 1h; 0: for ever.",
+    "How long keys outlive the bridge: seconds, or 5m, 1h; 0: for ever. Unsaid, plan and sync take that with which the "
+    "cluster publishes already.",
     PLANNING,
     "TIME",
     "0",

@@ -52,16 +52,20 @@ class Settings:
     brake: BrakeRule = field(default_factory=BrakeRule)
     force: bool = False  # the brake stays open
     leaving: bool = False
+    keeps_ttl: bool = False  # where the cluster publishes already, its TTL counts, and `ttl` where it does not
 
 
 class Writer:
     """One process's hand on its publisher's keys. Used by one thread."""
 
     def __init__(self, store: Store, settings: Settings, now: Callable[[], float]) -> None:
-        """`now`: seconds, monotonic. Raises StoreError where the round trip has to be measured."""
+        """`now`: seconds, monotonic. Raises StoreError where the round trip has to be measured, and UsageError."""
         publisher = settings.publisher
         self.store, self.settings, self.publisher, self.now = store, settings, publisher, now
         self.environment = settings.environment
+        if 0 < settings.ttl < store.limits.shortest_ttl:
+            remedy = f"on this store use at least {store.limits.shortest_ttl} seconds, or 0 for ever"
+            raise UsageError("--ttl", str(settings.ttl), remedy)
         self.mirror = Mirror.empty(publisher.tree, publisher.records)
         self._standing = stand(self.mirror, publisher)
         self._settled = Settled()
@@ -100,7 +104,14 @@ class Writer:
         """As this process publishes."""
         settings = self.settings
         read_time = ReadTime(settings.read_time, self.round_trip)
-        return Terms(self.environment, settings.version, settings.ttl, read_time, settings.leaving)
+        return Terms(self.environment, settings.version, self._ttl(), read_time, settings.leaving)
+
+    def _ttl(self) -> int:
+        if not self.settings.keeps_ttl:
+            return self.settings.ttl
+        presence = self.mirror.records.held.get(presence_path(self.publisher.cluster))
+        said = read_presence(presence.value) if presence else None
+        return said.ttl if said else self.settings.ttl
 
     @property
     def leases(self) -> tuple[LeaseName, ...]:

@@ -615,6 +615,17 @@ def full_place(bridge: Bridge, place: Place) -> Place:
     return place
 
 
+def test_plan_and_sync_take_the_ttl_with_which_their_cluster_publishes_already(bridge: Bridge, place: Place) -> None:
+    """Beside a `run` with another TTL they would show, and make, moves of every key from lease to lease."""
+    published(bridge, place, WEB_TEST, "--ttl", "5m")
+    asked = ("--source", WEB_TEST, "--store", place.url)
+    assert bridge("plan", *asked, "--exit-code").code == 0
+    assert bridge("plan", *asked, "--exit-code", "--ttl", "0").code == 4
+    since = place.server.revision()
+    published(bridge, place)
+    assert place.server.revision() == since
+
+
 def test_plan_and_show_of_what_stands_write_nothing(
     bridge: Bridge, full_place: Place, request: pytest.FixtureRequest
 ) -> None:

@@ -78,6 +78,14 @@ def test_a_session_that_ends_under_a_live_bridge_is_made_again_with_its_keys(fle
     eventually(lambda: servers(fleet.publication) == before, process)
 
 
+def test_a_ttl_that_consul_does_not_grant_is_told_before_anything_is_written(fleet: Fleet) -> None:
+    process = fleet.start("a", "--ttl", "5")
+    eventually(lambda: process.popen.poll() is not None, process)
+    assert process.popen.returncode == 2
+    eventually(lambda: process.said("--ttl '5': on this store use at least 20 seconds"), process)
+    assert fleet.publication.everything() == {}
+
+
 def test_killed_and_started_again_within_the_ttl_no_route_key_moves(fleet: Fleet) -> None:
     first = fleet.ready(fleet.start())
     before = revisions(fleet.publication)

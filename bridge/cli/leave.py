@@ -37,6 +37,6 @@ def run(config: Config) -> int:
 
 def remove(config: Config, tell: Callable[[Progress], None]) -> tuple[Report, Settings]:
     """What the pass did, and how this process published. Raises BridgeError."""
-    chosen = replace(settings(config, environment=""), leaving=True, ttl=TTL)
+    chosen = replace(settings(config, environment=""), leaving=True, ttl=TTL, keeps_ttl=False)
     with opened_store(config) as store:
         return sync({}, store, chosen, tell), chosen

@@ -95,7 +95,7 @@ def _loop(config: Config) -> tuple[Loop, Manners]:
     loop = Loop(
         source_opener(config),
         store_opener(config),
-        replace(chosen, replica=name),
+        replace(chosen, replica=name, keeps_ttl=False),
         policy(config),
         layout(LAYOUT),
         manners,

@@ -137,6 +137,7 @@ def settings(config: Config, environment: str) -> Settings:
         environment=environment,
         version=__version__,
         ttl=config.get(options.TTL),
+        keeps_ttl=options.TTL.name not in config.said,
         replica=f"{config.get(options.REPLICA) or socket.gethostname()}.{token}",
         token=token,
         read_time=config.find(options.READ_TIME),
