@@ -595,3 +595,24 @@ def test_units_share_a_transaction_and_none_compares_what_another_one_changes() 
     changed = {change.key for change in packed.transaction.changes}
     assert len(changed) == len(packed.transaction.changes)
     assert not changed & {check.key for check in packed.transaction.checks}
+
+
+# What is held.
+
+
+@pytest.mark.parametrize("lost", [PROTECTED, OTHER], ids=["protection", "frontend"])
+def test_while_removals_are_held_no_shared_key_goes_and_the_rest_is_written(lost: dict[str, str]) -> None:
+    """A first reading may lack what the last process knew: a password, or a frontend, must not go by it alone."""
+    scene, (process,) = settled(wish(lost, "c0--1"))
+    before = scene.values()
+    without = replace(wish({}, "c0--1", "c0--2"), shared={**wish().shared, METHOD: "drr"})
+    due = process.due(without)
+    assert due.removes
+    process.look()
+    held = process.plan(without, hold=True)
+    assert not any(isinstance(change, Delete) for unit in held.units for change in unit.changes)
+    written = {change.key for unit in held.units for change in unit.changes}
+    assert {TREE + METHOD, TREE + server("c0--2")} <= written
+    assert lost.items() <= before.items()
+    process.settle(without)
+    assert not lost.keys() & scene.values().keys()

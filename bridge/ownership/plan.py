@@ -94,7 +94,8 @@ def plan(
 ) -> Plan:
     """The next changes that bring the store towards `wishes`, by group.
 
-    `now`: seconds on the clock that the mirror was folded by. `hold`: remove no server and leave no group of ours.
+    `now`: seconds on the clock that the mirror was folded by. `hold`: remove no server, no shared key of a group that
+    stays, and leave no group of ours.
     `known`: of an earlier plan; it changes what the plan costs, not what it says.
     """
     return _Planner(standing, wishes, terms, now, hold, known or Settled()).plan()
@@ -281,6 +282,7 @@ class _Planner:
             shared,
             self.clock,
             decides=decides,
+            hold=self.hold,
             barred=self._barred(group, stay, target),
             quiet_since=self._quiet_since(group, target, merges=merges),
         )

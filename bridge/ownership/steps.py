@@ -83,16 +83,17 @@ class SharedSteps:
         clock: Clock,
         *,
         decides: bool,
+        hold: bool,
         barred: str,
         quiet_since: float,
     ) -> None:
-        """`barred`: why nothing may be opened or protected less now; empty when it may.
+        """`hold`: delete nothing. `barred`: why nothing may be opened or protected less now; empty when it may.
 
         `quiet_since`: when somebody was last seen to rely on another wish than `target`.
         """
         self.layout: Layout = standing.publisher.layout
         self.standing, self.group, self.target, self.draft, self.clock = standing, group, target, draft, clock
-        self.decides, self.barred, self.quiet_since = decides, barred, quiet_since
+        self.decides, self.hold, self.barred, self.quiet_since = decides, hold, barred, quiet_since
         self.waits: list[Wait] = []
         self.unsettled = False  # a key of the wish will not stand as wished after this transaction
         self.guards_opening: set[str] = set()  # holders whose opening keys must be compared
@@ -110,7 +111,7 @@ class SharedSteps:
         for holder, paths in sorted(holders.items()):
             if holder in wished:
                 self._settle(holder, paths)
-            elif self.decides:
+            elif self.decides and not self.hold:
                 self._retire(holder, paths)
         for holder in sorted(wished):
             self._open(holder, holders[holder])
@@ -159,7 +160,7 @@ class SharedSteps:
     def _write(self, path: str) -> bool:
         """Put one key as wished, or delete it where it is not wished; whether that changes its value."""
         wished, held = self.target.get(path), self.keys.get(path)
-        if path in self.group.foreign or (held and wished == held.value):
+        if path in self.group.foreign or (held and wished == held.value) or (wished is None and self.hold):
             return False
         if held is not None and not self.decides:
             self.unsettled = self.unsettled or wished is not None
@@ -225,7 +226,7 @@ class SharedSteps:
 
     def _protect_less(self, holder: str, protects: list[str], rules: list[str], ruled: bool) -> None:
         surplus = [path for path in protects if path in self.keys and path not in self.target]
-        if not surplus or not self.decides:
+        if not surplus or not self.decides or self.hold:
             return
         if self.barred or self._has_foreign_rule(holder):
             self._wait(self.barred or "until the hand-written rule is gone, for which the protection was asked", None)
