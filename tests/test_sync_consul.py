@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -192,6 +193,7 @@ def test_all_that_a_dead_bridge_published_vanishes_with_its_ttl_and_the_next_syn
 ) -> None:
     """Only the standing group and the guards outlive it."""
     monkeypatch.setattr("bridge.stores.consul.SHORTEST_TTL", 1)
+    monkeypatch.setattr("bridge.stores.consul.Consul.limits", replace(LIMITS, shortest_ttl=1))
     publication.sync(STOCK, publication.settings(ttl=2))
     eventually(2 + PATIENCE, lambda: publication.published() == STANDING_KEYS)
     eventually(PATIENCE, lambda: all(path.startswith("fleet/guard/") for path in publication.recorded()))
