@@ -222,9 +222,7 @@ def _with_route(verdict: Verdict, service: Service, asked: Asked, policy: Policy
             service.name,
             service.stack,
             asked.frontends,
-            asked.backend,
-            found.servers,
-            found.retiring,
+            (replace(asked.backend, servers=found.servers, retiring=found.retiring),),
             unchecked=service.kind == EXTERNAL,
         ),
     )

@@ -167,4 +167,4 @@ def test_no_value_of_a_label_costs_the_route_only_when_it_is_laid_out(row: Label
     labels = {"traefik.ratelimit.enable": "true", row.name: text}
     asked = read("shop/web", "web", "shop", Publish.SERVICE, labels)
     assert asked.frontends
-    TRAEFIK1.entries(Route("web", "shop", asked.frontends, asked.backend, ()), "default")
+    TRAEFIK1.entries(Route("web", "shop", asked.frontends, (asked.backend,)), "default")

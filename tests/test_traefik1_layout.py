@@ -31,14 +31,24 @@ WEB = Route(
     "web-test",
     "proxy-test",
     (Frontend("", rule()),),
-    Backend("drr", breaker="NetworkErrorRatio() > 0.5"),
-    (Server("c-1", "http", "10.42.0.1", 8080, 5), Server("c-2", "http", "10.42.0.2", 8080)),
+    (
+        Backend(
+            "drr",
+            breaker="NetworkErrorRatio() > 0.5",
+            servers=(Server("c-1", "http", "10.42.0.1", 8080, 5), Server("c-2", "http", "10.42.0.2", 8080)),
+        ),
+    ),
 )
 LIMIT = RateLimit("client.ip", (("main", RateSet(10, 100, 200)),))
 
 
 def keys(route: Route, cluster: str = "default") -> dict[str, str]:
     return {entry.path: entry.value for entry in TRAEFIK1.entries(route, cluster)}
+
+
+def with_backend(**settings: object) -> Route:
+    """Without servers."""
+    return replace(WEB, backends=(Backend(**settings),))  # type: ignore[arg-type]  # whatever a test names
 
 
 def with_frontend(frontend: Frontend) -> dict[str, str]:
@@ -66,7 +76,7 @@ def test_entries_are_sorted_by_path() -> None:
 
 
 def test_a_service_without_servers_keeps_its_constant_key_and_its_frontend() -> None:
-    assert keys(replace(WEB, servers=(), backend=Backend())) == {
+    assert keys(with_backend()) == {
         "backends/web-test__proxy-test/loadbalancer/method": "wrr",
         "frontends/web-test__proxy-test/backend": "web-test__proxy-test",
         "frontends/web-test__proxy-test/routes/main/rule": "Host:web-test.proxy-test.local",
@@ -87,7 +97,7 @@ def test_only_asked_settings_are_written() -> None:
 
 
 def test_sticky_is_one_key_alone() -> None:
-    sticky = keys(replace(WEB, backend=Backend(sticky=True)))
+    sticky = keys(with_backend(sticky=True))
     assert [path for path in sticky if "stick" in path] == ["backends/web-test__proxy-test/loadbalancer/stickiness"]
     assert sticky["backends/web-test__proxy-test/loadbalancer/stickiness"] == "true"
 
@@ -101,13 +111,13 @@ def test_several_frontends_share_one_backend_and_one_group() -> None:
 
 
 def test_an_ipv6_server_stands_in_brackets() -> None:
-    written = keys(replace(WEB, servers=(Server("c-1", "https", "fd00::1", 443),)))
+    written = keys(with_backend(servers=(Server("c-1", "https", "fd00::1", 443),)))
     assert written["backends/web-test__proxy-test/servers/default--c-1/url"] == "https://[fd00::1]:443"
 
 
 def test_servers_with_one_url_are_one_server() -> None:
     twins = (Server("c-1", "http", "10.42.0.1", 80), Server("c-2", "http", "10.42.0.1", 80, 9))
-    assert [path for path in keys(replace(WEB, servers=twins)) if "/servers/" in path] == [
+    assert [path for path in keys(with_backend(servers=twins)) if "/servers/" in path] == [
         "backends/web-test__proxy-test/servers/default--c-1/url"
     ]
 
@@ -128,7 +138,8 @@ def test_each_entry_says_what_asked_for_it() -> None:
 
 
 def test_a_wish_holds_every_entry_once_and_names_what_retires() -> None:
-    wish = TRAEFIK1.wish(replace(WEB, retiring=("c-9",)), "east")
+    (backend,) = WEB.backends
+    wish = TRAEFIK1.wish(replace(WEB, backends=(replace(backend, retiring=("c-9",)),)), "east")
     assert wish.group == "web-test__proxy-test"
     assert wish.title == "proxy-test/web-test"
     assert {**wish.shared, **wish.own} == keys(WEB, "east")
@@ -486,7 +497,7 @@ def test_a_rate_limit_without_a_set_never_leaves() -> None:
 
 def test_one_path_has_one_value() -> None:
     with pytest.raises(ValueError, match="two values"):
-        keys(replace(WEB, servers=(Server("c-1", "http", "10.0.0.1", 1), Server("c-1", "http", "10.0.0.1", 2))))
+        keys(with_backend(servers=(Server("c-1", "http", "10.0.0.1", 1), Server("c-1", "http", "10.0.0.1", 2))))
 
 
 def test_one_url_stands_once_in_a_backend() -> None:
@@ -531,14 +542,20 @@ def routes(
         rate_limit=st.none() | st.builds(RateLimit, st.just("client.ip") | words, sets),
     )
     server = st.builds(Server, names, st.sampled_from(["http", "https"]) | words, values, numbers, numbers)
+    backend = st.builds(
+        Backend,
+        st.sampled_from(["wrr", "drr"]) | words,
+        st.booleans(),
+        breakers,
+        servers=st.lists(server, max_size=3, unique_by=lambda one: one.identity).map(tuple),
+        retiring=st.lists(names, max_size=1).map(tuple),
+    )
     return st.builds(
         Route,
         service=names,
         stack=names,
         frontends=st.lists(frontend, min_size=1, max_size=2, unique_by=lambda one: one.segment).map(tuple),
-        backend=st.builds(Backend, st.sampled_from(["wrr", "drr"]) | words, st.booleans(), breakers),
-        servers=st.lists(server, max_size=3, unique_by=lambda one: one.identity).map(tuple),
-        retiring=st.lists(names, max_size=1).map(tuple),
+        backends=st.tuples(backend),
     )
 
 
@@ -596,4 +613,6 @@ def test_an_own_path_names_its_cluster_where_nothing_else_can_stand_and_a_shared
         if entry.place.cluster is not None:
             server = entry.path.split("/")[3]
             assert entry.place.cluster == cluster == server.split("--")[0]
-            assert server in {server_name(cluster, one.identity) for one in route.servers}
+            assert server in {
+                server_name(cluster, one.identity) for backend in route.backends for one in backend.servers
+            }

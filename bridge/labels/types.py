@@ -80,6 +80,15 @@ def whole(least: int, most: int = MOST) -> Callable[[str], int]:
     return parse
 
 
+def write_seconds(seconds: float) -> str:
+    """A time as Go reads it: a whole number of the largest unit that holds it. Raises ValueError below a nanosecond."""
+    nanoseconds = round(seconds * 10**9)
+    for unit, length in (("s", 10**9), ("ms", 10**6), ("us", 10**3), ("ns", 1)):
+        if nanoseconds > 0 and nanoseconds % length == 0:
+            return f"{nanoseconds // length}{unit}"
+    raise ValueError(f"{seconds} s is no time that can be waited for")
+
+
 def one_of(*words: str) -> Callable[[str], str]:
     """A parser of some lower-case words, whose case is ignored."""
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 from bridge.labels.rules import parse_rule, write_rule
+from bridge.labels.types import write_seconds
 from bridge.layouts import RouteLayout
 from bridge.layouts.traefik1_guard import check, escape_value, unescape_value
 from bridge.model.keys import STANDING, Entry, Place, Role, Wish, escape, group_name, route_name, server_cluster
@@ -37,12 +38,15 @@ class Traefik1:
     def wish(self, route: Route, cluster: str) -> Wish:
         """The same keys, shared and own apart. Raises ValueError as `check`."""
         entries = self.entries(route, cluster)
-        backend = _backend_name(route)
         return Wish(
-            group=group_name(backend),
+            group=group_name(route_name(route.service, route.stack)),
             shared={entry.path: entry.value for entry in entries if entry.place.cluster is None},
             own={entry.path: entry.value for entry in entries if entry.place.cluster is not None},
-            retiring=frozenset(_server(backend, cluster, identity) for identity in route.retiring),
+            retiring=frozenset(
+                _server(_name(route, backend.segment), cluster, identity)
+                for backend in route.backends
+                for identity in backend.retiring
+            ),
             unchecked=route.unchecked,
             title=route.title,
         )
@@ -127,8 +131,8 @@ def _hosts(value: str) -> tuple[str, ...]:
 # What a route asks for, as paths and plain texts.
 
 
-def _backend_name(route: Route) -> str:
-    return route_name(route.service, route.stack)
+def _name(route: Route, segment: str) -> str:
+    return route_name(route.service, route.stack, segment)
 
 
 def _server(backend: str, cluster: str, identity: str) -> str:
@@ -136,12 +140,13 @@ def _server(backend: str, cluster: str, identity: str) -> str:
 
 
 def _keys(route: Route, cluster: str) -> Iterator[tuple[str, str]]:
-    backend = _backend_name(route)
     for frontend in route.frontends:
-        yield from _frontend_keys(route_name(route.service, route.stack, frontend.segment), frontend, backend)
-    yield from _backend_keys(backend, route.backend)
-    for server in _distinct(route.servers):
-        yield from _server_keys(_server(backend, cluster, server.identity), server)
+        yield from _frontend_keys(_name(route, frontend.segment), frontend, _name(route, frontend.backend))
+    for backend in route.backends:
+        name = _name(route, backend.segment)
+        yield from _backend_keys(name, backend)
+        for server in _distinct(backend.servers):
+            yield from _server_keys(_server(name, cluster, server.identity), server)
 
 
 def _frontend_keys(name: str, frontend: Frontend, backend: str) -> Iterator[tuple[str, str]]:
@@ -160,7 +165,7 @@ def _rate_limit_keys(base: str, limit: RateLimit) -> Iterator[tuple[str, str]]:
     yield f"{base}/extractorfunc", limit.extractor
     for name, rate in limit.sets:
         inner = f"{base}/rateset/{escape(name)}"
-        yield f"{inner}/period", f"{rate.period}s"
+        yield f"{inner}/period", write_seconds(rate.period)
         yield f"{inner}/average", str(rate.average)
         yield f"{inner}/burst", str(rate.burst)
 

@@ -15,7 +15,7 @@ from bridge.labels.expressions import breaker
 from bridge.labels.patterns import split_pattern
 from bridge.labels.rules import parse_rule
 from bridge.model.keys import STANDING, Entry
-from bridge.model.route import Kind
+from bridge.model.route import MODIFIERS, Kind
 
 # Traefik's template pastes values into TOML basic strings.
 _MUST_ESCAPE = re.compile(r'[\x00-\x1f\x7f-\x9f"\\]')
@@ -165,7 +165,10 @@ def _server_url(text: str) -> Fault:
 
 
 def _rule(text: str) -> Fault:
-    for matcher in parse_rule(text).matchers:
+    matchers = parse_rule(text).matchers
+    if all(matcher.kind in MODIFIERS for matcher in matchers):
+        return "nothing but modifiers matches every host"
+    for matcher in matchers:
         for value in matcher.values:
             if not _can_match(matcher.kind, value):
                 return f"{matcher.kind.value} {value!r} matches nothing"
