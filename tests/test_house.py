@@ -35,19 +35,8 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 PURE = ("model", "labels", "routes", "layouts", "ownership")
 # What a pure room may use. No I/O, clock, thread, chance or log is in any of it; hence no datetime.
 COMPUTES = {"__future__", "abc", "bisect", "collections", "contextlib", "copy", "dataclasses", "difflib", "enum"}
-COMPUTES |= {
-    "fractions",
-    "functools",
-    "hashlib",
-    "heapq",
-    "importlib",
-    "ipaddress",
-    "itertools",
-    "json",
-    "math",
-    "msgspec",
-}
-COMPUTES |= {"operator", "re", "string", "textwrap", "types", "typing", "unicodedata", "urllib.parse"}
+COMPUTES |= {"functools", "hashlib", "heapq", "importlib", "ipaddress", "itertools", "json", "math", "msgspec"}
+COMPUTES |= {"fractions", "operator", "re", "string", "textwrap", "types", "typing", "unicodedata", "urllib.parse"}
 REACHES_OUT = {"open", "print", "input", "exec", "eval", "__import__", "breakpoint"}  # builtins
 
 CLIENTS = {  # what sources and stores may use that is not Python's own

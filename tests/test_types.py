@@ -125,7 +125,7 @@ class TestTimes:
         try:
             found = types.duration(text)
         except ValueError:
-            assert reader.period(text) == 0
+            assert reader.period(text) in range(len(parts) + 1)
             return
         assert abs(found * 10**9 - (reader.period(text) or 0)) <= len(parts)  # the reader rounds each part
 
