@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from bridge.labels import types
 from bridge.labels.faults import Fault, quoted
@@ -18,9 +18,8 @@ from bridge.model.route import Kind
 _METHOD = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # a token of RFC 9110
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
-    """One value in a text, and where it begins, counted from 0."""
+class Word(NamedTuple):
+    """One value in a text, and where it begins, counted from 0. A tuple, because a rule is read for each frontend."""
 
     text: str  # without the blanks around it; empty for a value of blanks
     at: int
@@ -65,6 +64,9 @@ def _try(check: Callable[[str], object], word: Word, begin: int = 0, end: int | 
 
 def _any_of(words: Words) -> Words:
     """A value of blanks matches nothing, and one that stands twice no more than once."""
+    texts = {word.text for word in words}
+    if "" not in texts and len(texts) == len(words):
+        return words
     distinct: dict[str, Word] = {}
     for word in words:
         if word.text:

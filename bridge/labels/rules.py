@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from bridge.labels.faults import NAME_LIMIT, Fault, meant, place, quoted
 from bridge.labels.matchers import Word, Words, checked, settled
@@ -27,6 +26,7 @@ _BLANKS = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(ma
 
 _KINDS = {kind.value: kind for kind in Kind}
 _NAME = re.compile(r":*([^:]*):*")
+_COLONS = re.compile("::+")
 # The first matcher of a rule in Traefik 2's language, with the beginning of its first value.
 _NEWER = re.compile(r"[\s!(]*([A-Za-z]+)\s*(\()\s*[`\"']?([^`\"')]{0,40})")
 _HOSTS = frozenset((Kind.HOST, Kind.HOST_REGEXP))
@@ -63,11 +63,12 @@ def _write_matcher(matcher: Matcher) -> str:
         if fault := _fault(value):
             raise ValueError(f"{name} cannot hold {value!r}: {fault}")
     text = ",".join(values)
+    given = tuple([Word(value, 0) for value in values])
     try:
-        words = settled(matcher.kind, tuple(Word(value, 0) for value in values))
+        words = settled(matcher.kind, given)
     except Fault as err:
         raise ValueError(f"{name} cannot hold {text!r}: {err}") from err
-    if tuple(word.text for word in words) != values:
+    if words != given:
         raise ValueError(f"{name} cannot hold {text!r}: it comes back as {','.join(word.text for word in words)!r}")
     return f"{name}:{text}"
 
@@ -93,8 +94,10 @@ def parse_rule(text: str) -> Rule:
     which take every host, and on values that Traefik drops or takes for something else. Whether any request has such
     a host or path is not asked.
     """
-    with _pointing_into(text):
-        return _rule(tuple(_pieces(text)))
+    try:
+        return _rule([_piece(piece, at) for piece, at in _pieces(text)])
+    except Fault as err:
+        raise RuleError(err.reason, text, err.at) from err
 
 
 def checked_rule(label: str) -> Rule:
@@ -104,12 +107,14 @@ def checked_rule(label: str) -> Rule:
     `parse_rule`, and on all that Traefik would take without a word and never match.
     """
     text = decoded(label)
-    with _pointing_into(text):
+    try:
         if len(text) > LENGTH:
             raise Fault(f"it is longer than {LENGTH} characters", LENGTH)
-        pieces = tuple(_checked(piece) for piece in _pieces(text))
+        pieces = [_checked(_piece(piece, at)) for piece, at in _pieces(text)]
         _check_together(pieces)
         return _rule(pieces)
+    except Fault as err:
+        raise RuleError(err.reason, text, err.at) from err
 
 
 def asks_for_hosts(rule: Rule) -> bool:
@@ -117,35 +122,27 @@ def asks_for_hosts(rule: Rule) -> bool:
     return any(matcher.kind in _HOSTS for matcher in rule.matchers)
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
+class _Piece(NamedTuple):
     """One piece of a text, read."""
 
     kind: Kind
     words: Words
 
 
-@contextmanager
-def _pointing_into(text: str) -> Iterator[None]:
-    try:
-        yield
-    except Fault as err:
-        raise RuleError(err.reason, text, err.at) from err
-
-
-def _rule(pieces: tuple[_Piece, ...]) -> Rule:
+def _rule(pieces: list[_Piece]) -> Rule:
     if not pieces:
         raise Fault("no matcher", 0)
     if all(piece.kind in MODIFIERS for piece in pieces):
         raise Fault("nothing but modifiers matches every host", 0)
-    return Rule(tuple(Matcher(piece.kind, tuple(word.text for word in piece.words)) for piece in pieces))
+    return Rule(tuple([Matcher(piece.kind, tuple([word.text for word in piece.words])) for piece in pieces]))
 
 
-def _pieces(text: str) -> Iterator[_Piece]:
+def _pieces(text: str) -> Iterator[tuple[str, int]]:
+    """Each piece, and where it begins."""
     at = 0
     for piece in text.split(";"):
         if piece:
-            yield _piece(piece, at)
+            yield piece, at
         at += len(piece) + 1
 
 
@@ -157,30 +154,31 @@ def _piece(text: str, at: int) -> _Piece:
     kind = _KINDS.get(name)
     if kind is None:
         raise _unknown(name, text, at, found[1])
-    with _naming(kind):
+    try:
         words = settled(kind, tuple(_words(text, found.end(), at)))
+    except Fault as err:
+        raise _of(kind, err) from err
     if not words:
         raise Fault(f"{kind.value} without a value", at + len(text))
     return _Piece(kind, words)
 
 
-@contextmanager
-def _naming(kind: Kind) -> Iterator[None]:
-    try:
-        yield
-    except Fault as err:
-        raise Fault(f"{kind.value} {err.reason}", err.at) from err
+def _of(kind: Kind, fault: Fault) -> Fault:
+    return Fault(f"{kind.value} {fault.reason}", fault.at)
 
 
 def _words(text: str, begin: int, at: int) -> Iterator[Word]:
     """The values from `begin` of a piece that stands `at` in the rule. What is empty is no value, what is blank is."""
-    for part in re.finditer(r"[^,]+", text[begin:].rstrip(":")):
-        plain = re.sub("::+", ":", part[0])
-        value = plain.strip(_BLANKS)
-        word = Word(value, at + begin + part.start() + (plain.index(value) if value else 0))
-        if value and (fault := _fault(value)):
-            raise Fault(f"{quoted(value)}: {fault}", word.at)
-        yield word
+    at += begin
+    for part in text[begin:].rstrip(":").split(","):
+        if part:
+            plain = _COLONS.sub(":", part) if "::" in part else part
+            value = plain.strip(_BLANKS)
+            where = at + (plain.index(value) if value else 0)
+            if ":" in value and (fault := _fault(value)):  # nothing else can be wrong any more
+                raise Fault(f"{quoted(value)}: {fault}", where)
+            yield Word(value, where)
+        at += len(part) + 1
 
 
 def _unknown(name: str, piece: str, at: int, written: str) -> Fault:
@@ -200,11 +198,13 @@ def _unknown(name: str, piece: str, at: int, written: str) -> Fault:
 
 
 def _checked(piece: _Piece) -> _Piece:
-    with _naming(piece.kind):
+    try:
         return _Piece(piece.kind, checked(piece.kind, piece.words))
+    except Fault as err:
+        raise _of(piece.kind, err) from err
 
 
-def _check_together(pieces: tuple[_Piece, ...]) -> None:
+def _check_together(pieces: list[_Piece]) -> None:
     """Raises Fault where pieces never match together, or where Traefik refuses what stands in their braces."""
     for kind in (Kind.HOST, Kind.METHOD):
         alike = [piece for piece in pieces if piece.kind is kind]
