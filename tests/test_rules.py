@@ -285,6 +285,7 @@ def test_a_text_is_read_as_traefik_reads_it(text: str, meant: Rule) -> None:
             "that is Traefik 2's syntax; write Host:a.b at character 5 of 'Host(`a.b`) && Path(`/x`)'",
         ),
         ("Host(a.local)", "that is Traefik 2's syntax; write Host:a.local at character 5 of 'Host(a.local)'"),
+        ("Host(`a\x1b`)", r"that is Traefik 2's syntax; write Host:VALUE at character 5 of 'Host(`a\x1b`)'"),
         ("ClientIP(`::1`)", "that is Traefik 2's syntax; write Host:::1 at character 9 of 'ClientIP(`::1`)'"),
         ("Host:a;Headers:X-A", "Headers needs a value for each name at character 16 of 'Host:a;Headers:X-A'"),
         ("Headers:X A,1", "Headers 'X A': it is no name of a header at character 9 of 'Headers:X A,1'"),
