@@ -15,7 +15,7 @@ from bridge.labels.rules import write_rule
 from bridge.labels.table import TABLE
 from bridge.labels.types import Address
 from bridge.model.problem import Problem
-from bridge.model.route import Backend, Route, Server, Setting, Verdict
+from bridge.model.route import Backend, Buffering, Route, Server, Setting, Verdict
 from bridge.model.world import Container, Service, Snapshot
 from bridge.routes import Health, Policy, judge, judge_all
 from bridge.sources import open_source
@@ -627,11 +627,22 @@ class TestSamples:
         assert urls(verdict.route) == [f"http://10.42.0.{one}" for one in servers]
         assert faults(verdict) == []
 
+    def test_real_services_with_traefiks_own_labels_have_theirs(self) -> None:
+        """A rule that ends in a semicolon, stickiness, and buffering that sends again."""
+        backend, client = sample("real")["apix/backend"], sample("real")["apix/client"]
+        assert rules(backend.route) == ["Host:api.example.net"]
+        assert urls(backend.route) == ["http://10.42.0.88:8000", "http://10.42.0.89:8000"]
+        assert backend.route is not None
+        retry = Buffering(retry="IsNetworkError() && Attempts() < 5")
+        assert replace(backend.route.backends[0], servers=()) == Backend("drr", sticky=True, buffering=retry)
+        assert rules(client.route) == ["Host:app.example.net,www.app.example.net"]
+        assert urls(client.route) == ["http://10.42.0.92:3000", "http://10.42.0.93:3000"]
+        assert [(problem.label, problem.notice) for problem in client.problems] == [("traefik.acme", True)]
+        assert backend.problems == ()
+
     def test_real_services_that_speak_another_language_have_none_yet(self) -> None:
         none = {name: closed(verdict) for name, verdict in sample("real").items() if not verdict.route}
         assert none == {
-            "apix/backend": "protection",
-            "apix/client": "protection",
             "clms-backend/plone": "vocabulary",
             "clms-backend/plone-cdse-monitor": "vocabulary",
             "clms-backend/varnish": "vocabulary",
