@@ -407,6 +407,12 @@ def test_each_entry_says_what_asked_for_it() -> None:
     assert origins["frontends/web-test__proxy-test/routes/main/rule"] == "labels"
 
 
+def test_no_name_hides_what_asked_for_an_entry() -> None:
+    named = RateLimit("client.ip", (("servers", RateSet(1, 1, 1)),))
+    route = replace(WEB, frontends=(Frontend("", rule(), rate_limit=named),))
+    assert {entry.origin for entry in TRAEFIK1.entries(route, "default") if "/rateset/" in entry.path} == {"labels"}
+
+
 def test_a_wish_holds_every_entry_once_and_names_what_retires() -> None:
     (backend,) = WEB.backends
     wish = TRAEFIK1.wish(replace(WEB, backends=(replace(backend, retiring=("c-9",)),)), "east")
@@ -788,6 +794,8 @@ def test_the_plain_good_recorded_trees_are_not_refused() -> None:
         (f"{B}/maxconn/amount", "-5"),
         (f"{B}/maxconn/extractorfunc", "request.header."),
         (f"{B}/servers/s/tags", r"a\u0062"),
+        (f"{B}/servers/s/tags", r"a\"b"),
+        (f"{B}/servers/s/tags", r"a\u002cb"),
         (f"{B}/servers/s/tags", ""),
         ("frontends/*/backend", "web__shop"),
         ("frontends/../backend", "web__shop"),

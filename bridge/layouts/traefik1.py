@@ -138,4 +138,4 @@ def _entry(path: str, value: str) -> Entry:
 def _origin(path: str, place: Place) -> str:
     if place.cluster is not None:
         return "containers"
-    return "layout" if place.role is Role.OPENS or path == f"{place.holder}/loadbalancer/method" else "labels"
+    return "layout" if place.role is Role.OPENS or path.endswith("/loadbalancer/method") else "labels"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_network
 from urllib.parse import urlsplit
 
@@ -20,6 +21,8 @@ Check = Callable[[str], Fault]
 
 _NAME = re.compile(r"(?!\.{1,2}$)(?!.*___)[A-Za-z0-9_.-]{1,200}")
 _HEADER_WORD = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 7230's token
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,18}")
+_SERVER_URL = re.compile(r"(?:https?|h2c)://(?:\[([^\]]*)\]|[A-Za-z0-9._-]+):([1-9][0-9]{0,4})")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _HOST_AND_PORT = re.compile(r"(?:\[([^\]]*)\]|[A-Za-z0-9._-]+)(?::([1-9][0-9]{0,4}))?")
 _PATH = re.compile(r"/(?!/)(?:[^\x00-\x20\x7f%]|%[0-9A-Fa-f]{2})*")
@@ -30,6 +33,7 @@ LONG = 2**63 - 1
 _UNITS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9}  # in nanoseconds
 
 
+@lru_cache(1024)  # a route's few names stand in all of its paths
 def is_name(text: str) -> bool:
     """Whether it may stand as the name of an object in a path."""
     return _NAME.fullmatch(text) is not None
@@ -97,7 +101,7 @@ def whole(least: int, most: int) -> Check:
     """A whole number in decimal digits, without leading zeros."""
 
     def fault(text: str) -> Fault:
-        fits = re.fullmatch(r"0|[1-9][0-9]{0,18}", text) and least <= int(text) <= most
+        fits = _NUMBER.fullmatch(text) and least <= int(text) <= most
         return None if fits else f"not a number from {least} to {most}"
 
     return fault
@@ -186,7 +190,7 @@ def expression(text: str) -> Fault:
 
 def server_url(text: str) -> Fault:
     """Of a server only scheme, host and port are used."""
-    found = re.fullmatch(r"(?:https?|h2c)://(?:\[([^\]]*)\]|[A-Za-z0-9._-]+):([1-9][0-9]{0,4})", text)
+    found = _SERVER_URL.fullmatch(text)
     if not found or int(found[2]) > 65535:
         return "not scheme://host:port"
     return _address_fault(found[1])

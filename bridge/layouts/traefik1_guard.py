@@ -78,10 +78,9 @@ def _check_whole(keys: Mapping[str, str]) -> None:
         kind, name, field, *below = path.split("/")
         base = f"{kind}/{name}"
         holder = f"{base}/backend" if kind == "frontends" else f"{base}/loadbalancer/method"
-        needs: list[tuple[str, ...]] = [(holder,)]
-        if field in _NEEDS:
-            needs += _NEEDS[field](base, below, value)
-        for needed in needs:
+        if holder not in stands:
+            raise ValueError(f"{path} without {holder}")
+        for needed in _NEEDS[field](base, below, value) if field in _NEEDS else ():
             if stands.isdisjoint(needed):
                 raise ValueError(f"{path} without {' or '.join(needed)}")
         if field in _FAULTS and (fault := _FAULTS[field](path, keys, stands)):

@@ -15,12 +15,13 @@ Keys = Iterator[tuple[str, Text]]
 
 def route_keys(route: Route, cluster: str) -> Keys:
     """All keys of a route as `cluster` wants them. Raises ValueError where a name cannot be made."""
+    named = [segment for frontend in route.frontends for segment in (frontend.segment, frontend.backend)]
+    names = {segment: name_of(route, segment) for segment in dict.fromkeys(named)}
     for frontend in route.frontends:
         pages = {page.name: page_backend(route, page.backend) for page in frontend.errors}
-        name, backend = name_of(route, frontend.segment), name_of(route, frontend.backend)
-        yield from frontend_keys(f"frontends/{name}", frontend, backend, pages)
+        yield from frontend_keys(f"frontends/{names[frontend.segment]}", frontend, names[frontend.backend], pages)
     for part in route.backends:
-        name = name_of(route, part.segment)
+        name = names.get(part.segment) or name_of(route, part.segment)
         yield from _backend_keys(f"backends/{name}", part)
         for server in _distinct(part.servers):
             yield from _server_keys(server_base(name, cluster, server.identity), server, part.tags)

@@ -22,13 +22,11 @@ def stored(path: str, text: Text) -> str:
     """The value at `path` that Traefik reads as `text`. Raises ValueError where UTF-8 cannot carry it."""
     if isinstance(text, tuple):
         return escape_list(text)
-    return text if path.endswith(_LINES) else escape_value(text)
+    return text if is_plain(text) or path.endswith(_LINES) else escape_value(text)
 
 
 def escape_value(text: str) -> str:
     """`text` as a value that Traefik reads as `text`. Raises ValueError where UTF-8 cannot carry it."""
-    if is_plain(text):
-        return text
     text.encode()  # refuses half a surrogate pair
     return _MUST_ESCAPE.sub(lambda found: _SHORT.get(found[0]) or f"\\u{ord(found[0]):04x}", text)
 
