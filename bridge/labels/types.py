@@ -381,11 +381,11 @@ def text(text: str) -> str:
 
 
 def _text(text: str) -> str:
+    if len(text) > LONG_LIMIT:
+        raise ValueError(f"it is longer than {LONG_LIMIT} characters")
     plain = decoded(text)
     if not plain.isprintable():
         raise ValueError("it holds a line's end, or another character that cannot be printed")
-    if len(plain) > LONG_LIMIT:
-        raise ValueError(f"it is longer than {LONG_LIMIT} characters")
     return plain
 
 
