@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +20,6 @@ from bridge.routes import Health, Policy, judge, judge_all
 from bridge.sources import open_source
 
 HERE = Path(__file__).parent
-GOLDEN = sorted((HERE / "golden" / "traefik1" / "labels").glob("*.json"))
 AUTO = Policy()
 OPTIONAL = Policy(health=Health.OPTIONAL)
 
@@ -650,58 +648,6 @@ class TestSamples:
             "insitu-frontend/varnish": "vocabulary",
             "taskman/apache": "vocabulary",
         }
-
-
-@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
-def test_traefiks_own_provider_makes_the_same_of_the_labels_both_know(path: Path) -> None:
-    """Rules and servers, that is: it publishes what does not say `enable`, and its defaults are others."""
-    golden = json.loads(path.read_text())
-    verdicts = [judge(recorded(one), OPTIONAL) for one in golden["services"]]
-    theirs = (golden["api"] or {}).get("frontends") or {}
-    assert sorted(rule for verdict in verdicts for rule in rules(verdict.route)) == sorted(
-        lowered(one["rule"]) for frontend in theirs.values() for one in frontend["routes"].values()
-    )
-    servers = [
-        server
-        for one in ((golden["api"] or {}).get("backends") or {}).values()
-        for server in (one.get("servers") or {}).values()
-    ]
-    assert sorted(url for verdict in verdicts for url in urls(verdict.route)) == sorted(one["url"] for one in servers)
-    if path.stem.endswith("protocol-weight"):
-        assert {
-            server.weight for verdict in verdicts if verdict.route for server in verdict.route.backends[0].servers
-        } == {7}
-
-
-def lowered(rule: str) -> str:
-    matcher, _, values = rule.partition(":")
-    return f"{matcher}:{values.lower()}"
-
-
-def recorded(one: dict[str, object]) -> Service:
-    """A service of a recording."""
-    labels, containers = one["labels"], one["containers"]
-    assert isinstance(labels, dict)
-    assert isinstance(containers, list)
-    return service(
-        name=str(one["name"]).lower(),
-        primary=str(one["name"]).lower(),
-        stack=str(one["stack"]).lower(),
-        state=str(one["state"]),
-        labels={"traefik.enable": "true"} | labels,
-        has_check=False,
-        containers=tuple(
-            Container(
-                uuid=f"c-{number}",
-                name=each["name"],
-                state=each["state"],
-                health_state=each["health_state"],
-                address=each["primary_ip"],
-                labels={},
-            )
-            for number, each in enumerate(containers)
-        ),
-    )
 
 
 WORDS = st.text(max_size=12) | st.sampled_from(

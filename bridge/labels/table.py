@@ -55,6 +55,7 @@ class Label(Generic[T_co]):
     needed: bool = False  # a native service must say it
     secret: bool = False  # its value stands in no report
     beats: tuple[str, ...] = ()  # rancher-traefik's labels that say the same: this one wins
+    beside: tuple[str, ...] = ()  # labels without which it does nothing, or is refused; with their own examples
     unwritten: str = ""  # why it becomes no key
 
     @property
@@ -78,6 +79,7 @@ class Listed(Generic[T_co]):
     segmented: bool = False
     secret: bool = False
     beats: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
     unwritten: str = ""
 
     @property
@@ -268,6 +270,7 @@ ALIAS = Listed(
     means="Further names within each of the domains: <alias>.<domain>.",
     example="www,shop",
     vocabulary=Vocabulary.SHORT,
+    beside=(DOMAIN.name,),
 )
 ALIAS_FQDN = Listed(
     "traefik.alias.fqdn",
@@ -334,6 +337,7 @@ RATE_PERIOD = Label(
     means="The time, in seconds, for which the average counts.",
     example="60",
     vocabulary=Vocabulary.SHORT,
+    beside=(RATE_ENABLE.name,),
 )
 RATE_AVERAGE = Label(
     "traefik.ratelimit.average",
@@ -343,6 +347,7 @@ RATE_AVERAGE = Label(
     means="Requests within a period, in the long run.",
     example="20",
     vocabulary=Vocabulary.SHORT,
+    beside=(RATE_ENABLE.name,),
 )
 RATE_BURST = Label(
     "traefik.ratelimit.burst",
@@ -352,6 +357,7 @@ RATE_BURST = Label(
     means="Requests that may come at once.",
     example="50",
     vocabulary=Vocabulary.SHORT,
+    beside=(RATE_ENABLE.name,),
 )
 ACME = Label(
     "traefik.acme",
@@ -378,11 +384,19 @@ _SHORT_RATE = tuple(row.name for row in (RATE_ENABLE, RATE_PERIOD, RATE_AVERAGE,
 # Traefik's own: which requests a frontend takes.
 
 
-def _flag(name: str, means: str, since: str, gate: str = "") -> Label[bool]:
+def _flag(name: str, means: str, since: str, gate: str = "", beside: tuple[str, ...] = ()) -> Label[bool]:
     """A frontend's word for true or false."""
-    sets = name.removeprefix("headers.")
     return Label(
-        f"traefik.frontend.{name}", types.truth, False, sets, means, "true", since=since, gate=gate, segmented=True
+        f"traefik.frontend.{name}",
+        types.truth,
+        False,
+        sets=name.removeprefix("headers."),
+        means=means,
+        example="true",
+        since=since,
+        gate=gate,
+        segmented=True,
+        beside=beside,
     )
 
 
@@ -504,7 +518,13 @@ BASIC_FILE = Label(
     gate=PROTECTION,
     segmented=True,
 )
-BASIC_REMOVE = _flag("auth.basic.removeHeader", "Whether the password is kept from the container.", "1.7", PROTECTION)
+BASIC_REMOVE = _flag(
+    "auth.basic.removeHeader",
+    "Whether the password is kept from the container.",
+    "1.7",
+    PROTECTION,
+    beside=(BASIC_USERS.name,),
+)
 DIGEST_USERS = Listed(
     f"{_AUTH}.digest.users",
     types.digest_user,
@@ -527,7 +547,13 @@ DIGEST_FILE = Label(
     gate=PROTECTION,
     segmented=True,
 )
-DIGEST_REMOVE = _flag("auth.digest.removeHeader", "Whether the digest is kept from the container.", "1.7", PROTECTION)
+DIGEST_REMOVE = _flag(
+    "auth.digest.removeHeader",
+    "Whether the digest is kept from the container.",
+    "1.7",
+    PROTECTION,
+    beside=(DIGEST_USERS.name,),
+)
 FORWARD_ADDRESS = Label(
     f"{_AUTH}.forward.address",
     _forward_address,
@@ -540,7 +566,11 @@ FORWARD_ADDRESS = Label(
     segmented=True,
 )
 FORWARD_TRUST = _flag(
-    "auth.forward.trustForwardHeader", "Whether it is told what X-Forwarded headers say.", "1.7", PROTECTION
+    "auth.forward.trustForwardHeader",
+    "Whether it is told what X-Forwarded headers say.",
+    "1.7",
+    PROTECTION,
+    beside=(FORWARD_ADDRESS.name,),
 )
 FORWARD_HEADERS = Listed(
     f"{_AUTH}.forward.authResponseHeaders",
@@ -551,6 +581,7 @@ FORWARD_HEADERS = Listed(
     since="1.7.3",
     gate=PROTECTION,
     segmented=True,
+    beside=(FORWARD_ADDRESS.name,),
 )
 _TLS = f"{_AUTH}.forward.tls"
 TLS_CA = Label(
@@ -564,9 +595,20 @@ TLS_CA = Label(
     gate=PROTECTION,
     segmented=True,
     secret=True,
+    beside=(
+        FORWARD_ADDRESS.name,
+        f"{_TLS}.insecureSkipVerify",
+    ),
 )
 TLS_CA_OPTIONAL = _flag(
-    "auth.forward.tls.caOptional", "Whether it may have none of these certificates.", "1.7", PROTECTION
+    "auth.forward.tls.caOptional",
+    "Whether it may have none of these certificates.",
+    "1.7",
+    PROTECTION,
+    beside=(
+        FORWARD_ADDRESS.name,
+        f"{_TLS}.insecureSkipVerify",
+    ),
 )
 TLS_CERT = Label(
     f"{_TLS}.cert",
@@ -579,6 +621,10 @@ TLS_CERT = Label(
     gate=PROTECTION,
     segmented=True,
     secret=True,
+    beside=(
+        FORWARD_ADDRESS.name,
+        f"{_TLS}.key",
+    ),
 )
 TLS_KEY = Label(
     f"{_TLS}.key",
@@ -591,9 +637,17 @@ TLS_KEY = Label(
     gate=PROTECTION,
     segmented=True,
     secret=True,
+    beside=(
+        FORWARD_ADDRESS.name,
+        f"{_TLS}.cert",
+    ),
 )
 TLS_SKIP = _flag(
-    "auth.forward.tls.insecureSkipVerify", "Whether any certificate of its is good enough.", "1.7", PROTECTION
+    "auth.forward.tls.insecureSkipVerify",
+    "Whether any certificate of its is good enough.",
+    "1.7",
+    PROTECTION,
+    beside=(FORWARD_ADDRESS.name,),
 )
 AUTH_HEADER = Label(
     f"{_AUTH}.headerField",
@@ -605,6 +659,7 @@ AUTH_HEADER = Label(
     since="1.7",
     gate=PROTECTION,
     segmented=True,
+    beside=(BASIC_USERS.name,),
 )
 WHITELIST = Listed(
     "traefik.frontend.whiteList.sourceRange",
@@ -627,7 +682,11 @@ WHITELIST_OLD = Listed(
     segmented=True,
 )
 WHITELIST_FORWARDED = _flag(
-    "whiteList.useXForwardedFor", "Whether the address in X-Forwarded-For is the client's.", "1.6", PROTECTION
+    "whiteList.useXForwardedFor",
+    "Whether the address in X-Forwarded-For is the client's.",
+    "1.6",
+    PROTECTION,
+    beside=(WHITELIST.name,),
 )
 REDIRECT_ENTRY_POINT = Label(
     "traefik.frontend.redirect.entryPoint",
@@ -650,6 +709,7 @@ REDIRECT_REGEX = Label(
     since="1.5",
     gate=PROTECTION,
     segmented=True,
+    beside=("traefik.frontend.redirect.replacement",),
 )
 REDIRECT_REPLACEMENT = Label(
     "traefik.frontend.redirect.replacement",
@@ -661,8 +721,15 @@ REDIRECT_REPLACEMENT = Label(
     since="1.5",
     gate=PROTECTION,
     segmented=True,
+    beside=(REDIRECT_REGEX.name,),
 )
-REDIRECT_PERMANENT = _flag("redirect.permanent", "Whether browsers may remember it (301).", "1.6", PROTECTION)
+REDIRECT_PERMANENT = _flag(
+    "redirect.permanent",
+    "Whether browsers may remember it (301).",
+    "1.6",
+    PROTECTION,
+    beside=(REDIRECT_ENTRY_POINT.name,),
+)
 
 # Headers.
 
@@ -777,6 +844,7 @@ PAGE_STATUS = Listed(
     example="404,500-599",
     since="1.6",
     segmented=True,
+    beside=(f"traefik.frontend.errors.{INNER}.backend",),
 )
 PAGE_BACKEND: Label[str] = Label(
     f"traefik.frontend.errors.{INNER}.backend",
@@ -788,6 +856,7 @@ PAGE_BACKEND: Label[str] = Label(
     example="web/errors",
     since="1.6",
     segmented=True,
+    beside=(PAGE_STATUS.name,),
 )
 PAGE_QUERY = Label(
     f"traefik.frontend.errors.{INNER}.query",
@@ -798,7 +867,12 @@ PAGE_QUERY = Label(
     example="/{status}.html",
     since="1.6",
     segmented=True,
+    beside=(
+        PAGE_STATUS.name,
+        PAGE_BACKEND.name,
+    ),
 )
+_SET = f"traefik.frontend.rateLimit.rateSet.{INNER}"
 RATE_EXTRACTOR = Label(
     "traefik.frontend.rateLimit.extractorFunc",
     types.extractor,
@@ -809,8 +883,12 @@ RATE_EXTRACTOR = Label(
     since="1.6",
     segmented=True,
     beats=_SHORT_RATE,
+    beside=(
+        f"{_SET}.period",
+        f"{_SET}.average",
+        f"{_SET}.burst",
+    ),
 )
-_SET = f"traefik.frontend.rateLimit.rateSet.{INNER}"
 SET_PERIOD: Label[float | None] = Label(
     f"{_SET}.period",
     types.period,
@@ -821,6 +899,11 @@ SET_PERIOD: Label[float | None] = Label(
     since="1.6",
     segmented=True,
     beats=_SHORT_RATE,
+    beside=(
+        RATE_EXTRACTOR.name,
+        f"{_SET}.average",
+        f"{_SET}.burst",
+    ),
 )
 SET_AVERAGE: Label[int | None] = Label(
     f"{_SET}.average",
@@ -832,6 +915,11 @@ SET_AVERAGE: Label[int | None] = Label(
     since="1.6",
     segmented=True,
     beats=_SHORT_RATE,
+    beside=(
+        RATE_EXTRACTOR.name,
+        f"{_SET}.period",
+        f"{_SET}.burst",
+    ),
 )
 SET_BURST: Label[int | None] = Label(
     f"{_SET}.burst",
@@ -843,6 +931,11 @@ SET_BURST: Label[int | None] = Label(
     since="1.6",
     segmented=True,
     beats=_SHORT_RATE,
+    beside=(
+        RATE_EXTRACTOR.name,
+        f"{_SET}.period",
+        f"{_SET}.average",
+    ),
 )
 
 # What a backend does; all segments of a service do it.
@@ -885,6 +978,7 @@ MAX_CONN_EXTRACTOR = Label(
     means="Whose requests are counted together: client.ip, request.host or request.header.<Name>.",
     example="client.ip",
     since="1.2",
+    beside=(MAX_CONN.name,),
 )
 CHECK_PATH = Label(
     f"{_BACKEND}.healthcheck.path",
@@ -903,6 +997,7 @@ CHECK_INTERVAL: Label[float | None] = Label(
     means="How often, with a unit. Without: every 30 seconds.",
     example="10s",
     since="1.4",
+    beside=(CHECK_PATH.name,),
 )
 CHECK_PORT = Label(
     f"{_BACKEND}.healthcheck.port",
@@ -912,6 +1007,7 @@ CHECK_PORT = Label(
     means="At which port. Without, and 0: at the server's.",
     example="8081",
     since="1.6",
+    beside=(CHECK_PATH.name,),
 )
 CHECK_SCHEME = Label(
     f"{_BACKEND}.healthcheck.scheme",
@@ -921,6 +1017,7 @@ CHECK_SCHEME = Label(
     means="http or https. Without: the server's.",
     example="http",
     since="1.7",
+    beside=(CHECK_PATH.name,),
 )
 CHECK_HOSTNAME = Label(
     f"{_BACKEND}.healthcheck.hostname",
@@ -930,6 +1027,7 @@ CHECK_HOSTNAME = Label(
     means="The host that is asked for.",
     example="shop.example.org",
     since="1.7",
+    beside=(CHECK_PATH.name,),
 )
 CHECK_HEADERS: Label[Pairs] = Label(
     f"{_BACKEND}.healthcheck.headers",
@@ -940,6 +1038,7 @@ CHECK_HEADERS: Label[Pairs] = Label(
     example="X-Check:traefik",
     since="1.7",
     secret=True,
+    beside=(CHECK_PATH.name,),
 )
 
 
