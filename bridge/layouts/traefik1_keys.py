@@ -117,7 +117,7 @@ def _server_keys(base: str, server: Server, tags: tuple[str, ...]) -> Keys:
     if server.weight != 1:
         yield f"{base}/weight", str(server.weight)
     if tags:
-        yield f"{base}/tags", tags
+        yield f"{base}/tags", ",".join(tags)
 
 
 def _url(server: Server) -> str:

@@ -1,7 +1,7 @@
 """How text is written into a value of Traefik 1.7's tree, each in one form only.
 
 Traefik's template pastes values into TOML: a text between quotes, each item of a list likewise after it was split at
-its commas, PEM texts of certificates between triple quotes.
+its commas, PEM texts of certificates between triple quotes. Servers' tags it does not paste at all.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ _SHORT = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _ESCAPE = re.compile(r'\\(?:([btnfr"\\])|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|)|["\n\r\x00]')
 _MEANT = {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r", '"': '"', "\\": "\\"}
 _COMMA = "\\u002c"  # Traefik splits lists before it unescapes
-_LINES = ("/auth/forward/tls/cert", "/auth/forward/tls/key")
+_AS_THEY_STAND = ("/auth/forward/tls/cert", "/auth/forward/tls/key", "/tags")
 
 Text = str | tuple[str, ...]  # what a key shall say: a text, or the items of a list
 
@@ -22,7 +22,7 @@ def stored(path: str, text: Text) -> str:
     """The value at `path` that Traefik reads as `text`. Raises ValueError where UTF-8 cannot carry it."""
     if isinstance(text, tuple):
         return escape_list(text)
-    return text if is_plain(text) or path.endswith(_LINES) else escape_value(text)
+    return text if is_plain(text) or path.endswith(_AS_THEY_STAND) else escape_value(text)
 
 
 def escape_value(text: str) -> str:

@@ -40,7 +40,7 @@ WRITTEN: Mapping[str, may.Check] = {
     "backends/*/loadbalancer/stickiness": _TRUE,
     "backends/*/maxconn/amount": may.text(may.whole(1, may.INT)),
     "backends/*/maxconn/extractorfunc": may.text(may.extractor),
-    "backends/*/servers/*/tags": may.items(may.tag),
+    "backends/*/servers/*/tags": may.tags,
     "backends/*/servers/*/url": may.text(may.server_url),
     "backends/*/servers/*/weight": may.text(may.whole(1, may.INT)),
     "frontends/*/auth/basic/removeheader": _TRUE,
