@@ -4,7 +4,7 @@ PYTHON = python3
 BIN = .venv/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet install
 
-.PHONY: test lint types demo consul clean
+.PHONY: test lint types demo consul requirements clean
 
 test: .venv/with-test consul
 	$(BIN)/pytest
@@ -22,6 +22,21 @@ demo: .venv/with-demo
 # For the tests: the one on the PATH, else Debian's.
 consul:
 	tests/fetch_consul.sh .cache
+
+# What the container installs, chosen afresh: the newest that setup.cfg and pyproject.toml allow, each with its hashes.
+# It holds for every system and machine, and says nothing of where it was fetched from.
+requirements: .cache/uv/bin/uv
+	$(COMPILE) --output-file requirements.txt setup.cfg
+	$(BUILDS_WITH) | $(COMPILE) --output-file requirements-build.txt -
+
+COMPILE = .cache/uv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --custom-compile-command 'make requirements'
+BUILDS_WITH = $(BIN)/python -c 'import tomllib; \
+  print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")'
+
+.cache/uv/bin/uv: | .venv/bin/python
+	$(BIN)/python -m venv .cache/uv
+	.cache/uv/bin/python -m pip --disable-pip-version-check --quiet install 'uv>=0.5,<1'
 
 clean:
 	rm -rf .venv .cache build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

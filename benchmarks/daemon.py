@@ -1,8 +1,8 @@
 """`bridge run` beside a live metadata service: one flip, a rest, and memory, on a real etcd and a real Consul.
 
-A flip is one container that turns unhealthy or healthy again; it is timed from the service's new version to the changed
-key, without the pause in which bursts are gathered. Beside it, in the same run: the same answer by the bare clients,
-fetched, decoded by json.loads, and one key written.
+A flip is one container that turns unhealthy or healthy again, while the bridge is at rest; it is timed from the
+service's new version to the changed key, without the pause in which bursts are gathered. Beside it, in the same run:
+the same answer by the bare clients, fetched, decoded by json.loads, and one key written.
 
 python -m benchmarks.daemon [--services 1000] [--containers 3] [--store etcd consul]
 """
@@ -35,6 +35,7 @@ from tests.worlds.generate import Object, stacks
 ROOT = Path(__file__).parent.parent
 FLIPS = 20
 PATIENCE = 120.0  # seconds
+QUIET = 0.2  # seconds without any CPU used: it rests
 REST = 15.0  # seconds in which nothing happens
 SECOND = 1.0  # of the metadata service, as long as it is
 
@@ -102,6 +103,13 @@ def cpu(process: subprocess.Popen[bytes]) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def rest(process: subprocess.Popen[bytes]) -> None:
+    """Wait until the process has nothing to do."""
+    used = -1.0
+    while used != (used := cpu(process)):
+        sleep(QUIET)
+
+
 def flipped(world: list[Object]) -> tuple[list[Object], str]:
     """The same world with one unhealthy container, and that container's uuid."""
     other = copy.deepcopy(world)
@@ -141,6 +149,7 @@ def measure(store: str, services: int, containers: int) -> None:
         took, plain = [], []
         for flip in range(FLIPS):
             service.wait_until_polled(PATIENCE)
+            rest(process)
             woke = monotonic()
             service.reload()
             took.append(eyes.wait(stands=bool(flip % 2)) - woke)

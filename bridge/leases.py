@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from threading import Event, Lock, Thread
 from types import TracebackType
 from typing import Self
 
 from bridge.model.change import FOR_EVER, LeaseName
-from bridge.stores.base import Store, StoreError
+from bridge.stores.base import Refused, Store, StoreError
 
 REPLICA_TTL = 10  # seconds; of a replica's leadership, where the store grants a lease so short
 RETRY = 0.5  # seconds until a renewal that failed is tried again
@@ -18,35 +18,48 @@ RETRY = 0.5  # seconds until a renewal that failed is tried again
 class Keeper:
     """Renews what it was given at a third of each TTL, until the `with` block ends."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, tell: Callable[[StoreError], None] = lambda _: None) -> None:
+        """`tell`: hears, in the thread that renews, why a lease could not be renewed; once, until it can be again."""
+        self._store, self._tell = store, tell
         self._ensured: set[LeaseName] = set()  # granted or adopted here, so that keys may be attached
         self._due: dict[LeaseName, float] = {}  # on the monotonic clock
+        self._failing: set[LeaseName] = set()  # of which was told that they could not be renewed
         self._lock = Lock()
         self._wake = Event()
         self._ended = False
-        self._thread = self._new_thread()
-
-    def _new_thread(self) -> Thread:
-        return Thread(target=self._run, name="leases", daemon=True)
+        self._busy_since: float | None = None  # seconds, monotonic; of the renewal that is under way
 
     def is_alive(self) -> bool:
         """Whether the thread runs."""
         return self._thread.is_alive()
 
-    def restart(self) -> None:
-        """Begin again, where the thread ended."""
-        self._thread = self._new_thread()
+    def busy_for(self) -> float:
+        """Seconds that the present renewal takes; 0 where none is under way."""
+        since = self._busy_since
+        return 0.0 if since is None else time.monotonic() - since
+
+    def start(self) -> None:
+        """Begin to renew, also again, where the thread ended."""
+        self._busy_since = None
+        self._thread = Thread(target=self._run, name="leases", daemon=True)
         self._thread.start()
 
+    def abandon(self) -> None:
+        """Renew nothing any more; a renewal that hangs is left behind."""
+        self._ended = True
+        self._wake.set()
+
+    def end(self) -> None:
+        """Renew nothing any more, once the renewal that is under way is over."""
+        self.abandon()
+        self._thread.join()
+
     def __enter__(self) -> Self:
-        self._thread.start()
+        self.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._ended = True
-        self._wake.set()
-        self._thread.join()
+        self.end()
 
     def keep(self, names: Iterable[LeaseName]) -> None:
         """Grant, or adopt, these leases and renew them from now on. Raises StoreError."""
@@ -84,7 +97,9 @@ class Keeper:
             with self._lock:
                 due = {name: at for name, at in self._due.items() if at <= now}
             if due:
+                self._busy_since = now
                 self._renew(due)
+                self._busy_since = None
             with self._lock:
                 rest = min(self._due.values(), default=now + 60) - time.monotonic()
             self._wake.wait(max(0.05, min(rest, 60)))
@@ -93,11 +108,14 @@ class Keeper:
     def _renew(self, due: Mapping[LeaseName, float]) -> None:
         try:
             lost = self._store.renew(due)
-        except StoreError:
-            # Whoever needs the store hears of it from its own calls.
-            with self._lock:
-                self._due.update((name, time.monotonic() + RETRY) for name in due if name in self._due)
+        except StoreError as err:
+            if isinstance(err, Refused) and len(due) > 1:  # perhaps one of them: the others must not end with it
+                for name, at in due.items():
+                    self._renew({name: at})
+            else:
+                self._failed(due, err)
             return
+        self._failing -= due.keys()
         with self._lock:
             # The answer says nothing of a lease that was forgotten, or granted afresh, while it was under way.
             for name in [name for name, at in due.items() if self._due.get(name) == at]:
@@ -106,6 +124,15 @@ class Keeper:
                     self._ensured.discard(name)
                 else:
                     self._due[name] = _next(name)
+
+    def _failed(self, due: Mapping[LeaseName, float], err: StoreError) -> None:
+        if self._ended:
+            return  # its store was closed
+        if not due.keys() <= self._failing:
+            self._failing |= due.keys()
+            self._tell(err)
+        with self._lock:
+            self._due.update((name, time.monotonic() + RETRY) for name in due if name in self._due)
 
 
 def replica_ttl(store: Store) -> int:

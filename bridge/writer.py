@@ -15,7 +15,7 @@ from bridge.model.problem import Problem, UsageError
 from bridge.ownership.brake import BrakeRule
 from bridge.ownership.mirror import Held, Mirror
 from bridge.ownership.pack import Packed, fenced, pack
-from bridge.ownership.plan import Plan, Settled, Unit, plan
+from bridge.ownership.plan import Plan, Settled, plan
 from bridge.ownership.records import (
     FLEET,
     STANDING_FAMILY,
@@ -30,9 +30,10 @@ from bridge.ownership.records import (
 )
 from bridge.ownership.standing import Standing, stand
 from bridge.ownership.terms import ReadTime, Terms, lease_names
-from bridge.stores.base import LeaseLost, OutcomeUnknown, Store, StoreError, Unavailable
+from bridge.stores.base import LeaseLost, OutcomeUnknown, Refused, Store, StoreError, Unavailable
 
 FAILURES = 8  # commits in a row that conflicted or got no answer, before a pass gives up
+REFUSALS = 64  # refused transactions after which a commit gives up
 SAMPLES = 3  # small reads whose median is taken for the round trip
 
 
@@ -67,20 +68,29 @@ class Writer:
         self.leader_key = publisher.records + leader_path(publisher.cluster)
         self.families = (cluster_family(publisher.cluster), FLEET, STANDING_FAMILY, self.replica_lease.family)
         store.know(self.families)
-        self.round_trip = 0.0 if settings.read_time is not None else self._measure()
+        self.round_trip = 0.0  # seconds, this bridge's own median to the store
+        self.measure()
         self.written: list[Change] = []
         self.transactions = self.failures = 0
         self.is_fresh = False  # nothing was written since the last look
         self.takes_over = 0  # revision of the leader record that this process may replace
         self.problems: list[Problem] = []
 
-    def _measure(self) -> float:
+    def use(self, store: Store) -> None:
+        """Go on with another client of the same store."""
+        store.know(self.families)
+        self.store = store
+
+    def measure(self) -> None:
+        """Measure the round trip, where the read-time is reckoned by it. Raises StoreError."""
+        if self.settings.read_time is not None:
+            return
         took = []
         for _ in range(SAMPLES):
             began = time.perf_counter()
             self.store.read(self.leader_key)
             took.append(time.perf_counter() - began)
-        return median(took)
+        self.round_trip = median(took)
 
     # What stands
 
@@ -229,25 +239,32 @@ class Writer:
             return self._say_farewell(due)
         planned = len(self.written) + sum(len(unit.changes) for unit in due.units)
         happened = True
+        refused: list[Refused] = []
         for packed in pack(due.units, self.store.limits, self.fence()):
-            happened = self._commit_packed(packed) and happened
+            happened = self._commit_packed(packed, refused) and happened
             tell(len(self.written), planned)
-            if packed.cut:
-                break  # its rest rests on what stands now
+            if packed.cut or len(refused) > REFUSALS:
+                break  # its rest rests on what stands now; or nothing may be written at all
+        if refused:
+            raise refused[0]
         return happened
 
-    def _commit_packed(self, packed: Packed) -> bool:
-        if self._send(fenced(packed.transaction, self.fence())):
-            return True
+    def _commit_packed(self, packed: Packed, refused: list[Refused]) -> bool:
+        """Whether all of it happened. Where it conflicts or is refused, its units go alone: none suffers for another.
+
+        `refused`: takes what the store refused, as where this process lacks a right to some keys.
+        """
+        try:
+            if self._send(fenced(packed.transaction, self.fence())):
+                return True
+        except Refused as err:
+            if len(packed.units) == 1:
+                refused.append(err)
         if len(packed.units) == 1:
             return False
-        outcomes = [self._commit_alone(unit) for unit in packed.units]
+        alone = [pack((unit,), self.store.limits, self.fence())[0] for unit in packed.units]
+        outcomes = [self._commit_packed(one, refused) for one in alone]
         return all(outcomes)
-
-    def _commit_alone(self, unit: Unit) -> bool:
-        """One unit of a packed transaction that conflicted: the others must not suffer for one."""
-        (packed,) = pack((unit,), self.store.limits, self.fence())
-        return self._send(fenced(packed.transaction, self.fence()))
 
     def _say_farewell(self, due: Plan) -> bool:
         fence = self.fence()
@@ -266,9 +283,8 @@ class Writer:
         self.is_fresh = False
         return True
 
-
-def forget_written(writer: Writer) -> tuple[tuple[Change, ...], int]:
-    """What was written since the last time, and in how many transactions."""
-    written, transactions = tuple(writer.written), writer.transactions
-    writer.written, writer.transactions = [], 0
-    return written, transactions
+    def forget_written(self) -> tuple[Change, ...]:
+        """What was written since the last time."""
+        written = tuple(self.written)
+        self.written, self.transactions = [], 0
+        return written

@@ -28,7 +28,7 @@ from tests.worlds.generate import Json, Object, encode
 API = "/2016-07-29"
 CHUNKED_ABOVE = 2048  # bytes
 PIECE = 1 << 16  # bytes of a chunk
-DRIP = 0.02  # seconds between two bytes
+DRIP = 0.02  # seconds between two bytes, where nothing else is said
 
 
 class Fault(Enum):
@@ -47,6 +47,8 @@ class Fault(Enum):
     SILENT = "no answer"
     HANGS_UP = "closes each connection at once"
     MOVED = "301 to another path"
+    MOVED_NOWHERE = "301 to what is no address"
+    DEEP = "200 with more brackets than any program counts"
     ERROR = "500"
 
 
@@ -59,10 +61,12 @@ class MetadataServer:
         hosts: Sequence[Json] | None = None,
         *,
         second: float = 0.01,
+        drip: float = DRIP,
         shuffles: bool = True,
+        port: int = 0,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        """`second`: how long a second of a poll lasts, five of which are a tick.
+        """`second`: how long a second of a poll lasts, five of which are a tick. `drip`: seconds between two bytes.
 
         `shuffles`: every list; the real one keeps a service's own lists in their order, and orders only services anew.
         Without `hosts` each host that a container names is there, at 192.0.2.1 and so on in the order of their uuids.
@@ -74,13 +78,14 @@ class MetadataServer:
         self.polling = 0  # requests that wait now
         self.waits = True  # whether polls wait at all
         self.after_stacks: Callable[[], None] | None = None  # happens once, right after stacks were read
+        self.drip = drip
         self._second, self._shuffles, self._chance = second, shuffles, Random(1)
         self._changed = Condition()
         self._is_ending = False
         self._views: list[bytes] = []
         self._hosts = b""
         self.show(stacks, hosts)
-        self._server = _Server(("127.0.0.1", 0), self)
+        self._server = _Server(("127.0.0.1", port), self)
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._server.server_address[1]}"
         if tls:
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
@@ -261,6 +266,10 @@ class _Handler(BaseHTTPRequestHandler):
                 self._send(200, b"[]")
             case Fault.NONSENSE:
                 self._send(200, b"<html><body>Please log in</body></html>")
+            case Fault.MOVED_NOWHERE:
+                self._headers(301, {"Location": "http://[", "Content-Length": "0"})
+            case Fault.DEEP:
+                self._send(200, b"[" * 100_000)
             case Fault.MOVED:
                 self._headers(301, {"Location": f"{API}/elsewhere", "Content-Length": "0"})
             case Fault.CUT:
@@ -305,12 +314,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(last)
         self.close_connection = True
 
-    def _drip(self, body: bytes, seconds: float = DRIP) -> None:
+    def _drip(self, body: bytes, seconds: float | None = None) -> None:
         """A byte now and then, until all is sent or the client hung up; no more is served on this connection."""
         self.close_connection = True
         for at in range(max(1, len(body))):
             self.wfile.write(body[at : at + 1])
-            if self.server.service.ends_within(seconds):
+            if self.server.service.ends_within(self.server.service.drip if seconds is None else seconds):
                 return
 
 

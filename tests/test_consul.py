@@ -546,6 +546,9 @@ def test_what_the_environment_says_to_consuls_own_tools_is_not_heard(
         (200, b'{"a": "b"}', {"X-Consul-Index": "7"}, Unavailable),
         (200, b"7", {"X-Consul-Index": "7"}, Unavailable),
         (200, b'[{"Value": "abc"}]', {"X-Consul-Index": "7"}, Unavailable),
+        (200, b'[{"Key": "traefik/a", "Value": "YQ=="}]', {"X-Consul-Index": "7"}, Unavailable),
+        (200, b'[{"Key": "traefik/a", "Value": "YQ==", "ModifyIndex": 7}, 1]', {"X-Consul-Index": "7"}, Unavailable),
+        (200, b"[" * 100_000, {"X-Consul-Index": "7"}, Unavailable),
         (429, b"slower", {}, Unavailable),
         (500, b"No cluster leader", {}, Unavailable),
         (500, b"something new", {}, Unavailable),
@@ -565,6 +568,20 @@ def test_each_answer_that_is_an_error_is_one_of_ours_on_one_line(
         assert endpoint in str(caught.value)
         assert "\n" not in str(caught.value)
         assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "body", [b"[]", b"null", b"<html>", b'{"Results": [{}]}', b'{"Results": [{"KV": {"Key": "b", "ModifyIndex": 7}}]}']
+)
+def test_an_answer_that_does_not_say_what_was_written_leaves_a_commit_unknown(
+    opened: Callable[..., Store], body: bytes
+) -> None:
+    """It may be a proxy's, and ends no daemon."""
+    with pretending(Pretender(200, body)) as endpoint:
+        store = opened(at(endpoint))
+        stranger = LeaseName("?7", 0)  # needs not to be ensured
+        with pytest.raises(OutcomeUnknown, match="may have happened"):
+            commit(store, Create("a", "v", stranger))
 
 
 # TLS

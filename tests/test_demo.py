@@ -27,6 +27,7 @@ from bridge.demo.etcd import Etcd, start_again
 from bridge.demo.metadata import FAULTS, Fault, Metadata
 from bridge.demo.story import Story, stage
 from bridge.demo.world import World
+from bridge.model.change import Reading
 from bridge.model.problem import BridgeError
 
 DEMO = (sys.executable, "-m", "bridge", "demo")
@@ -212,6 +213,20 @@ def test_a_world_that_does_not_reach_etcd_ends_it(tmp_path: Path, monkeypatch: p
         Story(ready, scenes.FIVE).publish()
 
 
+def test_a_first_world_in_two_transactions_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shows_world, seen = Story._shows_world, []
+
+    def once_more(story: Story, reading: Reading) -> bool:
+        seen.extend([reading] if shows_world(story, reading) else [])
+        if len(seen) == 1:
+            rewrite(story.stage.etcd)
+        return len(seen) > 1
+
+    monkeypatch.setattr(Story, "_shows_world", once_more)
+    with stage(tmp_path) as ready, pytest.raises(BridgeError, match="were written at 2 revisions, not at one"):
+        Story(ready).publish()
+
+
 def test_a_change_that_writes_more_than_it_must_ends_it(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
     also(monkeypatch, Metadata, "show", partial(rewrite, story.stage.etcd))
     with pytest.raises(BridgeError, match=rf"2 transactions instead of one wrote .*{METHOD}"):
@@ -290,6 +305,13 @@ def test_a_fault_that_the_bridge_does_not_notice_ends_it(story: Story, monkeypat
 def test_a_key_that_leave_leaves_ends_it(story: Story) -> None:
     write_stray(story.stage.etcd)
     with pytest.raises(BridgeError, match="etcd still holds stray;"):
+        story.leave()
+
+
+def test_a_leave_that_fails_ends_it(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    start = Children.start_bridge
+    monkeypatch.setattr(Children, "start_bridge", lambda its, name, _, told: start(its, name, ["leave", "--odd"], told))
+    with pytest.raises(BridgeError, match="leave ended with code 2: bridge: No such option"):
         story.leave()
 
 

@@ -95,12 +95,17 @@ def test_a_second_reading_that_agrees_lets_go(clock: Clock) -> None:
     assert not held.holds(removing("a"))
 
 
-def test_one_that_does_not_agree_is_followed_by_another(clock: Clock) -> None:
+def test_one_that_does_not_agree_is_followed_by_another_once_the_source_was_heard(clock: Clock) -> None:
+    """Of two views that take turns a third reading would agree at once."""
     held = doubting()
     assert held.holds(removing("a"))
     clock.now += 5
     assert held.is_second_due()
     held.heard_again(agrees=False)
+    assert held.holds(removing("a"))
+    clock.now += 5
+    assert not held.is_second_due()
+    held.hears()
     assert held.holds(removing("a"))
     clock.now += 5
     assert held.is_second_due()

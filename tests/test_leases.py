@@ -9,7 +9,7 @@ from threading import Event
 
 from bridge.leases import Keeper
 from bridge.model.change import LeaseName
-from bridge.stores.base import Unavailable
+from bridge.stores.base import Refused, StoreError, Unavailable
 from bridge.stores.memory import Memory, MemoryServer
 
 SHORT = LeaseName("c/default", 1)  # renewed every third of a second
@@ -99,3 +99,30 @@ def test_a_lease_that_was_granted_afresh_while_an_answer_was_under_way_is_kept()
         server.end(SHORT)
         assert _comes_true(lambda: len(store.renewed) >= 2)
         assert store.remaining(SHORT) is not None
+
+
+def test_a_lease_that_may_not_be_renewed_is_told_once_and_the_others_live_on() -> None:
+    """Rights that were taken away: nobody else would hear of it before the routes are gone."""
+    other = LeaseName("fleet", 1)
+
+    class Locked(Watched):
+        def renew(self, names: Iterable[LeaseName]) -> tuple[LeaseName, ...]:
+            """See `Store`."""
+            wanted = tuple(names)
+            if other in wanted and is_locked:
+                raise Refused("the store", self.url, "no rights")
+            return super().renew(wanted)
+
+    is_locked = False
+    store, told = Locked(MemoryServer()), list[StoreError]()
+    with Keeper(store, told.append) as keeper:
+        keeper.keep([SHORT, other])
+        is_locked = True
+        store.renewed.clear()
+        assert _comes_true(lambda: store.renewed.count(SHORT) >= 4)
+        assert [str(err) for err in told] == [f"the store {store.url!r}: no rights"]
+        is_locked = False
+        store.renewed.clear()
+        assert _comes_true(lambda: other in store.renewed)
+        is_locked = True
+        assert _comes_true(lambda: len(told) == 2)

@@ -161,3 +161,20 @@ def test_a_watch_that_was_compacted_away_is_begun_again_and_nothing_is_missed(tm
         world.turn("unhealthy")
         eventually(lambda: len(servers(publication)) == 3, process)
         assert process.popen.poll() is None
+
+
+def test_a_store_that_was_set_back_and_overtook_is_no_trap(backup: Backup, fleet: Fleet) -> None:
+    """While the daemon looks away: what it reads next is of a higher revision than all it knows, with older keys."""
+    process = fleet.ready(fleet.start())
+    backup.publication.write(BY_HAND, "before")
+    backup.save()
+    eventually(lambda: fleet.leader() == "a", process)
+    live_on(fleet, process)
+    wanted = {**backup.publication.published(), BY_HAND: "later"}
+    process.popen.send_signal(signal.SIGSTOP)
+    backup.restore()
+    backup.push()
+    assert backup.publication.published() != wanted
+    process.popen.send_signal(signal.SIGCONT)
+    eventually(lambda: backup.publication.published() == wanted, process)
+    assert process.popen.poll() is None

@@ -25,7 +25,7 @@ from bridge.layouts import layout
 from bridge.model.problem import BridgeError
 
 RUN_TTL = 300  # seconds that keys outlive a dead bridge, where nobody says otherwise
-ENDS_WITHIN = 1.8  # seconds from the signal; what a hung store holds up is left behind
+ENDS_WITHIN = 1.3  # seconds after the signal was seen; what a hung store holds up is left behind
 LEAVES_WITHIN = 60.0  # seconds more for --leave-on-exit, beside the read-time
 STANDS_STILL = 60.0  # seconds without a sign of the loop: no call of a store may take so long
 CHECK = 0.2  # seconds between two looks at the loop

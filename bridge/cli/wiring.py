@@ -86,20 +86,26 @@ def publisher(config: Config, cluster: str) -> Publisher:
 
 
 def store_opener(config: Config) -> Callable[[], Store]:
-    """Opens a client of the store each time it is called, not yet asked anything. Raises UsageError."""
+    """Opens a client of the store each time it is called, not yet asked anything. Raises UsageError, also then.
+
+    Each reads its secrets afresh: they may have been replaced.
+    """
     address = config.get(options.STORE)
-    return partial(
-        open_store,
-        address.url,
-        records_root=records_prefix(address.prefix),
-        ca=config.get(options.STORE_CA),
-        cert=config.get(options.STORE_CERT),
-        key=config.get(options.STORE_KEY),
-        user=config.get(options.STORE_USER),
-        password=options.store_password(config),
-        token=options.store_token(config),
-        datacenter=config.get(options.STORE_DATACENTER),
-    )
+
+    def opened() -> Store:
+        return open_store(
+            address.url,
+            records_root=records_prefix(address.prefix),
+            ca=config.get(options.STORE_CA),
+            cert=config.get(options.STORE_CERT),
+            key=config.get(options.STORE_KEY),
+            user=config.get(options.STORE_USER),
+            password=options.store_password(config),
+            token=options.store_token(config),
+            datacenter=config.get(options.STORE_DATACENTER),
+        )
+
+    return opened
 
 
 @contextmanager

@@ -34,6 +34,7 @@ class RemovalGate:
         self._doubted: frozenset[str] | None = None  # the paths that were to go when a snapshot first asked so, …
         self._doubted_at = 0.0  # … and when that was
         self._seen_at = 0.0  # when the present snapshot came
+        self._is_contradicted = False  # the last second reading showed another world
         self._shut_since: float | None = None
         self.second_at: float | None = None  # when the source shall be read once more
 
@@ -49,9 +50,14 @@ class RemovalGate:
         self._allowed = False
         self._seen_at = time.monotonic()
 
+    def hears(self) -> None:
+        """The source was read as always: what it shows may be asked for again."""
+        self._is_contradicted = False
+
     def heard_again(self, *, agrees: bool) -> None:
-        """The second reading came."""
+        """The second reading came. Of two views that take turns a third would agree: so one contradiction ends it."""
         self._confirmed = self._confirmed or agrees
+        self._is_contradicted = not agrees
         self.second_at = None
 
     def is_second_due(self) -> bool:
@@ -91,7 +97,7 @@ class RemovalGate:
         if self._doubted is None or not self._doubted <= goes:
             self._doubted, self._doubted_at = goes, now
         self._confirmed = self._seen_at >= self._doubted_at + self._manners.confirm
-        if self.second_at is None and not self._confirmed:
+        if self.second_at is None and not self._confirmed and not self._is_contradicted:
             self.second_at = now + self._manners.confirm
         return not self._confirmed
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from queue import Empty, Queue
@@ -11,26 +11,23 @@ from queue import Empty, Queue
 from schedule import Scheduler
 
 from bridge.daemon.gate import Manners, RemovalGate
-from bridge.daemon.told import Told, log, one_line, say_written
-from bridge.daemon.wakes import FIRST_PAUSE, Broke, Feeder, News, Seen, Stop, Wake
+from bridge.daemon.lead import Leadership
+from bridge.daemon.link import WATCH, Link
+from bridge.daemon.told import Told, log, say_written
+from bridge.daemon.wakes import Broke, Feeder, News, Seen, Stop, Wake
+from bridge.daemon.wanted import Wanted
 from bridge.layouts import RouteLayout
-from bridge.leases import REPLICA_TTL, Keeper
-from bridge.model.change import Reading
-from bridge.model.keys import Wish
-from bridge.model.problem import Problem
-from bridge.model.route import Route
 from bridge.model.world import Snapshot
 from bridge.ownership.plan import Plan
-from bridge.routes import Judge, Policy
+from bridge.routes import Policy
 from bridge.sources.base import Source
 from bridge.stores.base import Store, StoreError
-from bridge.sync import lay_out, sync, with_standing
+from bridge.sync import sync
 from bridge.writer import Settings, Writer
 
 REREAD = 60  # seconds between two readings of all that stands: drift is found by then
 SILENT = 120.0  # seconds: a thread that gave no sign for so long hangs
 CHECKED = 5.0  # seconds between two looks at the threads
-LONGEST_RETRY = 10.0  # seconds between two tries to reach a store that fails
 
 
 class Loop:
@@ -47,26 +44,16 @@ class Loop:
     ) -> None:
         """`source` and `store` open a client each time: every thread has one of its own."""
         self._open_source, self._open_store = source, store
-        self.settings, self.policy, self.layout, self.manners = settings, policy, layout, manners
+        self.settings, self.manners = settings, manners
         self.wakes: Queue[Wake] = Queue()
         self.beat = time.monotonic()  # when the loop last gave a sign
-        self.told, self.judge = Told(), Judge()
+        self.told, self.wanted = Told(), Wanted(policy, layout, backstop=manners.backstop)
+        self.gate, self.leadership = RemovalGate(settings, manners), Leadership(settings)
         self.clock = Scheduler()
         self.clock.every(REREAD).seconds.do(self._reread)
-        self.snapshot: Snapshot | None = None
-        self.wishes: Mapping[str, Wish] = {}
-        self.laid: dict[str, tuple[Route, Wish]] = {}  # what each route comes to, kept for the next snapshot
-        self.problems: tuple[Problem, ...] = ()
         self.why = "it starts"
-        self.gate = RemovalGate(settings, manners)
         self.due_at: float | None = None  # when the next step of the plan is due
-        self.retry_at, self.retry = 0.0, FIRST_PAUSE
-        self.is_current = False  # the mirror follows the store
-        self.writer: Writer | None = None
-        self.watches: list[tuple[Feeder, Store]] = []
         self.second: Feeder | None = None
-        self.follows = ""  # the replica that leads instead
-        self.may_replace_namesake = True  # its own earlier process, once
 
     def stop(self) -> None:
         """End soon; from any thread."""
@@ -74,92 +61,94 @@ class Loop:
 
     def run(self) -> int:
         """The exit code, once it was stopped. Raises UsageError for another environment's cluster."""
+        self.link = Link(self._open_store, self.settings, self.wakes)
         self.reader = self._feed_source()
-        with closing(self._open_store()) as self.store, Keeper(self.store) as self.keeper:
-            try:
-                while self._take():
-                    self._try()
-            finally:
-                self._end()
+        try:
+            while self._take():
+                self._try()
+        finally:
+            self._end()
         return 0
 
     # What comes
 
     def _take(self) -> bool:
-        """Wait for what comes next, and for the burst behind it to end; False when the process shall end."""
+        """Wait for what comes next, and for the burst behind it to end; False when the process shall end.
+
+        Of several worlds only the newest is judged: those that came during a slow commit are past.
+        """
+        newest: Snapshot | None = None
         wake = self._get(self._rest())
         until = time.monotonic() + self.manners.longest_settle
         while wake is not None:
             if isinstance(wake, Stop):
                 return False
+            newest = wake.snapshot if isinstance(wake, Seen) and not wake.again else newest
             settles = self._know(wake)
             left = until - time.monotonic()
             wake = self._get(min(self.manners.settle if settles else 0.0, left)) if left > 0 else None
-        self.clock.run_pending()
+        if newest is not None and self.wanted.see(newest):
+            self.why = "the source changed"
+            self.gate.forget()
+        self._run_clock()
         self._look_after_threads()
         return True
 
     def _get(self, seconds: float) -> Wake | None:
-        self.beat = time.monotonic()
+        self._give_sign()
         try:
             return self.wakes.get(timeout=max(0.0, seconds)) if seconds > 0 else self.wakes.get_nowait()
         except Empty:
             return None
 
+    def _give_sign(self) -> None:
+        self.beat = time.monotonic()
+
     def _rest(self) -> float:
         """Seconds until something is due."""
+        link, gate = self.link, self.gate
+        # While the store is away no step can be taken, however long it has been due.
+        of_store: tuple[float | None, ...]
+        of_store = (self.due_at, gate.opens_at, self.leadership.due_at) if link.is_current else (link.retry_at,)
+        due = [at for at in (gate.second_at, *of_store) if at is not None]
+        idle: float = self.clock.idle_seconds or 0.0
         now = time.monotonic()
-        due = [at for at in (self.due_at, self.gate.second_at, self.gate.opens_at) if at is not None]
-        if not self.is_current:
-            due.append(self.retry_at)
-        return max(0.0, min([CHECKED, self.clock.idle_seconds or 0.0, *(at - now for at in due)]))
+        rest: float = min([CHECKED, idle, *(at - now for at in due)])
+        return max(0.0, rest)
 
     def _know(self, wake: Seen | News | Broke) -> bool:
         """Take it in; whether more of its kind is to be waited for."""
         match wake:
             case Seen(snapshot, again):
-                if again:
-                    self.gate.heard_again(agrees=snapshot == self.snapshot)
-                return self._see(snapshot)
+                if again:  # it confirms or does not: a source that was just opened cannot tell an older document
+                    self.gate.heard_again(agrees=snapshot == self.wanted.snapshot)
+                    return False
+                self.told.well("source")
+                self.leadership.sees()
+                self.gate.hears()
+                return snapshot != self.wanted.snapshot
             case News(reading):
-                return self._fold(reading)
+                self.told.well(WATCH)
+                if not self.link.fold(reading):
+                    return False
+                self.why = "the store changed"
+                return True
             case Broke(name, error):
-                log.warning("%s: %s", name, one_line(str(error)))
-                self.is_current = self.is_current and not name.startswith("store")
-                return False
+                self.told.broke(name, str(error))
+                if name == WATCH:
+                    self.link.pause()
+                elif name == "source":
+                    self.leadership.is_blind()
+        return False
 
-    def _see(self, snapshot: Snapshot) -> bool:
-        if snapshot == self.snapshot:
-            return False
-        if self.snapshot is None:
-            log.info("source read: %d services", len(snapshot.services))
-        self.snapshot, self.why = snapshot, "the source changed"
-        self.gate.forget()
-        verdicts = self.judge(snapshot, self.policy)
-        wishes, problems = lay_out(verdicts, self.layout, self.policy.cluster, self.laid)
-        self.wishes = with_standing(wishes, self.layout) if self.manners.backstop else wishes
-        said = {problem for verdict in verdicts for problem in verdict.problems}
-        self.problems = tuple({*snapshot.problems, *problems, *said})
-        return True
-
-    def _fold(self, reading: Reading) -> bool:
-        """A watch's news; a whole reading from before our own last write is stale, and another will come."""
-        if self.writer is None or not self.is_current:
-            return False
-        before = self.writer.mirror
-        if reading.whole:
-            side = before.tree if reading.prefix == before.tree.prefix else before.records
-            if reading.revision < side.read_at:
-                return False
-        self.writer.fold(reading)
-        after = self.writer.mirror
-        if after.tree.held is before.tree.held and after.records.held is before.records.held:
-            return False
-        self.why = "the store changed"
-        return True
+    def _run_clock(self) -> None:
+        if (self.clock.idle_seconds or 0.0) > REREAD:  # it goes by the time of day, and that was set back
+            self.clock.clear()
+            self.clock.every(REREAD).seconds.do(self._reread)
+        self.clock.run_pending()
 
     def _reread(self) -> None:
-        self.is_current = False
+        self.link.reread()
 
     # Threads
 
@@ -175,68 +164,41 @@ class Loop:
             self.reader.stop()
             self.source.close()
             self.reader = self._feed_source()
-        if any(not feeder.is_alive() or feeder.silent_for() > SILENT for feeder, _ in self.watches):
-            self.is_current = False
-        if not self.keeper.is_alive():
-            log.error("leases: its thread ended; it is begun again")
-            self.keeper.restart()
-        if self.gate.is_second_due():
+        self.link.look_after(SILENT)
+        if self.gate.is_second_due() and (self.second is None or not self.second.is_alive()):
             self.second = Feeder("second reading", self._read_again, self.wakes)
 
     def _read_again(self) -> Iterator[Wake]:
         with closing(self._open_source()) as source:
             yield Seen(source.read(), again=True)
 
-    def _resync(self) -> Writer:
-        """Read all afresh, and follow the store from there."""
-        writer = self.writer or Writer(self.store, self.settings, time.monotonic)
-        if self.snapshot is not None and self.snapshot.environment:
-            writer.require_environment(self.snapshot.environment)
-        writer.look()
-        self.writer = writer
-        for feeder, store in self.watches:
-            feeder.stop()
-            store.close()
-        self.watches = [
-            self._watch(writer, side.prefix, side.read_at) for side in (writer.mirror.records, writer.mirror.tree)
-        ]
-        self.is_current = True
-        return writer
-
-    def _watch(self, writer: Writer, prefix: str, after: int) -> tuple[Feeder, Store]:
-        store = self._open_store()
-        store.know(writer.families)
-        return Feeder("store", lambda: map(News, store.watch(prefix, after)), self.wakes), store
-
     # A pass
 
     def _try(self) -> None:
-        """One pass; where the store fails, again after a growing pause."""
-        if not self.is_current and time.monotonic() < self.retry_at:
+        """One pass; where the store fails, again after a growing pause, by another client."""
+        if not self.link.is_current and time.monotonic() < self.link.retry_at:
             return
         try:
-            self._pass(self.writer if self.writer is not None and self.is_current else self._resync())
-            self.retry = FIRST_PAUSE
+            self._pass(self.link.writer(self.wanted.environment))
         except StoreError as err:
-            log.warning("store: %s; tries again in %.1f s", one_line(str(err)), self.retry)
-            self.is_current = False
-            self.retry_at = time.monotonic() + self.retry
-            self.retry = min(2 * self.retry, LONGEST_RETRY)
+            self.told.broke("store", str(err), self.link.pause())
+            self.link.reopen()
+        else:
+            self.told.well("store")
 
     def _pass(self, writer: Writer) -> None:
         """Keep leases, lead, plan, brake, commit, and say what was done."""
-        if self.snapshot is not None and self.snapshot.environment:
-            writer.require_environment(self.snapshot.environment)
         if not self.manners.dry_run:
-            self.keeper.adopt(writer.leases)
-        if self.snapshot is None:
+            self.link.keeper.adopt(writer.leases)
+        if self.wanted.snapshot is None:
             return  # what stands is kept; nothing is known of what shall stand
-        leads = not self.manners.dry_run and self._lead(writer)
+        leads = not self.manners.dry_run and self.leadership.take(writer, self.link.keeper)
         due = self._plan(writer, leads=leads)
-        while leads and due.units and writer.commit(self.keeper, due, lambda *_: None):
-            say_written(due, self.why)
+        found = {*self.wanted.problems, *due.problems}  # also those that the commits put right
+        while leads and due.units and self._commit(writer, due):
             due = self._plan(writer, leads=leads)
-        self.told.problems({*self.problems, *due.problems, *writer.problems})
+        self.told.problems({*found, *due.problems, *writer.problems})
+        writer.problems.clear()
         self.told.waits(due.waits if leads else ())
         if self.manners.dry_run:
             self.told.dry_run(due)
@@ -246,48 +208,28 @@ class Loop:
         self.why = "its time came"
 
     def _plan(self, writer: Writer, *, leads: bool) -> Plan:
-        due = writer.plan(self.wishes, hold=False)
+        due = writer.plan(self.wanted.wishes, hold=False)
         if leads and self.gate.holds(due):
-            return writer.plan(self.wishes, hold=True)
+            return writer.plan(self.wanted.wishes, hold=True)
         return due
 
-    def _lead(self, writer: Writer) -> bool:
-        """Whether this process leads, or comes to lead now."""
-        held, leader = writer.leader()
-        if writer.leads:
-            return True
-        if (
-            self.may_replace_namesake
-            and leader is not None
-            and held is not None
-            and leader.name == self.settings.replica
-        ):
-            writer.takes_over = held.revision
-        self.may_replace_namesake = False
-        if held is not None and held.lease is None and time.monotonic() - held.since > REPLICA_TTL:
-            writer.take_over_forged()
-        if writer.lead(self.keeper):
-            log.info("leads cluster %s as replica %s", writer.publisher.cluster, self.settings.replica)
-            self.follows = ""
-            return True
-        other = writer.other_leader()
-        if other and other != self.follows:
-            log.info("follows: replica %s leads cluster %s", one_line(other), writer.publisher.cluster)
-        self.follows = other
-        return False
+    def _commit(self, writer: Writer, due: Plan) -> bool:
+        """Whether all of it happened. What did is said. Raises StoreError."""
+        try:
+            return writer.commit(self.link.keeper, due, lambda *_: self._give_sign())
+        finally:
+            say_written(due, writer.forget_written(), self.why)
 
     def _end(self) -> None:
         """Give the leadership back, and the routes to their lease, or take them along."""
         self.reader.stop()
         self.source.close()
-        for feeder, store in self.watches:
-            feeder.stop()
-            store.close()
-        if self.writer is None or self.manners.dry_run:
-            return
-        leads = self.writer.leads
-        self.writer.step_down()
-        if self.manners.leave_on_exit and leads:
-            settings = replace(self.settings, leaving=True, environment=self.writer.environment)
-            report = sync({}, self.store, settings)
-            log.info("left: %d keys in %d transactions", len(report.written), report.transactions)
+        leads = self.link.leads
+        writer = self.link.end_watches()
+        if writer is not None and not self.manners.dry_run:
+            writer.step_down()
+            if self.manners.leave_on_exit and leads:
+                settings = replace(self.settings, leaving=True, environment=writer.environment)
+                report = sync({}, self.link.store, settings)
+                log.info("left: %d keys in %d transactions", len(report.written), report.transactions)
+        self.link.close()

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import Counter
 from collections.abc import Iterable
 
-from bridge.model.change import Create, Delete, Update
+from bridge.model.change import Change, Create, Delete, Update
 from bridge.model.keys import group_title
 from bridge.model.problem import Problem
-from bridge.ownership.plan import Difference, Plan, Unit
+from bridge.ownership.plan import Difference, Plan
 from bridge.ownership.steps import Wait
 
 log = logging.getLogger("bridge")
+
+SAID_AGAIN = 600.0  # seconds after which a failure that stays is said once more
 
 _WORDS = {Create: "added", Update: "changed", Delete: "removed"}
 
@@ -31,6 +34,23 @@ class Told:
         self._problems: frozenset[Problem] = frozenset()
         self._waits: frozenset[tuple[str, str]] = frozenset()
         self._planned: tuple[Difference, ...] = ()
+        self._broken: dict[str, tuple[str, float, float]] = {}  # what was last said of whom, when, and since when
+
+    def broke(self, who: str, why: str, pause: float | None = None) -> None:
+        """Somebody failed, and tries again in so many seconds: said when it is new, and then now and then."""
+        now = time.monotonic()
+        said, when, since = self._broken.get(who, ("", 0.0, now))
+        if why != said or now - when >= SAID_AGAIN:
+            then = "" if pause is None else f"; tries again in {pause:.1f} s"
+            log.warning("%s: %s%s", who, one_line(why), then)
+            when = now
+        self._broken[who] = why, when, since
+
+    def well(self, who: str) -> None:
+        """Somebody works; said where it failed before."""
+        if who in self._broken:
+            _, _, since = self._broken.pop(who)
+            log.info("%s: well again, after %.0f s", who, time.monotonic() - since)
 
     def problems(self, problems: Iterable[Problem]) -> None:
         """Those that were not there the last time, and those that are over."""
@@ -57,13 +77,16 @@ class Told:
         self._planned = due.differences
 
 
-def say_written(due: Plan, why: str) -> None:
-    """What was committed, a line a service, and why."""
+def say_written(due: Plan, written: Iterable[Change], why: str) -> None:
+    """What of a plan was committed, a line a service, and why."""
+    happened = set(written)
     for unit in due.units:
-        title = group_title(unit.group) if unit.group else "this cluster"
-        log.info("%s: %s, %s, because %s", one_line(title), unit.why, _tally(unit), why)
+        changes = [change for change in unit.changes if change in happened]
+        if changes:
+            title = group_title(unit.group) if unit.group else "this cluster"
+            log.info("%s: %s, %s, because %s", one_line(title), unit.why, _tally(changes), why)
 
 
-def _tally(unit: Unit) -> str:
-    counts = Counter(_WORDS[type(change)] for change in unit.changes)
+def _tally(changes: Iterable[Change]) -> str:
+    counts = Counter(_WORDS[type(change)] for change in changes)
     return ", ".join(f"{counts[word]} {word}" for word in _WORDS.values() if counts[word])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from threading import Event, Thread
 from bridge.model.change import Reading
 from bridge.model.problem import BridgeError
 from bridge.model.world import Snapshot
+
+log = logging.getLogger("bridge")
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds before a thread that failed tries again; each time twice as long
 
@@ -81,14 +84,19 @@ class Feeder:
                     self._put(wake)
                     if self._stopped.is_set():
                         return
-            except BridgeError as err:
-                self._put(Broke(self.name, err))
+            except Exception as err:
+                self._put(Broke(self.name, err if isinstance(err, BridgeError) else self._unforeseen(err)))
             self.beat = time.monotonic()
             if self.beat - began > LONGEST_PAUSE:
                 pause = FIRST_PAUSE  # it was well: one that says something and fails, again and again, is not
             if not self._again or self._stopped.wait(pause):
                 return
             pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _unforeseen(self, err: Exception) -> BridgeError:
+        """What nobody thought of, as a failure like others: a thread that died of it would come back without pause."""
+        log.error("%s: a fault of the bridge itself", self.name, exc_info=err)
+        return BridgeError(self.name, "", f"{type(err).__name__}: {err}")
 
     def _put(self, wake: Wake) -> None:
         if not self._stopped.is_set():

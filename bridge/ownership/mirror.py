@@ -124,6 +124,15 @@ class Mirror:
         """Nothing was read yet; the prefixes end with a slash."""
         return cls(Side(tree), Side(records))
 
+    @property
+    def sides(self) -> tuple[Side, Side]:
+        """Our records, and the tree: in this order they are read."""
+        return self.records, self.tree
+
+    def side(self, prefix: str) -> Side:
+        """The side of a prefix."""
+        return self.tree if prefix == self.tree.prefix else self.records
+
     def fold(self, news: Reading, now: float) -> Mirror:
         """The side, or sides, that `news` is of take it in."""
         if news.whole:

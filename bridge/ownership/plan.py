@@ -260,7 +260,7 @@ class _Planner:
         return (
             claim.keys == wish.shared
             and claim.held.lease == self.own_lease
-            and group.guard.lease == STANDING_LEASE
+            and _is_sound(group.guard)
             and _stand(wish.shared, group.shared, self._shared_lease(group))
             and _stand(wish.own, group.mine, self.own_lease)
         )
@@ -402,12 +402,12 @@ class _Planner:
             return [Create(key, value, self.own_lease), *self._bump(group)]
         held, guard = mine.held, group.guard
         update: list[Change] = [Update(key, value, self.own_lease, held.revision, held.lease)]
-        if held.lease is None or held.lease.family != self.own_lease.family:
+        if held.lease is None or held.lease.family != self.own_lease.family or mine.keys is None:
             self._put_right(wish, path)
             return [*update, *self._bump(group)]
         if held.value != value:
             return [*update, *self._bump(group)]
-        if guard is not None and guard.lease != STANDING_LEASE:
+        if guard is not None and not _is_sound(guard):
             self._put_right(wish, guard_path(group.name))
             return self._bump(group)
         return update if held.lease != self.own_lease else []
@@ -572,6 +572,11 @@ class _Planner:
         before = group.servers
         after = {place.holder for path in own if (place := self.layout.place(path))}
         self.removed += max(0, len(before - after) - len(after - before))
+
+
+def _is_sound(guard: Held) -> bool:
+    """Whether nobody wrote over it: on Consul a plain write leaves a key its lease."""
+    return guard.lease == STANDING_LEASE and guard.value.isdecimal()
 
 
 def _opened(wish: Wish, layout: Layout) -> set[str]:

@@ -158,5 +158,5 @@ def read_counter(text: str) -> int:
 
 
 def rounded_read_time(seconds: float) -> float:
-    """The next power of two, so that a presence is seldom rewritten."""
-    return 2.0 ** math.ceil(math.log2(seconds)) if seconds > 0 else 0.0
+    """The next power of two, so that a presence is seldom rewritten; at most what a presence may say."""
+    return min(LONGEST_READ_TIME, 2.0 ** math.ceil(math.log2(seconds))) if seconds > 0 else 0.0

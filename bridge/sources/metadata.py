@@ -152,7 +152,7 @@ class MetadataSource:
         where = f"/{API}/version"
         try:
             found: object = json.loads(data)
-        except ValueError as err:
+        except (ValueError, RecursionError) as err:
             raise self._error(where, "is no JSON") from err
         if not isinstance(found, str) or not found:
             raise self._error(where, "is no text")
@@ -185,7 +185,8 @@ class MetadataSource:
         began = time.monotonic()
         try:
             yield
-        except (requests.RequestException, HTTPError) as err:  # some of urllib3's come through as they are
+        except (requests.RequestException, HTTPError, ValueError) as err:
+            # Some of urllib3's come through as they are; a redirect to what is no address is a ValueError.
             self._rest(0)
             raise self._error(where, _why(err, time.monotonic() - began)) from err
         # An answer whose end is that of the connection looks whole where we cut it.

@@ -146,7 +146,11 @@ class Consul:
         except Unavailable as err:
             raise OutcomeUnknown(err.thing, err.value, f"{err.remedy} The transaction may have happened.") from err
         if not isinstance(answer, Failed):
-            return Committed(_written(transaction.changes, answer))
+            try:
+                return Committed(_written(transaction.changes, answer))
+            except KeyError as err:
+                remedy = "answered a transaction with other keys; is it Consul? The transaction may have happened."
+                raise OutcomeUnknown("the store", self.url, remedy) from err
         if answer.is_lost_session:
             raise LeaseLost("the store", self.url, "a session of the bridge does not live; ensure its lease.")
         return Conflict()

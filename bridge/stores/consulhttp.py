@@ -181,8 +181,12 @@ class Agent:
 
         With `after` only once that index is higher, or `wait` seconds have passed.
         """
-        index, found = self._ask("a read", lambda: self._get(prefix, after, wait, recurse=True))
-        return index, tuple(map(_pair, _rows(found)))
+
+        def get() -> tuple[int, tuple[Pair, ...]]:
+            index, found = self._get(prefix, after, wait, recurse=True)
+            return index, _pairs(found)
+
+        return self._ask("a read", get)
 
     def index(self, absent: str) -> int:
         """The index of the last change of any key, by asking for a key that does not stand."""
@@ -196,18 +200,19 @@ class Agent:
     def transact(self, operations: Iterable[Fields]) -> tuple[Pair, ...] | Failed:
         """All operations in one transaction: the keys that it wrote or checked as they are now, without values."""
         data = json.dumps([{"KV": operation} for operation in operations])
+
+        def put() -> tuple[Pair, ...]:
+            answer = self._client.http.put(CB.json(), "/v1/txn", params=self._where, data=data)
+            results = answer.get("Results") if isinstance(answer, dict) else None
+            return _pairs([row["KV"] for row in _rows(results) if row["KV"] is not None])
+
         try:
-            answer = self._ask(
-                "a transaction",
-                lambda: self._client.http.put(CB.json(), "/v1/txn", params=self._where, data=data),
-            )
+            return self._ask("a transaction", put)
         except Refused as err:
             reasons = _reasons(err.__cause__)
             if not reasons or any("Permission denied" in reason for reason in reasons):
                 raise
             return Failed(reasons)
-        results = answer.get("Results") if isinstance(answer, dict) else None
-        return tuple(_pair(row["KV"]) for row in _rows(results) if isinstance(row["KV"], dict))
 
     def sessions(self, node: str) -> tuple[Session, ...]:
         """All that live on a node of the catalog."""
@@ -261,7 +266,8 @@ class Agent:
             raise Unavailable("the store", self._url, f"answered {what} with {_said(err)!r}; try again.") from err
         except requests.RequestException as err:
             raise Unavailable("the store", self._url, f"no answer to {what} ({_why(err)}); {self._silent}") from err
-        except (ValueError, TypeError, KeyError, AttributeError) as err:  # the library trusts JSON to be Consul's
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as err:
+            # The library trusts JSON to be Consul's.
             raise Unavailable("the store", self._url, f"answered {what} with nonsense; is it Consul?") from err
 
 
@@ -370,13 +376,23 @@ def _rows(found: object) -> list[Fields]:
     return [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
 
 
+def _pairs(found: object) -> tuple[Pair, ...]:
+    """The keys of an answer. Raises ValueError: one that was left out would pass for deleted."""
+    rows = _rows(found)
+    if found is not None and (not isinstance(found, list) or len(rows) < len(found)):
+        raise ValueError("no list of keys")
+    return tuple(map(_pair, rows))
+
+
 def _pair(row: Fields) -> Pair:
-    value = row.get("Value")
+    value, key, revision = row.get("Value"), _text(row, "Key"), _number(row, "ModifyIndex")
+    if not key or not revision:
+        raise ValueError("no key")
     return Pair(
-        key=_text(row, "Key"),
+        key=key,
         value=value if isinstance(value, bytes) else b"",
         created=_number(row, "CreateIndex"),
-        revision=_number(row, "ModifyIndex"),
+        revision=revision,
         session=_text(row, "Session"),
     )
 

@@ -254,7 +254,7 @@ class Etcd:
         if self._closed:
             return
         if isinstance(err, grpc.RpcError):
-            if began and err.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+            if began and _ended_in_time(err):
                 raise _Quiet from err
             self._in_use = (self._in_use + 1) % len(self._channels)
             raise self._failure("a watch", err) from err
@@ -416,6 +416,12 @@ class Etcd:
             if code is row and text in details:
                 return kind("the store", self.url, f"answered {what} with {details!r}; {remedy}.")
         return Unavailable("the store", self.url, f"no answer to {what} ({details}); {self._silent}")
+
+
+def _ended_in_time(err: grpc.RpcError) -> bool:
+    """Whether only the time was over that we gave the call. The server counts it too, and now and then says so first,
+    with a code that says nothing."""
+    return err.code() is grpc.StatusCode.DEADLINE_EXCEEDED or err.details() == "context deadline exceeded"
 
 
 def _channel(target: str, credentials: grpc.ChannelCredentials | None) -> grpc.Channel:

@@ -1,0 +1,138 @@
+"""This process's link to its store: a client to write with, one for each watch, and the thread that keeps leases."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from queue import Queue
+
+from bridge.daemon.told import log, one_line
+from bridge.daemon.wakes import FIRST_PAUSE, Broke, Feeder, News, Wake
+from bridge.leases import Keeper
+from bridge.model.change import Reading
+from bridge.model.problem import UsageError
+from bridge.stores.base import Store, StoreError, Unavailable
+from bridge.writer import Settings, Writer
+
+WATCH = "store watch"  # how its threads are called
+LONGEST_RETRY = 10.0  # seconds between two tries to reach a store that fails
+HANGS = 10.0  # seconds: no renewal takes so long
+
+
+class Link:
+    """Opened afresh where it fails: a password, a token or a certificate may have been replaced."""
+
+    def __init__(self, open_store: Callable[[], Store], settings: Settings, wakes: Queue[Wake]) -> None:
+        self._open, self._settings, self._wakes = open_store, settings, wakes
+        self._watches: list[tuple[Feeder, Store]] = []
+        self._retry = FIRST_PAUSE
+        self._writer: Writer | None = None
+        self.retry_at = 0.0  # when the store is asked again
+        self.is_current = False  # the mirror follows the store
+        self.store = open_store()
+        self.keeper = self._keep()
+
+    def _keep(self) -> Keeper:
+        keeper = Keeper(self.store, lambda err: self._wakes.put(Broke("leases", err)))
+        keeper.start()
+        return keeper
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process leads, as last seen."""
+        return self._writer is not None and self._writer.leads
+
+    def writer(self, environment: str) -> Writer:
+        """The hand on the store, with all that stands read. Raises StoreError, and UsageError as `require_environment`.
+
+        `environment`: the Rancher environment's uuid; empty where it is not known.
+        """
+        writer = self._writer or Writer(self.store, self._settings, time.monotonic)
+        if environment:
+            writer.require_environment(environment)
+        if self.is_current:
+            return writer
+        writer.measure()
+        writer.look()
+        self._writer = writer
+        self.end_watches()
+        self._watches = [self._watch(writer, side.prefix, side.read_at) for side in writer.mirror.sides]
+        self.is_current = True
+        return writer
+
+    def _watch(self, writer: Writer, prefix: str, after: int) -> tuple[Feeder, Store]:
+        store = self._another()
+        store.know(writer.families)
+        return Feeder(WATCH, lambda: map(News, store.watch(prefix, after)), self._wakes), store
+
+    def _another(self) -> Store:
+        """One more client. Raises StoreError, also where a secret cannot be read while somebody replaces it."""
+        try:
+            return self._open()
+        except UsageError as err:
+            raise Unavailable(err.thing, err.value, err.remedy) from err
+
+    def end_watches(self) -> Writer | None:
+        """Hear of nothing any more; answers the hand on the store, where there is one."""
+        for feeder, store in self._watches:
+            feeder.stop()
+            store.close()
+        self._watches = []
+        return self._writer
+
+    def fold(self, reading: Reading) -> bool:
+        """A watch's news; whether they are any. A whole reading from before our last write is stale: another comes."""
+        writer = self._writer
+        if writer is None or not self.is_current:
+            return False
+        before = writer.mirror
+        if reading.whole and reading.revision < before.side(reading.prefix).read_at:
+            return False
+        writer.fold(reading)
+        self._retry = FIRST_PAUSE
+        after = writer.mirror
+        return any(now.held is not then.held for now, then in zip(after.sides, before.sides, strict=True))
+
+    def reread(self) -> None:
+        """Read all afresh with the next pass."""
+        self.is_current = False
+
+    def pause(self) -> float:
+        """Something failed: read all afresh, after a pause that grows until a watch brings news; its seconds."""
+        pause, self.is_current = self._retry, False
+        self.retry_at = time.monotonic() + pause
+        self._retry = min(2 * pause, LONGEST_RETRY)
+        return pause
+
+    def reopen(self) -> None:
+        """Another client, and all leases granted or adopted afresh; the old ones where none can be opened."""
+        try:
+            store = self._another()
+        except StoreError as err:
+            log.warning("store: the old connection is kept: %s", one_line(str(err)))
+            return
+        self.keeper.abandon()
+        self.store.close()
+        self.store = store
+        self.keeper = self._keep()
+        if self._writer is not None:
+            self._writer.use(store)
+
+    def look_after(self, silent: float) -> None:
+        """A thread that ended, or gave no sign for so many seconds, is begun again."""
+        stands_still = any(not feeder.is_alive() or feeder.silent_for() > silent for feeder, _ in self._watches)
+        if self.is_current and stands_still:
+            log.error("store: a watch stands still; all is read afresh")
+            self.is_current = False
+        if not self.keeper.is_alive():
+            log.error("leases: its thread ended; it is begun again")
+            self.keeper.start()
+        elif self.keeper.busy_for() > HANGS:
+            log.error("leases: its thread hangs; it is begun again")
+            self.reopen()
+
+    def close(self) -> None:
+        """Renew no lease any more, and give the connections back."""
+        self.end_watches()
+        self.keeper.end()
+        self.store.close()

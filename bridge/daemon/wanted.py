@@ -1,0 +1,45 @@
+"""What shall stand: the source's newest world, judged and laid out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bridge.daemon.told import log
+from bridge.layouts import RouteLayout
+from bridge.model.keys import Wish
+from bridge.model.problem import Problem
+from bridge.model.route import Route
+from bridge.model.world import Snapshot
+from bridge.routes import Judge, Policy
+from bridge.sync import lay_out, with_standing
+
+
+class Wanted:
+    """The wishes that follow from one snapshot after the other; what did not change costs next to nothing."""
+
+    def __init__(self, policy: Policy, layout: RouteLayout, *, backstop: bool) -> None:
+        self._policy, self._layout, self._backstop = policy, layout, backstop
+        self._judge = Judge()
+        self._laid: dict[str, tuple[Route, Wish]] = {}
+        self.snapshot: Snapshot | None = None
+        self.wishes: Mapping[str, Wish] = {}  # by group
+        self.problems: tuple[Problem, ...] = ()
+
+    @property
+    def environment(self) -> str:
+        """The Rancher environment's uuid; empty where it is not known."""
+        return self.snapshot.environment if self.snapshot else ""
+
+    def see(self, snapshot: Snapshot) -> bool:
+        """Take a reading of the source; whether it shows another world than the last."""
+        if snapshot == self.snapshot:
+            return False
+        if self.snapshot is None:
+            log.info("source read: %d services", len(snapshot.services))
+        self.snapshot = snapshot
+        verdicts = self._judge(snapshot, self._policy)
+        wishes, problems = lay_out(verdicts, self._layout, self._policy.cluster, self._laid)
+        self.wishes = with_standing(wishes, self._layout) if self._backstop else wishes
+        said = {problem for verdict in verdicts for problem in verdict.problems}
+        self.problems = tuple({*snapshot.problems, *problems, *said})
+        return True
