@@ -46,7 +46,7 @@ LOST_HERE = "this frontend is lost"
 LOST_ALL = "each frontend of this backend is lost"
 EVERY_HOST = "this frontend takes requests for every host"
 
-_TRUTHS = frozenset("1 t T true TRUE True 0 f F false FALSE False".split())
+_TRUTHS = frozenset(["1", "t", "T", "true", "TRUE", "True", "0", "f", "F", "false", "FALSE", "False"])
 _WHOLE = re.compile(r"[+-]?[0-9]+")
 _LINE_ESCAPE = re.compile(r'\\(?:[btnfr"\\]|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8})')
 _FLOATS = re.compile(r"(?:NetworkErrorRatio|ResponseCodeRatio)\s*\([^)]*\)\s*[<>=!]=?\s*([0-9.eE+-]+)")
