@@ -46,8 +46,10 @@ LOST_HERE = "this frontend is lost"
 LOST_ALL = "each frontend of this backend is lost"
 EVERY_HOST = "this frontend takes requests for every host"
 
-_TRUTHS = frozenset(["1", "t", "T", "true", "TRUE", "True", "0", "f", "F", "false", "FALSE", "False"])
-_WHOLE = re.compile(r"[+-]?[0-9]+")
+TRUE = frozenset(("1", "t", "T", "true", "TRUE", "True"))
+_TRUTHS = TRUE | {"0", "f", "F", "false", "FALSE", "False"}
+_WHOLE = re.compile(r"[+-]?[0-9]{1,40}")
+_PERIOD = re.compile(r"[+-]?(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:ns|us|µs|μs|ms|s|m|h))+")
 _LINE_ESCAPE = re.compile(r'\\(?:[btnfr"\\]|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8})')
 _FLOATS = re.compile(r"(?:NetworkErrorRatio|ResponseCodeRatio)\s*\([^)]*\)\s*[<>=!]=?\s*([0-9.eE+-]+)")
 _QUANTILE = re.compile(r"LatencyAtQuantileMS\s*\(\s*([0-9.eE+-]+)")
@@ -85,7 +87,7 @@ def flaws(shape: str, how: As, value: str) -> Iterator[Flaw]:
     match how:
         case As.TRUTH if value not in _TRUTHS:
             yield Flaw(Grade.WRONG, "it is neither true nor false", "the default counts", "write true or false")
-        case As.WHOLE if not _WHOLE.fullmatch(value) or not -(2**63) <= int(value[:40]) < 2**63:
+        case As.WHOLE if not is_whole(value):
             lost = shape.startswith("frontends/*/ratelimit/")
             yield Flaw(
                 Grade.LOST if lost else Grade.WRONG,
@@ -97,6 +99,16 @@ def flaws(shape: str, how: As, value: str) -> Iterator[Flaw]:
             yield found
         case As.TEXT | As.LIST | As.PERIOD if shape in _TEXTS:
             yield from _TEXTS[shape](unescape_value(value) if how is As.TEXT else value)
+
+
+def is_whole(text: str) -> bool:
+    """Whether Traefik reads it as a number."""
+    return _WHOLE.fullmatch(text) is not None and -(2**63) <= int(text) < 2**63
+
+
+def is_period(text: str) -> bool:
+    """Whether Traefik reads it as a time, of whatever length."""
+    return bool(_WHOLE.fullmatch(text)) or _PERIOD.fullmatch(text) is not None
 
 
 def _number(shape: str, value: int) -> Flaw | None:
@@ -316,13 +328,10 @@ def _regex(text: str) -> Flaws:
 
 
 def _period(text: str) -> Flaws:
-    if re.fullmatch(r"[+-]?0+(ns|us|ms|s|m|h)?", text) or text.startswith("-"):
+    if not is_period(text):
+        yield Flaw(Grade.WRONG, "it is no time", "this set limits nothing", "write seconds, or 1m")
+    elif text.startswith("-") or not re.search("[1-9]", text):
         yield Flaw(Grade.LOST, "it is not above 0", LOST_HERE, "write seconds, or 1m")
-        return
-    try:
-        types.period(text)
-    except ValueError as err:
-        yield Flaw(Grade.WRONG, str(err), "this set limits nothing", "write seconds, or 1m")
 
 
 def _entry_points(value: str) -> Flaws:
@@ -366,3 +375,6 @@ _TEXTS: Mapping[str, Callable[[str], Flaws]] = {
     "frontends/*/ratelimit/extractorfunc": _extractor(LOST_HERE),
     "frontends/*/ratelimit/rateset/*/period": _period,
 }
+
+# Of what these hold only Traefik knows whether it is there.
+ELSEWHERE = frozenset(shape for shape, found in _TEXTS.items() if found in (_entry_points, _target, _file))
