@@ -30,7 +30,7 @@ HEALTHY = frozenset(("healthy", "updating-healthy"))
 
 NO_SERVER = "published no server"
 NO_HOSTS: Mapping[str, str] = {}
-_HOSTS = frozenset((Kind.HOST, Kind.HOST_REGEXP))
+_HOSTS = (Kind.HOST, Kind.HOST_REGEXP)
 _PATHS = {kind: kind.value.replace("Strip", "").replace("Regex", "") for kind in Kind if kind.value.startswith("Path")}
 _PUBLISHED = re.compile(r"(?:(.*):)?([0-9]{1,5}):([0-9]{1,5})(?:/tcp)?")  # address, public and private port
 
@@ -182,12 +182,11 @@ def _requests(route: Route | None) -> tuple[str, ...]:
 
 def _asked_by(rule: Rule) -> tuple[str, ...]:
     """What a rule asks for by hosts and paths alone: other matchers may tell two rules of one host apart."""
-    matchers = [one for one in rule.matchers if one.kind not in MODIFIERS]
-    hosts = [one for one in matchers if one.kind in _HOSTS]
-    paths = [one for one in matchers if one.kind in _PATHS]
-    if len(hosts) != 1 or len(paths) > 1 or len(hosts) + len(paths) < len(matchers):
+    hosts = [one for one in rule.matchers if one.kind in _HOSTS]
+    others = [one for one in rule.matchers if one.kind not in _HOSTS and one.kind not in MODIFIERS]
+    if len(hosts) != 1 or len(others) > 1 or not all(one.kind in _PATHS for one in others):
         return ()
-    return tuple([f"{host} {path}".strip() for host in hosts[0].values for path in _texts(paths)])
+    return tuple([f"{host} {path}".strip() for host in hosts[0].values for path in _texts(others)])
 
 
 def _texts(paths: Sequence[Matcher]) -> tuple[str, ...]:
@@ -218,39 +217,40 @@ def _judge(service: Service, policy: Policy, holder: Service, hosts: Mapping[str
             return Verdict(service.title, tuple(gates), problems=(problem,) if problem else ())
     enable = find(table.ENABLE, View(service.labels), service.title)
     asked = read(service.title, service.name, service.stack, enable.value, service.labels)
+    gates += _label_gates(asked)
     settings = (Setting(table.ENABLE.sets, enable.value.value, enable.origin), *asked.settings)
-    verdict = Verdict(service.title, (*gates, *_label_gates(asked)), settings, asked.problems)
-    return _with_route(verdict, service, asked, policy, hosts) if verdict.gates[-1].passed else verdict
-
-
-def _with_route(verdict: Verdict, service: Service, asked: Asked, policy: Policy, hosts: Mapping[str, str]) -> Verdict:
-    """The verdict with the route that its labels ask for, unless the route cannot be named."""
+    if not gates[-1].passed:
+        return Verdict(service.title, tuple(gates), settings, asked.problems)
     gate, problem = _name(service, asked)
-    verdict = replace(verdict, gates=(*verdict.gates, gate))
+    gates.append(gate)
     if problem:
-        return replace(verdict, problems=(*verdict.problems, problem))
+        return Verdict(service.title, tuple(gates), settings, (*asked.problems, problem))
     at = _address(service, policy)
     found = [_servers(service, asked, pool, policy, at, hosts) for pool in asked.pools]
-    problems = (*((at.problem,) if at.problem else ()), *(problem for one in found for problem in one.problems))
-    return replace(
-        verdict,
+    problems = [problem for one in found for problem in one.problems]
+    return Verdict(
+        service.title,
+        tuple(gates),
         settings=(
-            *verdict.settings,
+            *settings,
             *(() if service.kind == EXTERNAL else (Setting(table.ADDRESS.sets, at.value.value, at.origin),)),
-            *(_counted(service, pool, one, policy) for pool, one in zip(asked.pools, found, strict=True)),
+            *[_counted(service, pool, one, policy) for pool, one in zip(asked.pools, found, strict=True)],
         ),
-        problems=(*verdict.problems, *(dict.fromkeys(problems) if len(found) > 1 else problems)),
-        route=Route(
-            service.name,
-            service.stack,
-            asked.frontends,
-            tuple(
-                replace(pool.backend, servers=one.servers, retiring=one.retiring)
-                for pool, one in zip(asked.pools, found, strict=True)
-            ),
-            unchecked=service.kind == EXTERNAL,
+        problems=(
+            *asked.problems,
+            *((at.problem,) if at.problem else ()),
+            *(dict.fromkeys(problems) if len(found) > 1 else problems),  # one of a container is found for each pool
         ),
+        route=_route(service, asked, found),
     )
+
+
+def _route(service: Service, asked: Asked, found: Sequence[_Servers]) -> Route:
+    backends = [
+        replace(pool.backend, servers=one.servers, retiring=one.retiring)
+        for pool, one in zip(asked.pools, found, strict=True)
+    ]
+    return Route(service.name, service.stack, asked.frontends, tuple(backends), unchecked=service.kind == EXTERNAL)
 
 
 def _servers(
@@ -269,6 +269,9 @@ def _counted(service: Service, pool: Pool, found: _Servers, policy: Policy) -> S
 
 
 # Gates: each with the problem to report where it is closed.
+
+_SPEAKS = Gate("vocabulary", True, "its labels are not Traefik 2's and 3's alone")
+_SOLE = Gate("sole", True, "no other service of its name comes first")
 
 
 def _enabled(service: Service) -> tuple[Gate, Problem | None]:
@@ -293,14 +296,14 @@ def _kind(service: Service) -> tuple[Gate, Problem | None]:
 def _vocabulary(service: Service) -> tuple[Gate, Problem | None]:
     newer = speaks_only_newer(service.labels)
     if not newer:
-        return Gate("vocabulary", True, "its labels are not Traefik 2's and 3's alone"), None
+        return _SPEAKS, None
     why = "its labels speak to Traefik 2 and 3 only"
     return Gate("vocabulary", False, why), Problem(service.title, newer, "", why, "no frontend", notice=True)
 
 
 def _sole(service: Service, holder: Service) -> tuple[Gate, Problem | None]:
     if holder is service:
-        return Gate("sole", True, "no other service of its name comes first"), None
+        return _SOLE, None
     why = f"service {holder.uuid} of stack {holder.stack_uuid} has the same name and comes first"
     return Gate("sole", False, why), Problem(service.title, "", service.uuid, why, NO_ROUTE)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from bridge.labels import table
 from bridge.labels.headers import client_cert, headers
-from bridge.labels.hosts import rules
+from bridge.labels.hosts import hosts, rules
 from bridge.labels.notes import LEFT_OUT, Notes
 from bridge.labels.protection import auth, redirect, whitelist
 from bridge.labels.types import Publish
@@ -32,7 +32,7 @@ class Whose:
 
 def frontends(notes: Notes, whose: Whose) -> tuple[Frontend, ...]:
     """A frontend for each rule; none where no rule can be used, and a refusal says why."""
-    segment, found = notes.view.segment, rules(notes, whose.service, whose.stack, whose.publish)
+    segment, asked = notes.view.segment, hosts(notes, whose.service, whose.stack, whose.publish)
     priority, passes, limit = _priority(notes), notes.value(table.PASS_HOST_HEADER), _rate_limit(notes)
     made = (
         Frontend(
@@ -43,7 +43,7 @@ def frontends(notes: Notes, whose: Whose) -> tuple[Frontend, ...]:
             pass_host_header=passes,
             rate_limit=limit,
         )
-        for name, rule in found
+        for name, rule in rules(notes, asked)
     )
     return tuple(_native(notes, whose, tuple(made)) if notes.native else made)
 

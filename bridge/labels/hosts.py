@@ -12,10 +12,15 @@ from bridge.model.route import Kind, Matcher, Rule
 RULE_LIMIT = 64 * 1024  # characters of a rule's values: what stores and Traefik take in one key, by a wide margin
 
 
-def rules(notes: Notes, service: str, stack: str, publish: Publish) -> tuple[tuple[str, Rule], ...]:
+def hosts(notes: Notes, service: str, stack: str, publish: Publish) -> tuple[Matcher, ...]:
+    """The one matcher of hosts; none where no usable host is left, or where a rule says all."""
+    return () if notes.says(table.RULE) else _hosts(notes, service, stack, publish)
+
+
+def rules(notes: Notes, hosts: tuple[Matcher, ...]) -> tuple[tuple[str, Rule], ...]:
     """What a frontend's name adds to its segment, and its rule; none where a rule cannot be kept."""
     if not notes.says(table.RULE):
-        return _rules(notes, _hosts(notes, service, stack, publish))
+        return _rules(notes, hosts)
     rule = notes.value(table.RULE)
     if rule and not asks_for_hosts(rule):
         reason = "it asks for no host, so it takes requests for any"
@@ -24,7 +29,6 @@ def rules(notes: Notes, service: str, stack: str, publish: Publish) -> tuple[tup
 
 
 def _hosts(notes: Notes, service: str, stack: str, publish: Publish) -> tuple[Matcher, ...]:
-    """The one matcher of hosts; none where no usable host is left."""
     patterns, plain = notes.values(table.DOMAIN_REGEXP), _plain_hosts(notes, service, stack, publish)
     hosts = tuple(dict.fromkeys((*patterns, *plain)))
     if not hosts:

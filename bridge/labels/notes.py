@@ -39,7 +39,7 @@ class Refusal:
     why: str
 
 
-def find(label: Label[T], view: View, title: str, *, native: bool = False, inner: str = "") -> Found[T]:
+def find(label: Label[T], view: View, title: str, native: bool = False, inner: str = "") -> Found[T]:
     """The value of one label of the service `title`; `inner` stands in the label's name."""
     plain = label.name.replace(INNER, inner) if inner else label.name
     text = view.labels.get(plain, "")
@@ -62,36 +62,37 @@ def shown(value: object) -> str:
         return types.write_seconds(value)
     if isinstance(value, Rule):
         return write_rule(value)
-    return "none" if value in (None, "", ()) else str(value)
+    return str(value) if value or value == 0 else "none"
 
 
 class Notes:
     """The labels of one service as one of its segments sees them, and what reading them has brought up so far."""
 
     def __init__(self, title: str, view: View, *, native: bool) -> None:
-        self.title, self.view, self.native = title, view, native
+        self.title, self.view, self.labels, self.native = title, view, view.labels, native
+        self.prefix = f"{view.segment}: " if view.segment else ""  # of a setting's name
         self.settings: list[Setting] = []
         self.problems: list[Problem] = []
         self.refusals: list[Refusal] = []
 
     def text(self, row: Row, inner: str = "") -> str:
         """What a label says; empty where it is missing."""
-        return self.view.labels.get(row.name.replace(INNER, inner) if inner else row.name, "")
+        return self.labels.get(row.name.replace(INNER, inner) if inner else row.name, "")
 
     def says(self, *rows: Row) -> bool:
         """Whether one of these labels is there."""
-        return any(self.text(row) for row in rows)
+        return any(self.labels.get(row.name) for row in rows)
 
     def value(self, label: Label[T], inner: str = "") -> T:
         """A label's value, noted with its origin."""
-        found = find(label, self.view, self.title, native=self.native, inner=inner)
+        found = find(label, self.view, self.title, self.native, inner)
         name = label.sets.replace(INNER, inner) if inner else label.sets
-        self.set(name, HIDDEN if label.secret else shown(found.value), found.origin)
+        self.settings.append(Setting(self.prefix + name, HIDDEN if label.secret else shown(found.value), found.origin))
         if found.problem:
             self.problems.append(found.problem)
             if label.gate:
                 self.refusals.append(Refusal(label.gate, f"{found.problem.label}: {found.problem.reason}"))
-        elif label.needed and self.native and found.origin == DEFAULT:
+        elif self.native and label.needed and found.origin == DEFAULT:
             self.refuse(label, "a service with Traefik's own labels must say it", label.gate)
         return found.value
 
@@ -106,6 +107,8 @@ class Notes:
 
     def values(self, label: Listed[T], inner: str = "") -> tuple[T, ...]:
         """A label's values, without those that are wrong."""
+        if not self.text(label, inner):
+            return ()
         values: dict[T, None] = {}  # in order, without repeats
         for item in self.items(label, inner):
             try:
@@ -128,7 +131,7 @@ class Notes:
 
     def set(self, name: str, value: str, origin: str) -> None:
         """Notes a setting, as one of the segment where there is one."""
-        self.settings.append(Setting(f"{self.view.segment}: {name}" if self.view.segment else name, value, origin))
+        self.settings.append(Setting(self.prefix + name, value, origin))
 
     def problem(self, row: Row, reason: str, did: str, *, notice: bool = False, inner: str = "") -> None:
         """Something wrong with a whole label."""

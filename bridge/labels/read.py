@@ -88,7 +88,7 @@ def _strangers(notes: Notes) -> None:
         if found is None and name.startswith(PREFIX):
             unknown += 1
             _stranger(notes, name, meant(name) if unknown <= _SUGGESTIONS else "")
-        elif found and found.row.protects and not notes.view.labels[name]:
+        elif not notes.view.labels[name] and found and found.row.protects:
             notes.problems.append(Problem(notes.title, name, "", "it is empty, so it protects nothing", IGNORED, True))
 
 

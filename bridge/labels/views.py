@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from bridge.labels.lookup import spot
 
+_NOTHING: Mapping[str, str] = {}
+
 
 @dataclass(frozen=True, slots=True)
 class View:
@@ -14,7 +16,9 @@ class View:
 
     labels: Mapping[str, str] = field(repr=False)  # some hold secrets
     segment: str = ""  # empty: of a service without segments
-    written: Mapping[str, str] = field(default_factory=dict)  # plain name: name, of what the segment says itself
+    written: Mapping[str, str] = field(
+        default_factory=lambda: _NOTHING
+    )  # plain name: name, of what the segment says itself
 
     def name(self, plain: str) -> str:
         """The name under which the owner wrote the label."""
