@@ -128,7 +128,7 @@ class TestWhoWins:
     def test_the_rule_wins_over_all_that_makes_one(self) -> None:
         short = {
             "traefik.alias": "www",
-            "traefik.alias.fqdn": "b.org",
+            "traefik.alias.fqdn": "b .org",
             "traefik.domain.regexp": "{x}.org",
             "traefik.path": "/a",
             "traefik.path.strip": "nonsense",
@@ -212,7 +212,9 @@ class TestRules:
             "two": "PathPrefixStrip:/x;Host:b.org,a.org",
             "three": "Host:a.org;PathPrefix:/x;Method:GET",
             "four": "PathPrefix:/x",
-            "five": "Host:a.org;HostRegexp:{x:[a-z]}.org",
+            "five": "Host:a.org;HostRegexp:{x:[a-z]}.org;PathPrefix:/x",
+            "seven": "Host:a.org;PathPrefix:/x;PathPrefix:/x/y",
+            "eight": "Host:a.org;Method:GET",
             "six": "Headers:X-A,one",
         }
         services = tuple(service({RULE: rule}, name=name, primary=name) for name, rule in several.items())
@@ -393,6 +395,7 @@ class TestProtection:
             {f"{AUTH}.basic.users": " , "},
             {f"{AUTH}.basic": "test"},
             {f"{AUTH}.basic.removeHeader": "true"},
+            {f"{AUTH}.basic.usersFile": "-----BEGIN KEY-----\nAAAA\n-----END KEY-----\n"},
             {f"{AUTH}.basic.users": USER, f"{AUTH}.basic.removeHeader": "yes"},
             {f"{AUTH}.basic.users": USER, f"{AUTH}.digest.users": "a:b:" + "0" * 32},
             {f"{AUTH}.digest.users": "a:b:xyz"},
@@ -658,8 +661,9 @@ class TestBackends:
         assert backend({"traefik.backend.maxconn.amount": "0"}).max_conn is None
         assert backend({"traefik.backend.maxconn.amount": "5"}).max_conn == MaxConn(5)
 
-    def test_tags_are_a_list(self) -> None:
-        assert backend({"traefik.tags": " api ,, x"}).tags == ("api", "x")
+    def test_tags_are_a_list_without_what_traefik_would_not_unescape(self) -> None:
+        assert backend({"traefik.tags": " api ,, x,a\\b"}).tags == ("api", "x")
+        assert told(NATIVE | {"traefik.tags": "a\\b"}, notice=False) == [("traefik.tags", "left it out")]
 
 
 # Whatever is written.

@@ -50,9 +50,7 @@ def spot(name: str) -> Spot | None:
         return Spot(row, name, inner=found[2]) if row else None
     found = None if is_newer(name) else _SEGMENTED.fullmatch(name)
     inside = spot(PREFIX + found[2]) if found else None
-    if found is None or inside is None or inside.segment or not inside.row.segmented:
-        return None
-    return replace(inside, segment=found[1])
+    return replace(inside, segment=found[1]) if found and inside else None
 
 
 @lru_cache(_NAMES)
