@@ -15,7 +15,6 @@ from bridge.sources.document import snapshot
 from bridge.sync import lay_out
 from tests.worlds.generate import document
 
-
 NATIVE: tuple[dict[str, str], ...] = (
     {"traefik.frontend.rule": "Host:a.org"},
     {"traefik.frontend.rule": "nonsense"},
