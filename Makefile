@@ -4,7 +4,7 @@ PYTHON = python3
 BIN = .venv/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet install
 
-.PHONY: test lint types demo consul requirements clean
+.PHONY: test lint types demo consul docs requirements clean
 
 test: .venv/with-test consul
 	$(BIN)/pytest
@@ -18,6 +18,10 @@ types: .venv/with-test
 
 demo: .venv/with-demo
 	$(BIN)/bridge demo
+
+# What the code says of itself, written down; tests hold it to the code.
+docs: .venv/with-test
+	$(BIN)/bridge labels --output markdown > docs/labels.md
 
 # For the tests: the one on the PATH, else Debian's.
 consul:

@@ -33,8 +33,10 @@ class Output(Enum):
     TEXT = "text"
     JSON = "json"
     GITHUB = "github"  # only check prints so
+    MARKDOWN = "markdown"  # only labels does
 
 
+ONLY = {Output.GITHUB: "check", Output.MARKDOWN: "labels"}  # the one command that prints so
 PRINTING = frozenset(("sync", "plan", "render", "check", "explain", "show", "leave"))
 ALL = PRINTING | {"run"}
 LAYING = frozenset(("run", "sync", "plan", "render"))  # commands that want all keys of a source
@@ -268,7 +270,12 @@ EXIT_CODE = Option(
     "exit-code", switch, "End with code 4 when changes are pending.", frozenset(("plan",)), default="false"
 )
 OUTPUT = Option(
-    "output", one_of(Output), "How to print; github: for a workflow there, check only.", PRINTING, "text|json", "text"
+    "output",
+    one_of(Output),
+    "How to print; github: for a workflow there, check only; markdown: a page, labels only.",
+    PRINTING | {"labels"},
+    "text|json",
+    "text",
 )
 VERBOSE = Option(
     "verbose", switch, "Show each key that changes.", frozenset(("sync", "plan", "leave")), default="false", short="-v"
@@ -366,8 +373,9 @@ def load(command: str, flags: Mapping[str, str], environment: Mapping[str, str])
     config = Config(said)
     for option in taken:
         config.find(option)
-    if config.find(OUTPUT) is Output.GITHUB and command != "check":
-        raise UsageError(OUTPUT.flag, Output.GITHUB.value, "only check prints so; use text or json")
+    only = ONLY.get(config.get(OUTPUT), command)
+    if only != command:
+        raise UsageError(OUTPUT.flag, config.get(OUTPUT).value, f"only {only} prints so; use text or json")
     return config
 
 

@@ -39,7 +39,8 @@ class Command:
 
     module: str  # has `run(config) -> exit code`; its docstring is the command's help
     summary: str
-    argument: str = ""  # what must stand behind the command, as help names it; `run` gets it after the config
+    # What stands behind the command, as help names it; in brackets: may stand. `run` gets it after the config.
+    argument: str = ""
 
 
 # Imported when chosen: `bridge --help` loads no client and no command.
@@ -52,6 +53,7 @@ COMMANDS = {
     "explain": Command("bridge.cli.explain", "Say why one service is published, or is not.", "STACK/SERVICE"),
     "show": Command("bridge.cli.show", "Show what the store holds, whose it is, and how long it would live."),
     "leave": Command("bridge.cli.leave", "Remove all that this cluster published."),
+    "labels": Command("bridge.cli.labels", "List all labels, and the keys that they become."),
     "demo": Command("bridge.cli.demo", "See it work, with a real etcd of its own."),
 }
 
@@ -106,8 +108,8 @@ def _command(name: str) -> click.Command:
 
     rows = (option for option in TABLE if name in option.commands and not option.secret)
     params: list[click.Parameter] = [flag(option) for option in rows]
-    if COMMANDS[name].argument:
-        params.append(click.Argument(["argument"], metavar=COMMANDS[name].argument))
+    if metavar := COMMANDS[name].argument:
+        params.append(click.Argument(["argument"], metavar=metavar, required=not metavar.startswith("[")))
     return click.Command(name, callback=run, params=params, help=module.__doc__)
 
 

@@ -101,40 +101,56 @@ def forms(row: Row) -> Iterator[str]:
 # Values that only this table wants.
 
 
-def _as_it_is(text: str) -> str:
+def as_it_is(text: str) -> str:
+    """Any text: nothing is made of it."""
     return text
 
 
-def _host_and_port(text: str) -> str:
+def host_and_port(text: str) -> str:
+    """A host, or one with a port behind a colon."""
     host, colon, port = text.partition(":")
-    return f"{types.host(host)}:{types.whole(1, 65535)(port)}" if colon else types.host(text)
+    return f"{types.host(host)}:{types.Whole(1, 65535)(port)}" if colon else types.host(text)
 
 
-def _file(text: str) -> str:
+def file_path(text: str) -> str:
+    """The path of a file on Traefik's machine."""
     if "-----BEGIN" in text:
         raise ValueError("it is no path of a file")
     return types.file_or_pem(text)
 
 
-def _forward_address(text: str) -> str:
+def forward_address(text: str) -> str:
+    """The URL of a server that is asked."""
     address = types.url(text)
     if re.match("[a-z]+://[^/?]*//", address):
         raise ValueError("its path begins with two slashes")
     return address
 
 
-def _full_headers(text: str) -> Pairs:
+def full_headers(text: str) -> Pairs:
+    """As `types.header_map`, each with a value."""
     headers = types.header_map(text)
     if any(not value for _, value in headers):
         raise ValueError("a header without a value")
     return headers
 
 
-def _tag(text: str) -> str:
-    tag = types.text(text)
-    if "\\" in tag:
+def tag(text: str) -> str:
+    """Text that Traefik compares with its constraints."""
+    plain = types.text(text)
+    if "\\" in plain:
         raise ValueError("Traefik reads no backslash in a tag")
-    return tag
+    return plain
+
+
+def breaker_expression(text: str) -> str:
+    """When a circuit breaker opens."""
+    return breaker(types.decoded(text))
+
+
+def retry_expression(text: str) -> str:
+    """When a request is sent again."""
+    return retry(types.decoded(text))
 
 
 _MOST_REQUESTS = 10**9  # Traefik's limiter counts whole nanoseconds from request to request
@@ -164,7 +180,7 @@ DOMAIN = Listed(
 )
 PORT = Label(
     "traefik.port",
-    types.whole(1, 65535),
+    types.Whole(1, 65535),
     80,
     sets="port",
     means="The port on which containers listen. A service with labels that only Traefik 1 knows must say it.",
@@ -177,7 +193,7 @@ PORT = Label(
 )
 PROTOCOL = Label(
     "traefik.protocol",
-    types.one_of("http", "https"),
+    types.Words(("http", "https")),
     "http",
     sets="protocol",
     means="How Traefik speaks to the containers: http or https.",
@@ -189,7 +205,7 @@ PROTOCOL = Label(
 )
 ADDRESS: Label[Address | None] = Label(
     ADDRESS_LABEL,
-    lambda text: Address(types.one_of("container", "host")(text)),
+    types.address_word,
     None,
     sets="address",
     means="Where Traefik reaches the containers: container: at their own IP; host: at their hosts' IP and the port "
@@ -199,7 +215,7 @@ ADDRESS: Label[Address | None] = Label(
 )
 WEIGHT = Label(
     "traefik.weight",
-    types.whole(0),
+    types.Whole(0),
     5,
     sets="weight",
     means="Share of the requests that each of this service's servers gets; 0: none.",
@@ -222,7 +238,7 @@ PASS_HOST_HEADER = Label(
 )
 METHOD = Label(
     "traefik.backend.loadbalancer.method",
-    types.one_of("wrr", "drr"),
+    types.Words(("wrr", "drr")),
     "drr",
     sets="method",
     means="How requests are spread: wrr by weight, drr by weight and how well servers answer.",
@@ -233,7 +249,7 @@ METHOD = Label(
 )
 BREAKER = Label(
     "traefik.backend.circuitbreaker.expression",
-    lambda text: breaker(types.decoded(text)),
+    breaker_expression,
     "NetworkErrorRatio() > 0.5",
     sets="circuit breaker",
     means="When Traefik stops asking the servers for a while.",
@@ -331,7 +347,7 @@ RATE_ENABLE = Label(
 )
 RATE_PERIOD = Label(
     "traefik.ratelimit.period",
-    types.whole(1),
+    types.Whole(1),
     10,
     sets="rate limit period",
     means="The time, in seconds, for which the average counts.",
@@ -341,7 +357,7 @@ RATE_PERIOD = Label(
 )
 RATE_AVERAGE = Label(
     "traefik.ratelimit.average",
-    types.whole(1, _MOST_REQUESTS),
+    types.Whole(1, _MOST_REQUESTS),
     100,
     sets="rate limit average",
     means="Requests within a period, in the long run.",
@@ -351,7 +367,7 @@ RATE_AVERAGE = Label(
 )
 RATE_BURST = Label(
     "traefik.ratelimit.burst",
-    types.whole(1),
+    types.Whole(1),
     200,
     sets="rate limit burst",
     means="Requests that may come at once.",
@@ -470,7 +486,7 @@ CERT_INFOS: tuple[Label[bool], ...] = (
 CERT_ISSUER: tuple[Label[str | None], ...] = tuple(
     Label(
         f"traefik.frontend.{_INFOS}.issuer.{field}",
-        _as_it_is,
+        as_it_is,
         None,
         sets=f"{_INFOS}.issuer.{field}",
         means=f"{field} of the certificate's issuer: as subject.{field} says.",
@@ -509,7 +525,7 @@ BASIC_USERS_OLD = Listed(
 )
 BASIC_FILE = Label(
     f"{_AUTH}.basic.usersFile",
-    _file,
+    file_path,
     "",
     sets="auth.basic.usersFile",
     means="A file of such users on Traefik's machine; without it there Traefik drops the frontend.",
@@ -538,7 +554,7 @@ DIGEST_USERS = Listed(
 )
 DIGEST_FILE = Label(
     f"{_AUTH}.digest.usersFile",
-    _file,
+    file_path,
     "",
     sets="auth.digest.usersFile",
     means="A file of such users on Traefik's machine; without it there Traefik drops the frontend.",
@@ -556,7 +572,7 @@ DIGEST_REMOVE = _flag(
 )
 FORWARD_ADDRESS = Label(
     f"{_AUTH}.forward.address",
-    _forward_address,
+    forward_address,
     "",
     sets="auth.forward.address",
     means="A server that is asked about each request: 2xx lets it pass, any other answer goes to the client.",
@@ -758,7 +774,7 @@ CUSTOM_RESPONSE: Label[Pairs] = Label(
 )
 ALLOWED_HOSTS = Listed(
     f"{_HEADERS}.allowedHosts",
-    _host_and_port,
+    host_and_port,
     sets="allowedHosts",
     means="Requests for any other host are answered with 500.",
     example="shop.example.org",
@@ -779,7 +795,7 @@ SSL_REDIRECT = _flag("headers.SSLRedirect", "Whether clients are sent to https (
 SSL_TEMPORARY = _flag("headers.SSLTemporaryRedirect", "Whether they are sent so for now only (307).", "1.5", PROTECTION)
 SSL_HOST = Label(
     f"{_HEADERS}.SSLHost",
-    _host_and_port,
+    host_and_port,
     "",
     sets="SSLHost",
     means="The host to which they are sent. Without: the one that they asked for.",
@@ -793,7 +809,7 @@ SSL_FORCE_HOST = _flag(
 )
 SSL_PROXY_HEADERS: Label[Pairs] = Label(
     f"{_HEADERS}.SSLProxyHeaders",
-    _full_headers,
+    full_headers,
     (),
     sets="SSLProxyHeaders",
     means="Headers by which a request counts as https, whoever sent them: Name:value||Name2:value2.",
@@ -805,7 +821,7 @@ SSL_PROXY_HEADERS: Label[Pairs] = Label(
 )
 STS_SECONDS = Label(
     f"{_HEADERS}.STSSeconds",
-    types.whole(0),
+    types.Whole(0),
     0,
     sets="STSSeconds",
     means="How long browsers shall ask by https only.",
@@ -907,7 +923,7 @@ SET_PERIOD: Label[float | None] = Label(
 )
 SET_AVERAGE: Label[int | None] = Label(
     f"{_SET}.average",
-    types.whole(1, _MOST_REQUESTS),
+    types.Whole(1, _MOST_REQUESTS),
     None,
     sets=f"rateSet.{INNER}.average",
     means="Requests within a period, in the long run.",
@@ -923,7 +939,7 @@ SET_AVERAGE: Label[int | None] = Label(
 )
 SET_BURST: Label[int | None] = Label(
     f"{_SET}.burst",
-    types.whole(1),
+    types.Whole(1),
     None,
     sets=f"rateSet.{INNER}.burst",
     means="Requests that may come at once.",
@@ -963,7 +979,7 @@ STICKINESS_OLD = Label(
 )
 MAX_CONN = Label(
     f"{_BACKEND}.maxconn.amount",
-    types.whole(0),
+    types.Whole(0),
     0,
     sets="maxconn.amount",
     means="Requests at a time, 429 for any more; 0: as many as come.",
@@ -1001,7 +1017,7 @@ CHECK_INTERVAL: Label[float | None] = Label(
 )
 CHECK_PORT = Label(
     f"{_BACKEND}.healthcheck.port",
-    types.whole(0, 65535),
+    types.Whole(0, 65535),
     0,
     sets="healthcheck.port",
     means="At which port. Without, and 0: at the server's.",
@@ -1011,7 +1027,7 @@ CHECK_PORT = Label(
 )
 CHECK_SCHEME = Label(
     f"{_BACKEND}.healthcheck.scheme",
-    types.one_of("http", "https"),
+    types.Words(("http", "https")),
     "",
     sets="healthcheck.scheme",
     means="http or https. Without: the server's.",
@@ -1021,7 +1037,7 @@ CHECK_SCHEME = Label(
 )
 CHECK_HOSTNAME = Label(
     f"{_BACKEND}.healthcheck.hostname",
-    _host_and_port,
+    host_and_port,
     "",
     sets="healthcheck.hostname",
     means="The host that is asked for.",
@@ -1031,7 +1047,7 @@ CHECK_HOSTNAME = Label(
 )
 CHECK_HEADERS: Label[Pairs] = Label(
     f"{_BACKEND}.healthcheck.headers",
-    _full_headers,
+    full_headers,
     (),
     sets="healthcheck.headers",
     means="Headers of the check: Name:value||Name2:value2.",
@@ -1052,7 +1068,7 @@ MAX_RESPONSE = _size("maxResponseBodyBytes", "The largest answer, in bytes; 0: n
 MEM_RESPONSE = _size("memResponseBodyBytes", "What of an answer stays in memory, in bytes; the rest goes to disk.")
 RETRY = Label(
     f"{_BACKEND}.buffering.retryExpression",
-    lambda text: retry(types.decoded(text)),
+    retry_expression,
     "",
     sets="buffering.retryExpression",
     means="When a request is sent again.",
@@ -1061,7 +1077,7 @@ RETRY = Label(
 )
 TAGS = Listed(
     "traefik.tags",
-    _tag,
+    tag,
     sets="tags",
     means="What constraints of a Traefik choose servers by.",
     example="api,public",
@@ -1074,7 +1090,7 @@ TAGS = Listed(
 def _unwritten(
     name: str, means: str, example: str, since: str, why: str, *, segmented: bool = False
 ) -> Label[str | None]:
-    return Label(PREFIX + name, _as_it_is, None, name, means, example, since=since, segmented=segmented, unwritten=why)
+    return Label(PREFIX + name, as_it_is, None, name, means, example, since=since, segmented=segmented, unwritten=why)
 
 
 _COOKIE = "a key below stickiness would keep Traefik from starting"

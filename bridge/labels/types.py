@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
 from ipaddress import IPv6Address, ip_address, ip_network
@@ -92,16 +92,18 @@ def number(text: str) -> int:
     return value
 
 
-def whole(least: int, most: int = MOST) -> Callable[[str], int]:
+@dataclass(frozen=True, slots=True)
+class Whole:
     """A parser of whole numbers from `least` to `most`."""
 
-    def parse(text: str) -> int:
-        value = number(text)
-        if not least <= value <= most:
-            raise ValueError(f"it is not between {least} and {most}")
-        return value
+    least: int
+    most: int = MOST
 
-    return parse
+    def __call__(self, text: str) -> int:
+        value = number(text)
+        if not self.least <= value <= self.most:
+            raise ValueError(f"it is not between {self.least} and {self.most}")
+        return value
 
 
 def duration(text: str) -> float:
@@ -135,16 +137,25 @@ def write_seconds(seconds: float) -> str:
     raise ValueError(f"{seconds} s is no time that can be waited for")
 
 
-def one_of(*words: str) -> Callable[[str], str]:
+@dataclass(frozen=True, slots=True)
+class Words:
     """A parser of some lower-case words, whose case is ignored."""
 
-    def parse(text: str) -> str:
+    words: tuple[str, ...]
+
+    def __call__(self, text: str) -> str:
         word = text.lower()
-        if word not in words:
-            raise ValueError(f"it is none of {' '.join(words)}")
+        if word not in self.words:
+            raise ValueError(f"it is none of {' '.join(self.words)}")
         return word
 
-    return parse
+
+ADDRESS_WORDS = Words(tuple(one.value for one in Address))
+
+
+def address_word(text: str) -> Address:
+    """`container` or `host`."""
+    return Address(ADDRESS_WORDS(text))
 
 
 def decoded(text: str) -> str:
