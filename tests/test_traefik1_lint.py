@@ -246,7 +246,48 @@ def test_names_that_etcd_hides_are_lost() -> None:
     assert {grade for _, grade in said(hidden)} == {Grade.LOST}
 
 
-# Whatever stands there, by the model.
+# By the model.
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        *("NetworkErrorRatio() > 1", "ResponseCodeRatio(500, 600, 0, 600) > 1", "LatencyAtQuantileMS(50) > 100"),
+        *(
+            "LatencyAtQuantileMS(50.0) > 0.5",
+            "NetworkErrorRatio()",
+            "0.5 < NetworkErrorRatio()",
+            "!NetworkErrorRatio()",
+        ),
+    ],
+)
+def test_an_expression_that_costs_each_frontend_of_its_backend_is_lost(expression: str) -> None:
+    key = "/traefik/backends/b/circuitbreaker/expression"
+    assert verdict({**ROUTED, key: expression}, "/traefik", Store.ETCD) == "dropped:f"
+    assert said({key: expression}) == [(key, Grade.LOST)]
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("frontends/f/redirect/regex", "["),
+        ("backends/b/maxconn/extractorfunc", "bogus"),
+        ("backends/b/maxconn/extractorfunc", 'a"b'),
+        ("backends/b/healthcheck/hostname", "a\\"),
+        ("backends/b/loadbalancer/stickiness/cookiename", "a\nb"),
+        ("backends/b/servers/t/weight", "-1"),
+        ("backends/unused/servers/s/weight", "-1"),
+        ("backends/unused/circuitbreaker/expression", "no"),
+        ("frontends/f/ratelimit/rateset/r/average", "0"),
+    ],
+)
+def test_what_traefik_does_not_use_costs_nothing_yet(path: str, value: str) -> None:
+    more = {f"/traefik/{path}": value, "/traefik/backends/unused/servers/s/url": "http://10.0.0.2:80"}
+    assert verdict({**ROUTED, **more}, "/traefik", Store.ETCD) == "ok"
+    assert {grade for _, grade in said(more)} == {Grade.WRONG}
+
+
+# Whatever stands there.
 
 NAMES = st.sampled_from(["b", "f", "s", "a b", 'q"q', "back\\slash", "é", ".", "tab\t", "X-A", "a\\u0062"])
 VALUES = st.sampled_from(
