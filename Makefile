@@ -4,7 +4,7 @@ PYTHON = python3
 BIN = .venv/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet install
 
-.PHONY: test lint types demo consul docs requirements clean
+.PHONY: test lint types demo consul docs schemas requirements clean
 
 test: .venv/with-test consul
 	$(BIN)/pytest
@@ -22,6 +22,10 @@ demo: .venv/with-demo
 # What the code says of itself, written down; tests hold it to the code.
 docs: .venv/with-test
 	$(BIN)/bridge labels --output markdown > docs/labels.md
+
+schemas: .venv/with-test
+	for name in $$($(BIN)/bridge schema | cut -d ' ' -f 1); do \
+	  $(BIN)/bridge schema $$name > schemas/$$name.json || exit 1; done
 
 # For the tests: the one on the PATH, else Debian's.
 consul:

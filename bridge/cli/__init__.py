@@ -54,6 +54,7 @@ COMMANDS = {
     "show": Command("bridge.cli.show", "Show what the store holds, whose it is, and how long it would live."),
     "leave": Command("bridge.cli.leave", "Remove all that this cluster published."),
     "labels": Command("bridge.cli.labels", "List all labels, and the keys that they become."),
+    "schema": Command("bridge.cli.schema", "Print a JSON Schema of what the bridge reads or prints.", "[NAME]"),
     "demo": Command("bridge.cli.demo", "See it work, with a real etcd of its own."),
 }
 

@@ -16,11 +16,11 @@ _ALIKE = 0.7  # of 1
 
 _ROWS = {row.name: row for row in TABLE}
 # What Traefik 2 and 3 know. A segment of Traefik 1 may be called http as well: traefik.http.port.
-_NEWER = re.compile(
+NEWER = (
     r"traefik\.(?:(?:http|tcp|udp)\.(?:routers|services|middlewares|serverstransports)"
-    r"|tls\.(?:stores|options|certificates))\.",
-    re.IGNORECASE,
+    r"|tls\.(?:stores|options|certificates))\."
 )
+_NEWER = re.compile(NEWER, re.IGNORECASE)
 # As Traefik 1's provider tells segments, page names and names of rate sets.
 _SEGMENTED = re.compile(
     r"traefik\.(?!(?:frontend|backend)\.)(.+?)\.(port|portIndex|portName|weight|protocol|backend|frontend\..+)"

@@ -22,6 +22,7 @@ MOST_BYTES = 2**63 - 1
 _TRUTH = dict.fromkeys(("1", "t", "T", "true", "TRUE", "True"), True) | dict.fromkeys(
     ("0", "f", "F", "false", "FALSE", "False"), False
 )
+TRUTH_WORDS = tuple(_TRUTH)
 _WHOLE = re.compile(r"[+-]?[0-9]{1,20}")
 _HOST = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
 _PATTERN_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
