@@ -35,7 +35,7 @@ FUZZ_EXAMPLES = 10000
 
 fuzz: .venv/with-test .venv/with-fuzz
 	@echo "seed $(FUZZ_SEED); the same again: make fuzz FUZZ_SEED=$(FUZZ_SEED)"
-	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/pytest -p tests.fuzz.profile --hypothesis-profile=fuzz \
+	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest -p tests.fuzz.profile --hypothesis-profile=fuzz \
 	  --hypothesis-seed=$(FUZZ_SEED) --hypothesis-show-statistics --timeout=0 tests/test_containment.py
 	for target in document rule expression; do \
 	  $(BIN)/python -m tests.fuzz.guided $$target $(FUZZ_SEED) $(FUZZ_SECONDS) .cache/fuzz || exit 1; done
