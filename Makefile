@@ -4,7 +4,7 @@ PYTHON = python3
 BIN = .venv/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet install
 
-.PHONY: test lint types demo consul requirements clean
+.PHONY: test lint types demo consul docs schemas fuzz requirements clean
 
 test: .venv/with-test consul
 	$(BIN)/pytest
@@ -18,6 +18,27 @@ types: .venv/with-test
 
 demo: .venv/with-demo
 	$(BIN)/bridge demo
+
+# What the code says of itself, written down; tests hold it to the code.
+docs: .venv/with-test
+	$(BIN)/bridge labels --output markdown > docs/labels.md
+
+schemas: .venv/with-test
+	for name in $$($(BIN)/bridge schema | cut -d ' ' -f 1); do \
+	  $(BIN)/bridge schema $$name > schemas/$$name.json || exit 1; done
+
+# Looks for what breaks the promises to services' owners, as long as you like; not part of the tests. What it finds
+# worth trying stays in .cache/fuzz, and the next run goes on from there.
+FUZZ_SEED := $(shell date +%s)
+FUZZ_SECONDS = 120
+FUZZ_EXAMPLES = 10000
+
+fuzz: .venv/with-test .venv/with-fuzz
+	@echo "seed $(FUZZ_SEED); the same again: make fuzz FUZZ_SEED=$(FUZZ_SEED)"
+	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest -p tests.fuzz.profile --hypothesis-profile=fuzz \
+	  --hypothesis-seed=$(FUZZ_SEED) --hypothesis-show-statistics --timeout=0 tests/test_containment.py
+	for target in document rule expression; do \
+	  $(BIN)/python -m tests.fuzz.guided $$target $(FUZZ_SEED) $(FUZZ_SECONDS) .cache/fuzz || exit 1; done
 
 # For the tests: the one on the PATH, else Debian's.
 consul:

@@ -32,12 +32,16 @@ class Output(Enum):
 
     TEXT = "text"
     JSON = "json"
+    GITHUB = "github"  # only check prints so
+    MARKDOWN = "markdown"  # only labels does
 
 
-PRINTING = frozenset(("sync", "plan", "render", "show", "leave"))
+ONLY = {Output.GITHUB: "check", Output.MARKDOWN: "labels"}  # the one command that prints so
+PRINTING = frozenset(("sync", "plan", "render", "check", "explain", "show", "leave"))
 ALL = PRINTING | {"run"}
-SOURCED = frozenset(("run", "sync", "plan", "render"))  # commands that read a source
-STORED = frozenset(("run", "sync", "plan", "show", "leave"))  # commands that cannot do without a store
+LAYING = frozenset(("run", "sync", "plan", "render"))  # commands that want all keys of a source
+SOURCED = LAYING | {"check", "explain"}  # commands that read a source
+STORED = frozenset(("run", "sync", "plan", "check", "show", "leave"))  # commands that open a store
 PLANNING = frozenset(("run", "sync", "plan"))
 WRITING = frozenset(("run", "sync", "leave"))
 RUN = frozenset(("run",))
@@ -160,7 +164,7 @@ def one_of(kind: type[E]) -> Callable[[str], E]:
 SOURCE: Option[Source] = Option(
     "source",
     open_source,
-    "Where services are read: http://rancher-metadata, or file:PATH, a saved answer.",
+    "Where services are read: http://rancher-metadata; file:PATH, a saved answer; or compose:DIR, a stack's files.",
     SOURCED,
     "URL",
 )
@@ -231,7 +235,7 @@ NO_BACKSTOP = Option(
     "no-backstop",
     switch,
     "Leave out the frontend that answers unknown hosts with 503: a frontend that loses its rule takes them then.",
-    SOURCED,
+    LAYING,
     default="false",
 )
 HEALTH = Option(
@@ -275,7 +279,14 @@ LEAVE_ON_EXIT = Option("leave-on-exit", switch, "Remove all of this cluster at t
 EXIT_CODE = Option(
     "exit-code", switch, "End with code 4 when changes are pending.", frozenset(("plan",)), default="false"
 )
-OUTPUT = Option("output", one_of(Output), "How to print.", PRINTING, "text|json", "text")
+OUTPUT = Option(
+    "output",
+    one_of(Output),
+    "How to print; github: for a workflow there, check only; markdown: a page, labels only.",
+    PRINTING | {"labels"},
+    "text|json",
+    "text",
+)
 VERBOSE = Option(
     "verbose", switch, "Show each key that changes.", frozenset(("sync", "plan", "leave")), default="false", short="-v"
 )
@@ -379,6 +390,9 @@ def load(command: str, flags: Mapping[str, str], environment: Mapping[str, str])
     config = Config(said, command)
     for option in taken:
         config.find(option)
+    only = ONLY.get(config.get(OUTPUT), command)
+    if only != command:
+        raise UsageError(OUTPUT.flag, config.get(OUTPUT).value, f"only {only} prints so; use text or json")
     return config
 
 

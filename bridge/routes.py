@@ -11,12 +11,15 @@ from itertools import compress
 from typing import TypeVar
 
 from bridge.labels import table, types
-from bridge.labels.read import DEFAULT, NO_ROUTE, Asked, Found, find, read, speaks_only_newer
+from bridge.labels.lookup import speaks_only_newer
+from bridge.labels.notes import DEFAULT, NO_ROUTE, Found, find
+from bridge.labels.read import Asked, Pool, read
 from bridge.labels.table import Label
 from bridge.labels.types import Address, Publish
+from bridge.labels.views import View, view_of
 from bridge.model.keys import route_name, server_name
 from bridge.model.problem import Problem
-from bridge.model.route import Gate, Matcher, Route, Server, Setting, Verdict
+from bridge.model.route import MODIFIERS, Gate, Kind, Matcher, Route, Rule, Server, Setting, Verdict
 from bridge.model.world import Container, Service, Snapshot
 
 CONTAINER_KINDS = frozenset(("service", "loadBalancerService"))
@@ -27,6 +30,8 @@ HEALTHY = frozenset(("healthy", "updating-healthy"))
 
 NO_SERVER = "published no server"
 NO_HOSTS: Mapping[str, str] = {}
+_HOSTS = (Kind.HOST, Kind.HOST_REGEXP)
+_PATHS = {kind: kind.value.replace("Strip", "").replace("Regex", "") for kind in Kind if kind.value.startswith("Path")}
 _PUBLISHED = re.compile(r"(?:(.*):)?([0-9]{1,5}):([0-9]{1,5})(?:/tcp)?")  # address, public and private port
 
 T = TypeVar("T")
@@ -35,7 +40,7 @@ T = TypeVar("T")
 class Health(Enum):
     """Which containers count as healthy, apart from running."""
 
-    AUTO = "auto"  # rancher-traefik's labels need a health check, as the original demands
+    AUTO = "auto"  # as REQUIRE where rancher-traefik's labels speak, as OPTIONAL where Traefik's own do
     REQUIRE = "require"  # only what a health check says is healthy
     OPTIONAL = "optional"  # what has no check is healthy
     IGNORE = "ignore"  # the state alone counts
@@ -59,6 +64,16 @@ class _Address:
     host: str
     port: int
     weight: int  # 0: nothing
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What labels say of a container."""
+
+    scheme: str
+    port: int
+    weight: int
+    at: Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,14 +176,22 @@ def _contested(judged: Sequence[_Judged]) -> tuple[Verdict, ...]:
 
 def _requests(route: Route | None) -> tuple[str, ...]:
     """Each host that the route's rules name, with each path; alone where a rule takes all paths."""
-    rules = [frontend.rule.matchers for frontend in route.frontends] if route else []
-    asked = (f"{host} {path}".strip() for hosts, *paths in rules for host in hosts.values for path in _texts(paths))
-    return tuple(dict.fromkeys(asked))
+    asked = [_asked_by(frontend.rule) for frontend in route.frontends] if route else []
+    return asked[0] if len(asked) == 1 else tuple(dict.fromkeys(request for one in asked for request in one))
+
+
+def _asked_by(rule: Rule) -> tuple[str, ...]:
+    """What a rule asks for by hosts and paths alone: other matchers may tell two rules of one host apart."""
+    hosts = [one for one in rule.matchers if one.kind in _HOSTS]
+    others = [one for one in rule.matchers if one.kind not in _HOSTS and one.kind not in MODIFIERS]
+    if len(hosts) != 1 or len(others) > 1 or not all(one.kind in _PATHS for one in others):
+        return ()
+    return tuple([f"{host} {path}".strip() for host in hosts[0].values for path in _texts(others)])
 
 
 def _texts(paths: Sequence[Matcher]) -> tuple[str, ...]:
     """Stripped or not, they are the same requests."""
-    return tuple(f"{one.kind.value.removesuffix('Strip')}:{value}" for one in paths for value in one.values) or ("",)
+    return tuple(f"{_PATHS[one.kind]}:{value}" for one in paths for value in one.values) or ("",)
 
 
 def _contests(one: _Judged, contested: Mapping[str, Sequence[str]]) -> Iterator[Problem]:
@@ -192,49 +215,67 @@ def _judge(service: Service, policy: Policy, holder: Service, hosts: Mapping[str
         gates.append(gate)
         if not gate.passed:
             return Verdict(service.title, tuple(gates), problems=(problem,) if problem else ())
-    enable = find(table.ENABLE, service.labels, service.title)
+    enable = find(table.ENABLE, View(service.labels), service.title)
     asked = read(service.title, service.name, service.stack, enable.value, service.labels)
+    gates += _label_gates(asked)
     settings = (Setting(table.ENABLE.sets, enable.value.value, enable.origin), *asked.settings)
-    verdict = Verdict(service.title, (*gates, *_label_gates(asked)), settings, asked.problems)
-    return _with_route(verdict, service, asked, policy, hosts) if verdict.gates[-1].passed else verdict
-
-
-def _with_route(verdict: Verdict, service: Service, asked: Asked, policy: Policy, hosts: Mapping[str, str]) -> Verdict:
-    """The verdict with the route that its labels ask for, unless the route cannot be named."""
+    if not gates[-1].passed:
+        return Verdict(service.title, tuple(gates), settings, asked.problems)
     gate, problem = _name(service, asked)
-    verdict = replace(verdict, gates=(*verdict.gates, gate))
+    gates.append(gate)
     if problem:
-        return replace(verdict, problems=(*verdict.problems, problem))
+        return Verdict(service.title, tuple(gates), settings, (*asked.problems, problem))
     at = _address(service, policy)
-    if service.kind == EXTERNAL:
-        found, of = _external(service, asked, policy), "those named"
-    else:
-        found, of = _containers(service, asked, policy, at, hosts), f"{len(service.containers)} containers"
-    return replace(
-        verdict,
+    found = [_servers(service, asked, pool, policy, at, hosts) for pool in asked.pools]
+    problems = [problem for one in found for problem in one.problems]
+    return Verdict(
+        service.title,
+        tuple(gates),
         settings=(
-            *verdict.settings,
+            *settings,
             *(() if service.kind == EXTERNAL else (Setting(table.ADDRESS.sets, at.value.value, at.origin),)),
-            Setting("servers", f"{len(found.servers)} of {of}", f"health {policy.health.value}"),
+            *[_counted(service, pool, one, policy) for pool, one in zip(asked.pools, found, strict=True)],
         ),
-        problems=(*verdict.problems, *((at.problem,) if at.problem else ()), *found.problems),
-        route=Route(
-            service.name,
-            service.stack,
-            asked.frontends,
-            asked.backend,
-            found.servers,
-            found.retiring,
-            unchecked=service.kind == EXTERNAL,
+        problems=(
+            *asked.problems,
+            *((at.problem,) if at.problem else ()),
+            *(dict.fromkeys(problems) if len(found) > 1 else problems),  # one of a container is found for each pool
         ),
+        route=_route(service, asked, found),
     )
+
+
+def _route(service: Service, asked: Asked, found: Sequence[_Servers]) -> Route:
+    backends = [
+        replace(pool.backend, servers=one.servers, retiring=one.retiring)
+        for pool, one in zip(asked.pools, found, strict=True)
+    ]
+    return Route(service.name, service.stack, asked.frontends, tuple(backends), unchecked=service.kind == EXTERNAL)
+
+
+def _servers(
+    service: Service, asked: Asked, pool: Pool, policy: Policy, at: Found[Address], hosts: Mapping[str, str]
+) -> _Servers:
+    """The servers of one of the service's backends."""
+    if service.kind == EXTERNAL:
+        return _external(service, pool, policy)
+    return _containers(service, asked, pool, policy, at, hosts)
+
+
+def _counted(service: Service, pool: Pool, found: _Servers, policy: Policy) -> Setting:
+    of = "those named" if service.kind == EXTERNAL else f"{len(service.containers)} containers"
+    name = f"{pool.view.segment}: servers" if pool.view.segment else "servers"
+    return Setting(name, f"{len(found.servers)} of {of}", f"health {policy.health.value}")
 
 
 # Gates: each with the problem to report where it is closed.
 
+_SPEAKS = Gate("vocabulary", True, "its labels are not Traefik 2's and 3's alone")
+_SOLE = Gate("sole", True, "no other service of its name comes first")
+
 
 def _enabled(service: Service) -> tuple[Gate, Problem | None]:
-    found = find(table.ENABLE, service.labels, service.title)
+    found = find(table.ENABLE, View(service.labels), service.title)
     if found.problem:
         return Gate("enabled", False, found.problem.reason), found.problem
     why = f"{table.ENABLE.name} is {found.value.value}" if found.origin == table.ENABLE.name else "no label asks for it"
@@ -255,14 +296,14 @@ def _kind(service: Service) -> tuple[Gate, Problem | None]:
 def _vocabulary(service: Service) -> tuple[Gate, Problem | None]:
     newer = speaks_only_newer(service.labels)
     if not newer:
-        return Gate("vocabulary", True, "its labels are not Traefik 2's and 3's alone"), None
+        return _SPEAKS, None
     why = "its labels speak to Traefik 2 and 3 only"
     return Gate("vocabulary", False, why), Problem(service.title, newer, "", why, "no frontend", notice=True)
 
 
 def _sole(service: Service, holder: Service) -> tuple[Gate, Problem | None]:
     if holder is service:
-        return Gate("sole", True, "no other service of its name comes first"), None
+        return _SOLE, None
     why = f"service {holder.uuid} of stack {holder.stack_uuid} has the same name and comes first"
     return Gate("sole", False, why), Problem(service.title, "", service.uuid, why, NO_ROUTE)
 
@@ -271,8 +312,8 @@ def _label_gates(asked: Asked) -> tuple[Gate, ...]:
     """The gates that a label's bad value closes, up to the first that is closed."""
     open_because = {
         "protection": "no label asks for a protection that is not known",
-        "port": f"port {asked.port}",
-        "protocol": asked.protocol,
+        "port": ", ".join([f"port {pool.port}" for pool in asked.pools]),
+        "protocol": ", ".join([pool.protocol for pool in asked.pools]),
         "rule": f"{len(asked.frontends)} frontends",
     }
     gates = []
@@ -297,7 +338,7 @@ def _name(service: Service, asked: Asked) -> tuple[Gate, Problem | None]:
 
 def _address(service: Service, policy: Policy) -> Found[Address]:
     """Where a service's containers are reached: its label says so, or else the policy."""
-    return _settled(find(table.ADDRESS, service.labels, service.title), Found(policy.address, "--address"))
+    return _settled(find(table.ADDRESS, View(service.labels), service.title), Found(policy.address, "--address"))
 
 
 def _settled(found: Found[Address | None], otherwise: Found[Address]) -> Found[Address]:
@@ -309,14 +350,17 @@ def _settled(found: Found[Address | None], otherwise: Found[Address]) -> Found[A
 
 
 def _containers(
-    service: Service, asked: Asked, policy: Policy, at: Found[Address], hosts: Mapping[str, str]
+    service: Service, asked: Asked, pool: Pool, policy: Policy, at: Found[Address], hosts: Mapping[str, str]
 ) -> _Servers:
     """The servers of a service whose containers are asked."""
-    if policy.health in (Health.AUTO, Health.REQUIRE) and not _has_check(service):
+    health = policy.health
+    if health is Health.AUTO:
+        health = Health.OPTIONAL if asked.native else Health.REQUIRE
+    if health is Health.REQUIRE and not _has_check(service):
         why = "it has no health check that says which containers are healthy"
         return _Servers(problems=(Problem(service.title, "", "", why, NO_SERVER),))
-    containers = {one.uuid: one for one in service.containers if _is_healthy(one, service, policy.health)}
-    return _gathered(service, (_container(service, one, asked, at, hosts) for one in containers.values()), policy)
+    containers = {one.uuid: one for one in service.containers if _is_healthy(one, service, health)}
+    return _gathered(service, (_container(service, one, pool, at, hosts) for one in containers.values()), policy)
 
 
 def _has_check(service: Service) -> bool:
@@ -332,25 +376,39 @@ def _is_healthy(container: Container, service: Service, health: Health) -> bool:
 
 
 def _container(
-    service: Service, container: Container, asked: Asked, at: Found[Address], hosts: Mapping[str, str]
+    service: Service, container: Container, pool: Pool, at: Found[Address], hosts: Mapping[str, str]
 ) -> tuple[_Address | None, list[Problem]]:
-    """Where a container is reached. During an upgrade the old ones keep their labels, which are right for them."""
-    scheme = _own(table.PROTOCOL, asked.protocol, service, container)
-    port = _own(table.PORT, asked.port, service, container)
-    weight = _own(table.WEIGHT, asked.weight, service, container)
-    own_at = _settled(_own(table.ADDRESS, at.value, service, container), at)
+    """Where a container is reached."""
+    told: _Told | None = _Told(pool.protocol, pool.port, pool.weight, at.value)
+    problems: list[Problem] = []
+    if container.labels and container.labels != service.labels:
+        told, problems = _told_by(service, container, pool, at)
+    if told is None:
+        return None, problems
+    try:
+        if told.at is Address.HOST:
+            host, reached = _on_host(container, told.port, hosts)
+        else:
+            host, reached = _on_network(container), told.port
+    except ValueError as err:
+        value = "" if told.at is Address.HOST else container.address
+        return None, [*problems, Problem(service.title, "", value, str(err), NO_SERVER)]
+    return _Address(container.uuid, told.scheme, host, reached, told.weight), problems
+
+
+def _told_by(
+    service: Service, container: Container, pool: Pool, at: Found[Address]
+) -> tuple[_Told | None, list[Problem]]:
+    """What a container's own labels say. During an upgrade the old ones keep theirs, which are right for them."""
+    own = view_of(container.labels, pool.view.segment)
+    scheme = _own(table.PROTOCOL, pool.protocol, service, container, pool.view, own)
+    port = _own(table.PORT, pool.port, service, container, pool.view, own)
+    weight = _own(table.WEIGHT, pool.weight, service, container, pool.view, own)
+    own_at = _settled(_own(table.ADDRESS, at.value, service, container, pool.view, own), at)
     problems = [found.problem for found in (scheme, port, weight, own_at) if found.problem]
     if scheme.problem or port.problem:
         return None, problems
-    try:
-        if own_at.value is Address.HOST:
-            host, reached = _on_host(container, port.value, hosts)
-        else:
-            host, reached = _on_network(container), port.value
-    except ValueError as err:
-        value = "" if own_at.value is Address.HOST else container.address
-        return None, [*problems, Problem(service.title, "", value, str(err), NO_SERVER)]
-    return _Address(container.uuid, scheme.value, host, reached, weight.value), problems
+    return _Told(scheme.value, port.value, weight.value, own_at.value), problems
 
 
 def _on_network(container: Container) -> str:
@@ -395,12 +453,12 @@ def _published(container: Container, port: int) -> Iterator[tuple[str, int]]:
             yield "" if bound.is_unspecified else str(bound), int(found[2])
 
 
-def _own(label: Label[T], asked: T, service: Service, container: Container) -> Found[T]:
+def _own(label: Label[T], asked: T, service: Service, container: Container, view: View, own: View) -> Found[T]:
     """A container's own value of a label where it has another text than its service."""
-    text = container.labels.get(label.name, "")
-    if text in ("", service.labels.get(label.name)):
+    text = own.labels.get(label.name, "")
+    if text in ("", view.labels.get(label.name)):
         return Found(asked, DEFAULT)
-    found = find(label, container.labels, service.title)
+    found = find(label, own, service.title)
     if found.problem:
         did = NO_SERVER if label.gate else found.problem.did
         problem = replace(found.problem, reason=f"container {container.name}: {found.problem.reason}", did=did)
@@ -408,7 +466,7 @@ def _own(label: Label[T], asked: T, service: Service, container: Container) -> F
     return found
 
 
-def _external(service: Service, asked: Asked, policy: Policy) -> _Servers:
+def _external(service: Service, pool: Pool, policy: Policy) -> _Servers:
     """The servers of an external service: it names addresses, or one host, and nobody checks them."""
     named = [(ip, types.address) for ip in service.external_ips]
     if service.hostname:
@@ -420,7 +478,7 @@ def _external(service: Service, asked: Asked, policy: Policy) -> _Servers:
         except ValueError as err:
             found.append((None, [Problem(service.title, "", text, str(err), NO_SERVER)]))
         else:
-            found.append((_Address(host, asked.protocol, host, asked.port, asked.weight), []))
+            found.append((_Address(host, pool.protocol, host, pool.port, pool.weight), []))
     if not named:
         found.append((None, [Problem(service.title, "", "", "it names no address and no host", NO_SERVER)]))
     return _gathered(service, found, policy)

@@ -34,16 +34,16 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
 PURE = ("model", "labels", "routes", "layouts", "ownership")
 # What a pure room may use. No I/O, clock, thread, chance or log is in any of it; hence no datetime.
-COMPUTES = {"__future__", "abc", "bisect", "collections", "contextlib", "copy", "dataclasses", "enum", "fractions"}
+COMPUTES = {"__future__", "abc", "bisect", "collections", "contextlib", "copy", "dataclasses", "difflib", "enum"}
 COMPUTES |= {"functools", "hashlib", "heapq", "importlib", "ipaddress", "itertools", "json", "math", "msgspec"}
-COMPUTES |= {"operator", "re", "string", "textwrap", "types", "typing", "unicodedata", "urllib.parse"}
+COMPUTES |= {"fractions", "operator", "re", "string", "textwrap", "types", "typing", "unicodedata", "urllib.parse"}
 REACHES_OUT = {"open", "print", "input", "exec", "eval", "__import__", "breakpoint"}  # builtins
 
 CLIENTS = {  # what sources and stores may use that is not Python's own
-    "sources": {"msgspec", "requests", "urllib3"},
+    "sources": {"msgspec", "requests", "urllib3", "yaml"},
     "stores": {"etcd3", "google", "grpc", "consul", "requests", "urllib3"},
 }
-HEAVY = ("consul", "etcd3", "flask", "grpc", "prometheus_client", "requests", "rich", "waitress")
+HEAVY = ("consul", "etcd3", "flask", "grpc", "prometheus_client", "requests", "rich", "waitress", "yaml")
 
 MODULES = sorted(HOUSE.rglob("*.py"))
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in MODULES}

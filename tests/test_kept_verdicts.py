@@ -15,6 +15,14 @@ from bridge.sources.document import snapshot
 from bridge.sync import lay_out
 from tests.worlds.generate import document
 
+NATIVE: tuple[dict[str, str], ...] = (
+    {"traefik.frontend.rule": "Host:a.org"},
+    {"traefik.frontend.rule": "nonsense"},
+    {"traefik.admin.port": "81", "traefik.admin.frontend.rule": "Host:b.org"},
+    {"traefik.frontend.whiteList.sourceRange": "10.0.0.0/8"},
+    {"traefik.frontend.auth.headerField": "X-User"},
+)
+
 
 def mutated(seen: Snapshot, chance: Random) -> Snapshot:
     """The same world but for one service."""
@@ -24,6 +32,7 @@ def mutated(seen: Snapshot, chance: Random) -> Snapshot:
         (
             replace(one, labels={**one.labels, "traefik.weight": str(chance.randrange(9))}),
             replace(one, labels={**one.labels, "traefik.domain": chance.choice(("a.local", "b.local", "-"))}),
+            replace(one, labels={**one.labels, **chance.choice(NATIVE)}),
             replace(one, containers=tuple(_flipped(container, chance) for container in one.containers)),
             replace(one, name=f"{one.name}x", primary=f"{one.name}x"),
             replace(one, uuid=f"{one.uuid}x"),

@@ -12,18 +12,30 @@ from hypothesis import strategies as st
 
 from bridge.labels import table
 from bridge.labels.expressions import breaker
+from bridge.labels.lookup import meant, speaks_only_newer, spot
+from bridge.labels.notes import NO_ROUTE
 from bridge.labels.patterns import check_expression, split_pattern
-from bridge.labels.read import NO_ROUTE, Asked, read, speaks_only_newer
-from bridge.labels.table import ADDRESS, TABLE, Label, Listed
+from bridge.labels.read import Asked, Pool, read
+from bridge.labels.table import ADDRESS, TABLE, Label, Listed, Row, Vocabulary
 from bridge.labels.types import Publish, address, decoded, host, host_pattern, path, path_pattern, publish, truth
+from bridge.layouts.traefik1 import TRAEFIK1
 from bridge.model.problem import Problem
-from bridge.model.route import Frontend, Kind, Matcher, RateLimit, RateSet
+from bridge.model.route import Frontend, Kind, Matcher, RateLimit, RateSet, Route
+from tests.golden_reader import Store, verdict
 
+NAMED = {row.name: row for row in TABLE}
+SHORT = [row for row in TABLE if row.vocabulary is not Vocabulary.NATIVE]
 WEB = {"traefik.enable": "true", "traefik.domain": "local"}
 
 
 def asked(labels: dict[str, str], publish: Publish = Publish.SERVICE) -> Asked:
     return read("shop/web", "web", "shop", publish, labels)
+
+
+def pool(found: Asked) -> Pool:
+    """The one of a service without segments."""
+    (one,) = found.pools
+    return one
 
 
 def hosts(labels: dict[str, str], publish: Publish = Publish.SERVICE) -> Matcher:
@@ -40,7 +52,14 @@ def notices(labels: dict[str, str]) -> list[Problem]:
 
 class TestTable:
     def test_every_row_is_found_by_its_own_name_alone(self) -> None:
-        assert len({row.name for row in TABLE}) == len(TABLE) == 23
+        assert len({row.name for row in TABLE}) == len(TABLE) == 122
+        for row in TABLE:
+            for name in table.forms(row):
+                found = spot(name.replace(table.SEGMENT, "admin").replace(table.INNER, "inner"))
+                assert found is not None
+                assert found.row is row
+                assert bool(found.segment) is (table.SEGMENT in name)
+                assert bool(found.inner) is (table.INNER in name)
 
     @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
     def test_a_rows_example_is_valid(self, row: Label[object] | Listed[object]) -> None:
@@ -49,11 +68,31 @@ class TestTable:
 
     @pytest.mark.parametrize("row", [row for row in TABLE if isinstance(row, Label)], ids=lambda row: row.name)
     def test_a_rows_default_is_a_value_that_its_own_parser_gives(self, row: Label[object]) -> None:
-        text = (
-            {True: "true", False: "false"}.get(row.default, str(row.default)) if row.default in (True, False) else None
+        """But for what is not there: no text, no number, no headers."""
+        for default in (row.default, *(row.native or ())):
+            if isinstance(default, bool):
+                assert row.parse("true" if default else "false") is default
+            elif default and not isinstance(default, Publish):
+                assert row.parse(str(default)) == default
+
+    @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
+    def test_a_row_says_all_that_a_reader_wants_to_know(self, row: Row) -> None:
+        assert row.means.endswith(".")
+        assert row.sets
+        assert bool(row.since) is (row.vocabulary in (Vocabulary.NATIVE, Vocabulary.BOTH))
+        assert not row.beats or row.vocabulary is Vocabulary.NATIVE
+        assert {NAMED[name].vocabulary for name in row.beats} <= {Vocabulary.SHORT}
+        assert not row.segmented or row.vocabulary in (Vocabulary.NATIVE, Vocabulary.BOTH)
+
+    def test_what_keeps_requests_away_protects(self) -> None:
+        """The same that the layout's steps bring before what opens, as the design lists it."""
+        protecting = re.compile(
+            r"traefik\.frontend\.(auth\..*|whiteList\..*|whitelistSourceRange|redirect\..*|entryPoints|passTLSCert"
+            r"|headers\.(allowedHosts|SSL.*))"
         )
-        if row.default is not None and not isinstance(row.default, Publish):
-            assert row.parse(text or str(row.default)) == row.default
+        assert [row.name for row in TABLE if row.protects] == [
+            row.name for row in TABLE if protecting.fullmatch(row.name)
+        ]
 
 
 class TestWords:
@@ -384,10 +423,10 @@ class TestBreaker:
 class TestRead:
     def test_without_labels_all_is_as_rancher_traefik_has_it(self) -> None:
         found = asked({"traefik.enable": "true"})
-        assert (found.port, found.protocol, found.weight) == (80, "http", 5)
-        assert found.backend.method == "drr"
-        assert found.backend.breaker == "NetworkErrorRatio() > 0.5"
-        assert not found.backend.sticky
+        assert (pool(found).port, pool(found).protocol, pool(found).weight) == (80, "http", 5)
+        assert pool(found).backend.method == "drr"
+        assert pool(found).backend.breaker == "NetworkErrorRatio() > 0.5"
+        assert not pool(found).backend.sticky
         (frontend,) = found.frontends
         assert frontend == Frontend("", frontend.rule)
         assert frontend.rule.matchers == (Matcher(Kind.HOST, ("web.shop",)),)
@@ -395,7 +434,10 @@ class TestRead:
 
     def test_empty_text_counts_as_no_label(self) -> None:
         labels = {row.name: "" for row in TABLE}
-        assert replace_settings(asked(labels)) == replace_settings(asked({}))
+        assert asked(labels).frontends == asked({}).frontends
+        assert (asked(labels).pools[0].port, asked(labels).pools[0].backend) == (80, asked({}).pools[0].backend)
+        assert (problems(labels), asked(labels).refusals) == ([], ())
+        assert {one.label for one in notices(labels)} == {row.name for row in TABLE if row.protects}
 
     def test_each_setting_tells_where_it_comes_from(self) -> None:
         found = {one.name: (one.value, one.origin) for one in asked(WEB | {"traefik.weight": "3"}).settings}
@@ -501,7 +543,7 @@ class TestRead:
         "row",
         [
             row
-            for row in TABLE
+            for row in SHORT
             if isinstance(row, Label) and not row.gate and row is not ADDRESS and "rate" not in row.sets
         ],
     )
@@ -510,7 +552,7 @@ class TestRead:
         assert found.refusals == ()
         assert [(problem.label, problem.value) for problem in found.problems] == [(row.name, "zzz")]
         assert found.frontends == asked(WEB).frontends
-        assert (found.weight, found.backend) == (asked(WEB).weight, asked(WEB).backend)
+        assert (pool(found).weight, pool(found).backend) == (pool(asked(WEB)).weight, pool(asked(WEB)).backend)
 
     @pytest.mark.parametrize("name", ["period", "average", "burst"])
     def test_a_bad_rate_is_a_problem_and_the_default(self, name: str) -> None:
@@ -519,16 +561,22 @@ class TestRead:
         assert [problem.label for problem in problems(labels)] == [f"traefik.ratelimit.{name}"]
 
     def test_a_label_that_is_not_known_is_ignored_with_a_notice(self) -> None:
-        labels = WEB | {"traefik.enabled": "true", "traefik.PORT": "x", "other.label": "x"}
-        assert [(one.label, one.value) for one in notices(labels)] == [("traefik.PORT", ""), ("traefik.enabled", "")]
+        labels = WEB | {"traefik.enabled": "true", "traefik.PORT": "x", "other.label": "x", "traefik.zzzzzz": "y"}
+        assert [(one.label, one.value, one.reason) for one in notices(labels)] == [
+            ("traefik.PORT", "", "it is not known; did you mean traefik.port?"),
+            ("traefik.enabled", "", "it is not known; did you mean traefik.enable?"),
+            ("traefik.zzzzzz", "", "it is not known"),
+        ]
         assert asked(labels).refusals == ()
 
     @pytest.mark.parametrize(
         "name",
         [
-            "traefik.frontend.auth.basic.users",
-            "traefik.admin.frontend.rule",
+            "traefik.frontend.auth.basic.user",
+            "traefik.admin.frontend.rul",
             "traefik.Frontend.auth.basic",
+            "traefik.frontend.frontend.rule",
+            "traefik.backend.frontend.rule",
             "traefik.frontend.passhostheader",
         ],
     )
@@ -536,6 +584,28 @@ class TestRead:
         found = asked(WEB | {name: "user:$apr1$secret"})
         assert [refusal.gate for refusal in found.refusals] == ["protection"]
         assert "secret" not in repr(found)
+
+    @pytest.mark.parametrize(
+        ("name", "better"),
+        [
+            ("traefik.enabled", "traefik.enable"),
+            ("traefik.Domain", "traefik.domain"),
+            ("traefik.frontend.rul", "traefik.frontend.rule"),
+            ("traefik.admin.frontend.auth.basic.user", "traefik.admin.frontend.auth.basic.users"),
+            ("traefik.frontend.passhostheader", "traefik.frontend.passHostHeader"),
+            ("traefik.backend.loadbalancer.metod", "traefik.backend.loadbalancer.method"),
+            ("traefik.zzzzzz", ""),
+            ("traefik.http.routers.web.rule", ""),
+            ("traefik." + "port" * 100, ""),
+        ],
+    )
+    def test_a_slip_is_met_with_the_label_that_was_meant(self, name: str, better: str) -> None:
+        assert meant(name) == better
+
+    def test_of_very_many_unknown_labels_some_get_a_hint(self) -> None:
+        """Each hint is a look through the whole table."""
+        found = notices(WEB | {f"traefik.enable{number:03}": "x" for number in range(300)})
+        assert (len(found), sum("did you mean" in one.reason for one in found)) == (300, 20)
 
     @pytest.mark.parametrize(
         ("others", "only"),
@@ -554,10 +624,6 @@ class TestRead:
 
     def test_a_segment_of_traefik_1_may_be_called_http(self) -> None:
         assert not speaks_only_newer({"traefik.http.port": "80", "traefik.http.frontend.rule": "Host:a"})
-
-
-def replace_settings(found: Asked) -> tuple[object, ...]:
-    return found.port, found.protocol, found.weight, found.frontends, found.backend, found.problems, found.refusals
 
 
 NASTY = [
@@ -599,31 +665,19 @@ def test_no_text_whatever_raises_or_leaves_an_invalid_value(
 ) -> None:
     """Nothing that Traefik would choke on can be in a route."""
     found = read("shop/web", name, "shop", publish, labels)
-    assert 1 <= found.port <= 65535
-    assert found.protocol in ("http", "https")
-    assert 0 <= found.weight < 2**31
-    assert found.backend.method in ("wrr", "drr")
-    assert breaker(found.backend.breaker) == found.backend.breaker
+    for one in found.pools:
+        assert 1 <= one.port <= 65535
+        assert one.protocol in ("http", "https")
+        assert 0 <= one.weight < 2**31
     assert bool(found.frontends) is not any(refusal.gate == "rule" for refusal in found.refusals)
     for frontend in found.frontends:
         assert frontend.priority is None or 2 <= frontend.priority < 2**31
         for matcher in frontend.rule.matchers:
             assert matcher.values
-            assert len(set(matcher.values)) == len(matcher.values)
-            for value in matcher.values:
-                check_value(matcher.kind, value)
-
-
-def check_value(kind: Kind, value: str) -> None:
-    assert value == value.strip().strip(":")
-    assert value.isprintable()
-    assert not re.search(",|;|::", value)
-    value.encode("utf-8")
-    if kind in (Kind.HOST, Kind.HOST_REGEXP):
-        assert host_pattern(value) == value
-        assert kind is Kind.HOST_REGEXP or "{" not in value
-    else:
-        assert value.startswith("/")
+    if not found.refusals:
+        route = Route("web", "shop", found.frontends, tuple(one.backend for one in found.pools))
+        keys = {f"traefik/{entry.path}": entry.value for entry in TRAEFIK1.entries(route, "default")}
+        assert verdict(keys, "traefik", Store.CONSUL).partition(":")[0] in ("ok", "dropped")
 
 
 @settings(deadline=None)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bridge.labels.read import read
-from bridge.labels.table import TABLE, Label
+from bridge.labels.table import TABLE, Row
 from bridge.labels.types import MOST, Publish
 from bridge.layouts.traefik1 import TRAEFIK1
 from bridge.model.keys import STANDING
@@ -65,7 +65,7 @@ def test_nothing_of_a_sample_freezes_kills_or_misleads_traefik(sample: str) -> N
                 "wordpress__blog",
             },
         ),
-        ("real", {"cloud9-sdk__cloud9", "kibana__elk", "redmine__redmine"}),
+        ("real", {"backend__apix", "client__apix", "cloud9-sdk__cloud9", "kibana__elk", "redmine__redmine"}),
     ],
 )
 def test_exactly_the_services_that_ask_for_it_have_a_frontend(sample: str, frontends: set[str]) -> None:
@@ -160,11 +160,16 @@ def test_a_service_that_asks_for_nothing_has_the_defaults_of_the_original() -> N
     assert backend.circuit_breaker.expression == "NetworkErrorRatio() > 0.5"
 
 
-@pytest.mark.parametrize("row", [row for row in TABLE if isinstance(row, Label)], ids=lambda row: row.name)
-@pytest.mark.parametrize("text", [str(MOST), str(-MOST), "0", "1", "true"])
-def test_no_value_of_a_label_costs_the_route_only_when_it_is_laid_out(row: Label[object], text: str) -> None:
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
+@pytest.mark.parametrize("text", [str(MOST), str(-MOST), "0", "1", "true", "example"])
+def test_no_value_of_a_label_costs_the_route_only_when_it_is_laid_out(row: Row, text: str) -> None:
     """By then it would look like a fault of the bridge, and no default could stand in for it."""
-    labels = {"traefik.ratelimit.enable": "true", row.name: text}
-    asked = read("shop/web", "web", "shop", Publish.SERVICE, labels)
-    assert asked.frontends
-    TRAEFIK1.entries(Route("web", "shop", asked.frontends, asked.backend, ()), "default")
+    name = row.name.replace("<name>", "inner")
+    labels = {"traefik.ratelimit.enable": "true", name: row.example if text == "example" else text}
+    asked = read("shop/web", "web", "shop", Publish.SERVICE, {"traefik.port": "80"} | labels)
+    if not asked.refusals:
+        assert asked.frontends
+        TRAEFIK1.entries(Route("web", "shop", asked.frontends, (asked.pools[0].backend,)), "default")
+    else:
+        gates = {row.gate, "rule"} if row.sets.startswith("path") else {row.gate, "protection"}
+        assert {refusal.gate for refusal in asked.refusals} <= gates

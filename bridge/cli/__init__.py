@@ -28,7 +28,7 @@ Exit codes:
   1  the source or the store failed, or the bridge itself did
   2  usage or configuration
   3  the brake held removals
-  4  plan --exit-code: changes are pending
+  4  plan --exit-code: changes are pending; check: something is wrong
   5  another replica leads
 """
 
@@ -39,6 +39,8 @@ class Command:
 
     module: str  # has `run(config) -> exit code`; its docstring is the command's help
     summary: str
+    # What stands behind the command, as help names it; in brackets: may stand. `run` gets it after the config.
+    argument: str = ""
 
 
 # Imported when chosen: `bridge --help` loads no client and no command.
@@ -47,8 +49,12 @@ COMMANDS = {
     "sync": Command("bridge.cli.sync", "Bring the store to what the source asks for, once."),
     "plan": Command("bridge.cli.plan", "Show what a sync would change; write nothing."),
     "render": Command("bridge.cli.render_keys", "Print the keys that the source asks for, without a store."),
+    "check": Command("bridge.cli.check", "Say what is wrong with labels, or with what stands in the store."),
+    "explain": Command("bridge.cli.explain", "Say why one service is published, or is not.", "STACK/SERVICE"),
     "show": Command("bridge.cli.show", "Show what the store holds, whose it is, and how long it would live."),
     "leave": Command("bridge.cli.leave", "Remove all that this cluster published."),
+    "labels": Command("bridge.cli.labels", "List all labels, and the keys that they become."),
+    "schema": Command("bridge.cli.schema", "Print a JSON Schema of what the bridge reads or prints.", "[NAME]"),
     "demo": Command("bridge.cli.demo", "See it work, with a real etcd of its own."),
 }
 
@@ -58,7 +64,7 @@ class _Module(Protocol):
 
     __doc__: str | None
 
-    def run(self, config: Config) -> int: ...
+    def run(self, config: Config, *arguments: str) -> int: ...
 
 
 class _Commands(click.Group):
@@ -90,7 +96,7 @@ def _command(name: str) -> click.Command:
             return click.Option(names, type=str, metavar=option.metavar, help=help_text)
         return click.Option(names, is_flag=True, help=help_text)
 
-    def run(**said: str | bool | None) -> int:
+    def run(*, argument: str | None = None, **said: str | bool | None) -> int:
         flags = {
             name.replace("_", "-"): "true" if value is True else value
             for name, value in said.items()
@@ -98,12 +104,15 @@ def _command(name: str) -> click.Command:
         }
         config = load(name, flags, os.environ)
         try:
-            return module.run(config)
+            return module.run(config) if argument is None else module.run(config, argument)
         except UsageError as err:
             raise config.blamed(err) from err
 
     rows = (option for option in TABLE if name in option.commands and not option.secret)
-    return click.Command(name, callback=run, params=[flag(option) for option in rows], help=module.__doc__)
+    params: list[click.Parameter] = [flag(option) for option in rows]
+    if metavar := COMMANDS[name].argument:
+        params.append(click.Argument(["argument"], metavar=metavar, required=not metavar.startswith("[")))
+    return click.Command(name, callback=run, params=params, help=module.__doc__)
 
 
 BRIDGE = _Commands(

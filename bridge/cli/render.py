@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from enum import Enum
 from typing import TypeAlias
 
 import click
@@ -17,12 +18,22 @@ from bridge.model.problem import Problem
 from bridge.ownership.plan import Difference
 from bridge.ownership.steps import Wait
 from bridge.report import Outcome, Report
+from bridge.sources.base import Place
 
 Json: TypeAlias = "str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None"
 
 PLANNED, DONE = ("to add", "to change", "to remove"), ("added", "changed", "removed")
 MARKS = (("+", "green"), ("~", "yellow"), ("-", "red"))
 NAMED = 3  # services of one wait that are named
+LONGEST = 200  # characters of a text of somebody else's that are shown of it
+
+
+class Level(Enum):
+    """How bad something is, as GitHub's workflows call it."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTICE = "notice"
 
 
 def safe(text: str) -> str:
@@ -30,6 +41,28 @@ def safe(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def cut(text: str) -> str:
+    """`text`, or what it begins with where it is long."""
+    return text if len(text) <= LONGEST else text[:LONGEST] + "…"
+
+
+def github_line(level: Level, title: str, text: str, place: Place | None) -> str:
+    """A command of GitHub's workflows, which shows `text` at the place in the file. Escaped as GitHub unescapes it."""
+    properties = {"title": title}
+    if place:
+        properties = {"file": place.file, "line": str(place.line)} | properties
+    said = ",".join(f"{name}={_github_property(value)}" for name, value in properties.items())
+    return f"::{level.value} {said}::{_github_text(text)}"
+
+
+def _github_text(text: str) -> str:
+    return safe(text).replace("%", "%25")  # no line's end is left
+
+
+def _github_property(text: str) -> str:
+    return _github_text(text).replace(":", "%3A").replace(",", "%2C")
 
 
 def say(lines: Iterable[str]) -> None:
@@ -143,7 +176,7 @@ def counts_json(differences: Iterable[Difference], unchanged: int) -> Json:
     return {"added": kinds.count(0), "changed": kinds.count(1), "removed": kinds.count(2), "unchanged": unchanged}
 
 
-def problems_json(problems: Iterable[Problem]) -> Json:
+def problems_json(problems: Iterable[Problem]) -> list[dict[str, Json]]:
     """A problem's fields under their own names."""
     return [
         {

@@ -17,7 +17,7 @@ from threading import Event, Thread
 from types import FrameType
 
 from bridge import config as options
-from bridge.cli.wiring import LAYOUT, policy, settings, source_opener, store_opener
+from bridge.cli.wiring import LAYOUT, policy, refuse_drafts, settings, source_opener, store_opener
 from bridge.config import Config
 from bridge.daemon.gate import Manners
 from bridge.daemon.loop import Loop
@@ -35,6 +35,7 @@ log = logging.getLogger("bridge")
 
 def run(config: Config) -> int:
     """The exit code. Raises BridgeError."""
+    refuse_drafts(config)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     loop, manners = _loop(config)
     _say_settings(config, loop)

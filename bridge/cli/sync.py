@@ -12,7 +12,7 @@ from collections.abc import Callable
 from bridge import config as options
 from bridge.cli.progress import Teller
 from bridge.cli.render import number, say_report
-from bridge.cli.wiring import Asked, ask_source, ends_in_order, opened_store, settings
+from bridge.cli.wiring import Asked, ask_source, ends_in_order, opened_store, refuse_drafts, settings
 from bridge.config import Config
 from bridge.ownership.steps import Wait
 from bridge.report import Report
@@ -39,6 +39,7 @@ def run(config: Config) -> int:
 
 def publish(config: Config, tell: Callable[[Progress], None]) -> tuple[Report, Settings]:
     """What the pass did, and how this process published. Raises BridgeError."""
+    refuse_drafts(config)
     with opened_store(config) as store:
         asked = ask_source(config)
         chosen = settings(config, asked.environment)

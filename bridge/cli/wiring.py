@@ -19,7 +19,7 @@ from bridge.config import Config
 from bridge.labels.types import Address
 from bridge.layouts import RouteLayout, layout
 from bridge.model.keys import Publisher, Wish, records_prefix
-from bridge.model.problem import Problem
+from bridge.model.problem import Problem, UsageError
 from bridge.model.route import Verdict
 from bridge.ownership.brake import BrakeRule
 from bridge.routes import Policy, judge_all
@@ -65,6 +65,13 @@ def source_opener(config: Config) -> Callable[[], Source]:
     """Opens the source each time it is called; nothing is read yet. Raises UsageError."""
     named = config.get(options.SOURCE)
     return partial(open_source, named.url, hosts=config.get(options.ADDRESS) is Address.HOST)
+
+
+def refuse_drafts(config: Config) -> None:
+    """Raises UsageError for a source of services that do not run: their servers are made up."""
+    url = config.get(options.SOURCE).url
+    if url.startswith("compose:"):
+        raise UsageError(options.SOURCE.flag, url, "nothing of it runs yet; use it with check, explain, render or plan")
 
 
 def policy(config: Config) -> Policy:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 
+from bridge.labels.faults import Fault
+
 DEPTH = 20  # groups in groups; keeps our own recursion short
 REPEAT_LIMIT = 1000  # RE2 refuses more copies of one piece, counted through all groups around it
 
@@ -30,37 +32,47 @@ _CODES = {"a": 7, "f": 12, "t": 9, "n": 10, "r": 13, "v": 11}
 def split_pattern(text: str) -> tuple[str, ...]:
     """Literals at even places, what stands between braces at odd ones; each of the latter is checked.
 
-    Raises ValueError.
+    Raises Fault.
     """
-    pieces, depth, begin = [], 0, 0
+    pieces, depth, begin, opened = [], 0, 0, 0
     for at, char in enumerate(text):
         if char == "{":
             if depth == 0:
                 pieces.append(text[begin:at])
-                begin = at + 1
+                begin, opened = at + 1, at
             depth += 1
         elif char == "}":
             depth -= 1
             if depth < 0:
+                opened = at
                 break
             if depth == 0:
-                _check_variable(text[begin:at])
+                _check_variable(text[begin:at], begin)
                 pieces.append(text[begin:at])
                 begin = at + 1
     if depth:
-        raise ValueError("its braces do not pair")
+        raise Fault("its braces do not pair", opened)
     return (*pieces, text[begin:])
 
 
-def _check_variable(inside: str) -> None:
+def variables(text: str) -> tuple[str, ...]:
+    """The names in the braces of a pattern, in order. Raises Fault."""
+    return tuple(inside.partition(":")[0] for inside in split_pattern(text)[1::2])
+
+
+def _check_variable(inside: str, begin: int) -> None:
+    """Of a pattern in which `inside` begins at `begin`."""
     name, colon, expression = inside.partition(":")
     if not _NAME.fullmatch(name) or (colon and not expression):
-        raise ValueError("braces must hold {name} or {name:expression}")
-    check_expression(expression)
+        raise Fault("braces must hold {name} or {name:expression}", begin)
+    try:
+        check_expression(expression)
+    except Fault as err:
+        raise Fault(err.reason, begin + len(name) + 1 + err.at) from err
 
 
 def check_expression(text: str) -> None:
-    """Raises ValueError unless `text` is surely a regular expression that RE2 takes."""
+    """Raises Fault unless `text` is surely a regular expression that RE2 takes."""
     cursor = _Cursor(text)
     cursor.alternation(DEPTH)
     if cursor.at < len(text):
@@ -68,7 +80,7 @@ def check_expression(text: str) -> None:
 
 
 class _Cursor:
-    """A place in an expression. Each method steps over what it is named after, or raises ValueError.
+    """A place in an expression. Each method steps over what it is named after, or raises Fault.
 
     alternation = concatenation *( "|" concatenation ); concatenation = *( anchor | atom [ repeat ] )
     atom = character | escape | "." | class | group; each answers how many copies of a piece it asks for.
@@ -78,7 +90,7 @@ class _Cursor:
         self.text, self.at = text, 0
 
     def fail(self) -> None:
-        raise ValueError(f"its regular expression is wrong, or none of RE2's, at {self.text[self.at :][:20]!r}")
+        raise Fault(f"its regular expression is wrong, or none of RE2's, at {self.text[self.at :][:20]!r}", self.at)
 
     def step(self, piece: re.Pattern[str]) -> re.Match[str] | None:
         found = piece.match(self.text, self.at)
@@ -107,7 +119,7 @@ class _Cursor:
             if repeat and repeat["count"]:
                 copies *= max(1, int(repeat["count"]))
             if copies > REPEAT_LIMIT:
-                raise ValueError(f"its regular expression repeats a piece more than {REPEAT_LIMIT} times")
+                raise Fault(f"its regular expression repeats a piece more than {REPEAT_LIMIT} times", self.at)
             most = max(most, copies)
         return most
 
@@ -116,7 +128,7 @@ class _Cursor:
             self.character_class()
         elif self.step(_GROUP):
             if depth == 0:
-                raise ValueError(f"its regular expression has more than {DEPTH} groups in groups")
+                raise Fault(f"its regular expression has more than {DEPTH} groups in groups", self.at)
             copies = self.alternation(depth - 1)
             if not self.meets(")"):
                 self.fail()
@@ -131,7 +143,7 @@ class _Cursor:
         first = self.at
         while item := self.step(_CLASS_ITEM):
             if item["high"] and _code(item["low"]) > _code(item["high"]):
-                raise ValueError(f"the range {item[0]!r} in its regular expression is upside down")
+                raise Fault(f"the range {item[0]!r} in its regular expression is upside down", item.start())
         if self.at == first or not self.meets("]"):
             self.at = begin
             self.fail()

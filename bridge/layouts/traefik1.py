@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 
 from bridge.labels.rules import parse_rule, write_rule
 from bridge.layouts import RouteLayout
-from bridge.layouts.traefik1_guard import check, escape_value, unescape_value
-from bridge.model.keys import STANDING, Entry, Place, Role, Wish, escape, group_name, route_name, server_cluster
-from bridge.model.keys import server_name as server_key
-from bridge.model.route import Backend, Frontend, Kind, Matcher, RateLimit, Route, Rule, Server
+from bridge.layouts.traefik1_guard import check
+from bridge.layouts.traefik1_keys import name_of, route_keys, server_base
+from bridge.layouts.traefik1_text import stored, unescape_value
+from bridge.model.keys import STANDING, Entry, Place, Role, Wish, group_name, route_name, server_cluster
+from bridge.model.route import Kind, Matcher, Route, Rule
 
 _PLACES = 1 << 17  # paths remembered: more than a tree holds that Traefik still reads in minutes
 
@@ -29,20 +30,23 @@ class Traefik1:
 
     def entries(self, route: Route, cluster: str) -> tuple[Entry, ...]:
         """All keys of `route` as `cluster` wants them, sorted by path. Raises ValueError as `check`."""
-        keys = sorted(_keys(route, cluster))
-        entries = tuple(Entry(path, escape_value(text), _origin(path), _placed(path)) for path, text in keys)
+        keys = sorted((path, stored(path, text)) for path, text in route_keys(route, cluster))
+        entries = tuple(_entry(path, value) for path, value in keys)
         check(entries)
         return entries
 
     def wish(self, route: Route, cluster: str) -> Wish:
         """The same keys, shared and own apart. Raises ValueError as `check`."""
         entries = self.entries(route, cluster)
-        backend = _backend_name(route)
         return Wish(
-            group=group_name(backend),
+            group=group_name(route_name(route.service, route.stack)),
             shared={entry.path: entry.value for entry in entries if entry.place.cluster is None},
             own={entry.path: entry.value for entry in entries if entry.place.cluster is not None},
-            retiring=frozenset(_server(backend, cluster, identity) for identity in route.retiring),
+            retiring=frozenset(
+                server_base(name_of(route, backend.segment), cluster, identity)
+                for backend in route.backends
+                for identity in backend.retiring
+            ),
             unchecked=route.unchecked,
             title=route.title,
         )
@@ -124,85 +128,14 @@ def _hosts(value: str) -> tuple[str, ...]:
     return tuple(host.lower() for matcher in asking for host in matcher.values)
 
 
-# What a route asks for, as paths and plain texts.
-
-
-def _backend_name(route: Route) -> str:
-    return route_name(route.service, route.stack)
-
-
-def _server(backend: str, cluster: str, identity: str) -> str:
-    return f"backends/{backend}/servers/{server_key(cluster, identity)}"
-
-
-def _keys(route: Route, cluster: str) -> Iterator[tuple[str, str]]:
-    backend = _backend_name(route)
-    for frontend in route.frontends:
-        yield from _frontend_keys(route_name(route.service, route.stack, frontend.segment), frontend, backend)
-    yield from _backend_keys(backend, route.backend)
-    for server in _distinct(route.servers):
-        yield from _server_keys(_server(backend, cluster, server.identity), server)
-
-
-def _frontend_keys(name: str, frontend: Frontend, backend: str) -> Iterator[tuple[str, str]]:
-    base = f"frontends/{name}"
-    yield f"{base}/backend", backend
-    yield f"{base}/routes/main/rule", write_rule(frontend.rule)
-    if frontend.priority is not None:
-        yield f"{base}/priority", str(frontend.priority)
-    if not frontend.pass_host_header:
-        yield f"{base}/passhostheader", "false"
-    if frontend.rate_limit:
-        yield from _rate_limit_keys(f"{base}/ratelimit", frontend.rate_limit)
-
-
-def _rate_limit_keys(base: str, limit: RateLimit) -> Iterator[tuple[str, str]]:
-    yield f"{base}/extractorfunc", limit.extractor
-    for name, rate in limit.sets:
-        inner = f"{base}/rateset/{escape(name)}"
-        yield f"{inner}/period", f"{rate.period}s"
-        yield f"{inner}/average", str(rate.average)
-        yield f"{inner}/burst", str(rate.burst)
-
-
-def _backend_keys(name: str, backend: Backend) -> Iterator[tuple[str, str]]:
-    base = f"backends/{name}"
-    # Always there: a backend without any key hands its requests to a shorter rule, one without servers says 503.
-    yield f"{base}/loadbalancer/method", backend.method
-    if backend.sticky:
-        # Never with a cookie's name below it: a key that is leaf and directory keeps Traefik from starting.
-        yield f"{base}/loadbalancer/stickiness", "true"
-    if backend.breaker:
-        yield f"{base}/circuitbreaker/expression", backend.breaker
-
-
-def _distinct(servers: tuple[Server, ...]) -> tuple[Server, ...]:
-    """The first of those that share a url: Traefik takes them for one server, with the weight of either."""
-    first: dict[str, Server] = {}
-    for server in servers:
-        first.setdefault(_url(server), server)
-    return tuple(first.values())
-
-
-def _server_keys(base: str, server: Server) -> Iterator[tuple[str, str]]:
-    yield f"{base}/url", _url(server)
-    if server.weight != 1:
-        yield f"{base}/weight", str(server.weight)
-
-
-def _url(server: Server) -> str:
-    host = f"[{server.host}]" if ":" in server.host else server.host
-    return f"{server.scheme}://{host}:{server.port}"
-
-
-def _placed(path: str) -> Place:
+def _entry(path: str, value: str) -> Entry:
     place = _place(path)
     if place is None:
         raise ValueError(f"{path}: no key that a route consists of")
-    return place
+    return Entry(path, value, _origin(path, place), place)
 
 
-def _origin(path: str) -> str:
-    if "/servers/" in path:
+def _origin(path: str, place: Place) -> str:
+    if place.cluster is not None:
         return "containers"
-    return "layout" if path.endswith(("/backend", "/loadbalancer/method")) else "labels"
+    return "layout" if place.role is Role.OPENS or path.endswith("/loadbalancer/method") else "labels"

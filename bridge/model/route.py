@@ -9,66 +9,239 @@ from bridge.model.problem import Problem
 
 
 class Kind(Enum):
-    """A matcher of Traefik 1's rule language; the value is its name there."""
+    """A matcher, or a modifier, of Traefik 1's rule language; the value is its name there."""
 
     HOST = "Host"
     HOST_REGEXP = "HostRegexp"
     PATH = "Path"
     PATH_STRIP = "PathStrip"
+    PATH_STRIP_REGEX = "PathStripRegex"
     PATH_PREFIX = "PathPrefix"
     PATH_PREFIX_STRIP = "PathPrefixStrip"
+    PATH_PREFIX_STRIP_REGEX = "PathPrefixStripRegex"
+    METHOD = "Method"
+    HEADERS = "Headers"  # values: name, value, name, value, …; all pairs must match
+    HEADERS_REGEXP = "HeadersRegexp"  # the same with expressions
+    QUERY = "Query"  # values: key=value; all must match
+    ADD_PREFIX = "AddPrefix"
+    REPLACE_PATH = "ReplacePath"
+    REPLACE_PATH_REGEX = "ReplacePathRegex"  # one value: expression, blank, replacement
+
+
+MODIFIERS = frozenset((Kind.ADD_PREFIX, Kind.REPLACE_PATH, Kind.REPLACE_PATH_REGEX))  # change a request, match none
 
 
 @dataclass(frozen=True, slots=True)
 class Matcher:
-    """One piece of a rule: any of its values matches."""
+    """One piece of a rule: any of its values matches, where its kind says nothing else."""
 
     kind: Kind
-    values: tuple[str, ...]  # not empty; each valid for its kind, in the order of the labels, without repeats
+    values: tuple[str, ...]  # not empty; each valid for its kind, in the order of the labels
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
     """All matchers must match."""
 
-    matchers: tuple[Matcher, ...]  # not empty
+    matchers: tuple[Matcher, ...]  # not empty, and not modifiers alone
+
+
+Pairs = tuple[tuple[str, str], ...]  # names and values, sorted by name
 
 
 @dataclass(frozen=True, slots=True)
 class RateSet:
     """At most `average` requests a period, with bursts up to `burst`."""
 
-    period: int  # seconds, at least 1
+    period: float  # seconds, above 0
     average: int  # at least 1
     burst: int  # at least 1
 
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """A request rate per client address."""
+    """A request rate for each of what the extractor tells apart."""
 
-    extractor: str  # client.ip
+    extractor: str  # client.ip, request.host or request.header.<Name>
     sets: tuple[tuple[str, RateSet], ...]  # name and set, sorted by name; not empty
 
 
 @dataclass(frozen=True, slots=True)
+class BasicAuth:
+    """Name and password; `users` or `users_file`."""
+
+    users: tuple[str, ...] = ()  # name:hash
+    users_file: str = ""  # a path on Traefik's machine
+    remove_header: bool = False  # the container does not see the password
+
+
+@dataclass(frozen=True, slots=True)
+class DigestAuth:
+    """The same as a digest."""
+
+    users: tuple[str, ...] = ()  # name:realm:hash
+    users_file: str = ""
+    remove_header: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ClientTls:
+    """How Traefik speaks TLS to a server; files on Traefik's machine, or PEM text."""
+
+    ca: str = ""
+    ca_optional: bool = False
+    cert: str = ""
+    key: str = ""
+    skip_verify: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardAuth:
+    """Another server says who may pass."""
+
+    address: str  # an absolute URL
+    trust_forward_header: bool = False
+    response_headers: tuple[str, ...] = ()  # of its answer, handed to the container
+    tls: ClientTls | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Auth:
+    """Who may pass: exactly one kind."""
+
+    kind: BasicAuth | DigestAuth | ForwardAuth
+    header_field: str = ""  # carries the user's name to the container
+
+
+@dataclass(frozen=True, slots=True)
+class Whitelist:
+    """Which client addresses may pass."""
+
+    ranges: tuple[str, ...]  # CIDR or IP, canonical; not empty
+    use_x_forwarded_for: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """To an entry point, or by an expression; never both."""
+
+    entry_point: str = ""
+    regex: str = ""
+    replacement: str = ""
+    permanent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorPage:
+    """What answers in place of some status codes."""
+
+    name: str  # of the page in its labels
+    status: tuple[str, ...]  # 404, 500-599; not empty
+    backend: str  # as the label names it
+    query: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientCert:
+    """What the container learns of the client's certificate."""
+
+    pem: bool = False
+    infos: tuple[str, ...] = ()  # of notAfter, notBefore, sans and subject.<field>; sorted
+
+
+@dataclass(frozen=True, slots=True)
+class Headers:
+    """Headers that are set, checked or asked for."""
+
+    custom_request: Pairs = ()  # an empty value removes the header
+    custom_response: Pairs = ()
+    allowed_hosts: tuple[str, ...] = ()
+    hosts_proxy_headers: tuple[str, ...] = ()
+    ssl_redirect: bool = False
+    ssl_temporary_redirect: bool = False
+    ssl_host: str = ""
+    ssl_force_host: bool = False
+    ssl_proxy_headers: Pairs = ()
+    sts_seconds: int = 0
+    sts_include_subdomains: bool = False
+    sts_preload: bool = False
+    force_sts_header: bool = False
+    frame_deny: bool = False
+    custom_frame_options: str = ""
+    content_type_nosniff: bool = False
+    browser_xss_filter: bool = False
+    custom_browser_xss: str = ""
+    content_security_policy: str = ""
+    public_key: str = ""
+    referrer_policy: str = ""
+    is_development: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Frontend:
-    """One rule that leads to the route's backend."""
+    """One rule that leads to one of the route's backends."""
 
     segment: str  # the third part of its name; empty for the first frontend
     rule: Rule
+    backend: str = ""  # the segment of its backend
     priority: int | None = None  # at least 2; None: the rule's length decides
     pass_host_header: bool = True
+    entry_points: tuple[str, ...] = ()  # empty: Traefik's default ones
+    pass_tls_cert: bool = False
+    client_cert: ClientCert | None = None
+    auth: Auth | None = None
+    whitelist: Whitelist | None = None
+    redirect: Redirect | None = None
+    errors: tuple[ErrorPage, ...] = ()  # sorted by name
     rate_limit: RateLimit | None = None
+    headers: Headers = Headers()
+
+
+@dataclass(frozen=True, slots=True)
+class MaxConn:
+    """How many requests at a time, for each of what the extractor tells apart."""
+
+    amount: int  # at least 1
+    extractor: str = "request.host"
+
+
+@dataclass(frozen=True, slots=True)
+class HealthCheck:
+    """Traefik's own check of each server, beside Rancher's."""
+
+    path: str  # begins with /
+    interval: float | None = None  # seconds, above 0; None: Traefik's default
+    port: int = 0  # 0: the server's
+    scheme: str = ""  # http or https; empty: the server's
+    hostname: str = ""  # the Host header
+    headers: Pairs = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Buffering:
+    """Requests and answers are held whole; sizes in bytes, 0: no limit, or Traefik's default."""
+
+    max_request: int = 0
+    mem_request: int = 0
+    max_response: int = 0
+    mem_response: int = 0
+    retry: str = ""  # an expression, parsed and written canonically
 
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """How requests are spread over the servers."""
+    """Servers, and how requests are spread over them."""
 
     method: str = "wrr"  # wrr or drr
     sticky: bool = False
     breaker: str = ""  # a circuit breaker's expression, parsed and written canonically; empty: none
+    segment: str = ""  # the third part of its name; empty for the first
+    max_conn: MaxConn | None = None
+    health_check: HealthCheck | None = None
+    buffering: Buffering | None = None
+    tags: tuple[str, ...] = ()  # of its servers, for the constraints of a Traefik
+    servers: tuple[Server, ...] = ()  # sorted by identity; empty: requests are answered with 503
+    retiring: tuple[str, ...] = ()  # identities whose container still lives but which shall get nothing; sorted
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +262,7 @@ class Route:
     service: str
     stack: str
     frontends: tuple[Frontend, ...]  # not empty; the first has no segment unless all have one
-    backend: Backend
-    servers: tuple[Server, ...]  # sorted by identity; empty: requests are answered with 503
-    retiring: tuple[str, ...] = ()  # identities whose container still lives but which shall get nothing; sorted
+    backends: tuple[Backend, ...]  # not empty; each frontend's, by segment
     unchecked: bool = False  # of external servers nobody says when they die: whoever left the list counts as alive
 
     @property

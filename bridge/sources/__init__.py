@@ -13,6 +13,7 @@ SOURCES = {
     "file": "bridge.sources.file",
     "http": "bridge.sources.metadata",
     "https": "bridge.sources.metadata",
+    "compose": "bridge.sources.compose",
 }
 
 
@@ -23,7 +24,7 @@ def open_source(url: str, *, hosts: bool = False) -> Source:
     """
     scheme, colon, _ = url.partition(":")
     if not colon or scheme not in SOURCES:
-        remedy = "no such source; use file:PATH or http://rancher-metadata"
+        remedy = "no such source; use http://rancher-metadata, file:PATH or compose:DIR"
         raise UsageError("--source", without_user(url), remedy)
     source: Source = import_module(SOURCES[scheme]).from_url(url, hosts=hosts)
     return source

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from bridge.model.problem import BridgeError
 from bridge.model.world import Snapshot
@@ -30,6 +31,22 @@ class Source(Protocol):
 
     def close(self) -> None:
         """End `changes` and what else is under way, from any thread. May be called twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something stands in a file."""
+
+    file: str
+    line: int  # from 1
+
+
+@runtime_checkable
+class Locating(Protocol):
+    """A source that knows where its labels were written."""
+
+    def locate(self, service: str, label: str) -> Place | None:
+        """Where a label of a service (stack/name) stood in what was read last, or else the service itself."""
 
 
 def without_user(url: str) -> str:

@@ -1,0 +1,190 @@
+"""Say what is wrong: with the labels of a source, with the keys in a store, or with both, as far as they are named.
+
+Of a source, each problem with its label, what the bridge does instead, and how the label is written; compose:DIR reads
+a stack's files before anything of it runs. Of a store, each key below Traefik's prefix, whoever wrote it, that makes
+Traefik 1.7 stop, lose a frontend or do something else than the key says. Reads only. Ends with 4 when something is
+wrong; notices alone are not.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from bridge import config as options
+from bridge.cli.reading import Locate, World, example, is_labelled, read_world
+from bridge.cli.render import Json, Level, cut, github_line, number, problems_json, safe, say, say_json
+from bridge.cli.wiring import opened_store, publisher
+from bridge.config import Config, Output
+from bridge.layouts.traefik1_flaws import Grade
+from bridge.layouts.traefik1_lint import Finding, lint, strays
+from bridge.model.change import Item
+from bridge.model.problem import Problem, UsageError
+
+WRONG = 4  # exit code
+
+LEVELS = {Grade.DEAD: Level.ERROR, Grade.FROZEN: Level.ERROR, Grade.LOST: Level.ERROR}
+LEVELS |= {Grade.WRONG: Level.WARNING, Grade.NOTICE: Level.NOTICE}
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """What stands in a store."""
+
+    prefix: str  # that Traefik reads
+    keys: int
+    findings: tuple[Finding, ...]
+
+
+def run(config: Config) -> int:
+    """The exit code. Raises BridgeError."""
+    named = [option for option in (options.SOURCE, options.STORE) if config.find(option) is not None]
+    if not named:
+        raise UsageError("check", "", f"give {options.SOURCE.flag}, {options.STORE.flag}, or both")
+    world = read_world(config) if options.SOURCE in named else None
+    tree = read_tree(config) if options.STORE in named else None
+    match config.get(options.OUTPUT):
+        case Output.JSON:
+            say_json({**(_world_json(world) if world else {}), **(_tree_json(tree) if tree else {})})
+        case Output.GITHUB:
+            say([*(_world_github(world) if world else ()), *(_tree_github(tree) if tree else ())])
+        case Output.TEXT:
+            say([*(_world_lines(world) if world else ()), *(_tree_lines(tree) if tree else ())])
+    problems = world.problems if world else ()
+    findings = tree.findings if tree else ()
+    wrong = any(not one.notice for one in problems) or any(one.flaw.grade is not Grade.NOTICE for one in findings)
+    return WRONG if wrong else 0
+
+
+def read_tree(config: Config) -> Tree:
+    """What stands below Traefik's prefix, and beside it as far as Traefik reads it too. Raises StoreError."""
+    address, prefix = config.get(options.STORE), publisher(config, cluster="").tree
+    other = prefix.removeprefix("/")  # as Consul has it: there no key begins with a slash
+    with opened_store(config) as store:
+        keys = _values(store.read(prefix.removesuffix("/")).items.items())
+        elsewhere = _values(store.read(other).items.items()) if other != prefix else {}
+    count = sum(key.startswith(prefix) for key in keys)
+    return Tree(prefix, count, (*lint(keys, prefix, address.kind), *strays(elsewhere, other, prefix)))
+
+
+def _values(items: Iterable[tuple[str, Item | None]]) -> dict[str, str]:
+    return {key: item.value for key, item in items if item is not None}
+
+
+# A source.
+
+
+def suggestion(problem: Problem) -> str:
+    """How the label is written, where that is known; empty where its text is not what is wrong."""
+    written = "" if problem.notice else example(problem.label)
+    return f"for example {problem.label}={written}" if written not in ("", problem.value) else ""
+
+
+def _by_service(problems: Iterable[Problem]) -> dict[str, list[Problem]]:
+    """Problems first, then notices."""
+    found: dict[str, list[Problem]] = {}
+    for problem in sorted(problems, key=lambda one: (one.service, one.notice, one)):
+        found.setdefault(problem.service, []).append(problem)
+    return found
+
+
+def _world_lines(world: World) -> Iterator[str]:
+    stack = None
+    for service, problems in _by_service(world.problems).items():
+        of, _, name = service.partition("/")
+        if of != stack:
+            yield f"stack {safe(of)}" if of else "the source"
+            stack = of
+        if name:
+            yield f"  {safe(name)}"
+        for problem in problems:
+            yield from _problem_lines(problem, world.locate)
+    counts = Counter(problem.notice for problem in world.problems)
+    labelled = sum(map(is_labelled, world.snapshot.services))
+    published = sum(verdict.route is not None for verdict in world.verdicts)
+    yield (
+        f"{number(len(world.snapshot.services), 'service')}, {labelled} with labels, {published} published: "
+        f"{number(counts[False], 'problem')}, {number(counts[True], 'notice')}"
+    )
+
+
+def _problem_lines(problem: Problem, locate: Locate) -> Iterator[str]:
+    what = " = ".join(filter(None, (safe(problem.label), safe(cut(problem.value))))) or "the service"
+    yield f"    {'notice ' if problem.notice else 'problem'}  {what}"
+    yield f"             {safe(cut(problem.reason))}"
+    yield f"             instead: {safe(problem.did)}"
+    if told := suggestion(problem):
+        yield f"             {safe(told)}"
+    if place := locate(problem.service, problem.label):
+        yield f"             {safe(place.file)}, line {place.line}"
+
+
+def _world_json(world: World) -> dict[str, Json]:
+    return {
+        "services": len(world.snapshot.services),
+        "labelled": sum(map(is_labelled, world.snapshot.services)),
+        "published": sum(verdict.route is not None for verdict in world.verdicts),
+        "problems": [
+            {**fields, "suggestion": suggestion(problem), **_place_json(problem, world.locate)}
+            for problem, fields in zip(world.problems, problems_json(world.problems), strict=True)
+        ],
+    }
+
+
+def _place_json(problem: Problem, locate: Locate) -> dict[str, Json]:
+    place = locate(problem.service, problem.label)
+    return {"file": place.file if place else None, "line": place.line if place else None}
+
+
+def _world_github(world: World) -> Iterator[str]:
+    for problem in world.problems:
+        told = (problem.reason, problem.did, suggestion(problem))
+        what = " = ".join(filter(None, (problem.label, cut(problem.value))))
+        title = ": ".join(filter(None, (problem.service, what)))
+        level = Level.NOTICE if problem.notice else Level.ERROR
+        yield github_line(level, title, "; ".join(filter(None, told)), world.locate(problem.service, problem.label))
+
+
+# A store.
+
+
+def _tree_lines(tree: Tree) -> Iterator[str]:
+    for finding in tree.findings:
+        value = f" = {safe(cut(finding.value))}" if finding.value else ""
+        yield f"{LEVELS[finding.flaw.grade].value:<8} {safe(finding.key)}{value}"
+        yield f"         {safe(cut(finding.flaw.reason))}"
+        yield f"         {safe(finding.flaw.effect)}"
+        yield f"         to do: {safe(finding.flaw.remedy)}"
+    yield f"{number(tree.keys, 'key')} below {safe(tree.prefix)}: {_tally(tree.findings)}"
+
+
+def _tally(findings: Sequence[Finding]) -> str:
+    counts = Counter(LEVELS[finding.flaw.grade] for finding in findings)
+    return ", ".join(number(counts[level], level.value) for level in Level)
+
+
+def _tree_json(tree: Tree) -> dict[str, Json]:
+    return {
+        "prefix": tree.prefix,
+        "keys": tree.keys,
+        "findings": [
+            {
+                "key": finding.key,
+                "value": finding.value,
+                "grade": finding.flaw.grade.value,
+                "level": LEVELS[finding.flaw.grade].value,
+                "reason": finding.flaw.reason,
+                "effect": finding.flaw.effect,
+                "remedy": finding.flaw.remedy,
+            }
+            for finding in tree.findings
+        ],
+    }
+
+
+def _tree_github(tree: Tree) -> Iterator[str]:
+    for finding in tree.findings:
+        flaw = finding.flaw
+        told = f"{cut(flaw.reason)}; {flaw.effect}; to do: {flaw.remedy}"
+        yield github_line(LEVELS[flaw.grade], finding.key, told, None)

@@ -1,0 +1,129 @@
+"""What commands print with --output json."""
+
+from __future__ import annotations
+
+from bridge.cli.check import LEVELS
+from bridge.cli.schemas.words import COUNT, SECONDS, TEXT, TRUTH, Schema, by_name, many, one_of, or_null, said, thing
+from bridge.cli.show import State
+from bridge.report import Outcome
+
+_PROBLEM: dict[str, Schema] = {
+    "service": said("stack/service; empty where no service is concerned", TEXT),
+    "label": said("the label, or the key, that is wrong", TEXT),
+    "value": said("as it was found; empty where it may be a secret", TEXT),
+    "reason": TEXT,
+    "did": said("what the bridge did instead", TEXT),
+    "notice": said("worth knowing, nothing to mend", TRUTH),
+}
+_PROBLEMS = many(thing(**_PROBLEM))
+_CHANGES = many(
+    thing(
+        action=one_of(("add", "change", "remove")),
+        service=TEXT,
+        key=TEXT,
+        before=said("null: it does not stand", or_null(TEXT)),
+        after=said("null: it shall not stand", or_null(TEXT)),
+    )
+)
+_COUNTS = said("keys", thing(added=COUNT, changed=COUNT, removed=COUNT, unchanged=COUNT))
+_WAITS = many(thing(group=TEXT, what=TEXT, seconds=said("null: another has to act first", or_null(SECONDS))))
+_FATES = ("used", "not used", "refused", "ignored", "unknown")
+_SECONDS_LEFT = said("null: for ever", or_null(SECONDS))
+
+
+def plan() -> Schema:
+    """What a sync would change."""
+    return thing(
+        cluster=TEXT,
+        layout=TEXT,
+        pending=said("whether a sync would write", TRUTH),
+        changes=_CHANGES,
+        counts=_COUNTS,
+        transactions=COUNT,
+        waits=_WAITS,
+        problems=_PROBLEMS,
+        removed_servers=COUNT,
+        servers=COUNT,
+        held=said("whether the brake would hold removals", TRUTH),
+    )
+
+
+def report() -> Schema:
+    """What a pass did."""
+    return thing(
+        cluster=TEXT,
+        layout=TEXT,
+        outcome=one_of(one.name.lower() for one in Outcome),
+        changes=_CHANGES,
+        left=said("what was not done", _CHANGES),
+        counts=_COUNTS,
+        written=said("every key, records too", many(thing(action=one_of(("create", "update", "delete")), key=TEXT))),
+        transactions=COUNT,
+        problems=_PROBLEMS,
+        waits=_WAITS,
+        leader=said("the replica that leads, where it is another", TEXT),
+        held=said("servers whose removal the brake held", COUNT),
+        servers=COUNT,
+        seconds=SECONDS,
+    )
+
+
+def show() -> Schema:
+    """What a store holds."""
+    life: dict[str, Schema] = {"whose": TEXT, "seconds": _SECONDS_LEFT}
+    group = thing(
+        service=TEXT,
+        group=TEXT,
+        state=one_of(one.value for one in State),
+        decider=said("a cluster; empty where none claims it", TEXT),
+        claims=said("clusters, the decider first", many(TEXT)),
+        by_hand=said("keys that no bridge wrote", COUNT),
+        rules=many(thing(frontend=TEXT, rule=TEXT, open=TRUTH, **life)),
+        servers=many(thing(name=TEXT, url=TEXT, weight=TEXT, **life)),
+    )
+    lease = thing(family=TEXT, ttl=said("seconds; 0: for ever", COUNT), seconds=_SECONDS_LEFT)
+    return thing(groups=many(group), leases=many(lease), leaders=said("replicas, by cluster", by_name(TEXT)))
+
+
+def check() -> Schema:
+    """What is wrong: with a source, with a store, or with both."""
+    problem = thing(**_PROBLEM, suggestion=TEXT, file=or_null(TEXT), line=or_null({"type": "integer", "minimum": 1}))
+    world = thing(services=COUNT, labelled=COUNT, published=COUNT, problems=many(problem))
+    finding = thing(
+        key=TEXT,
+        value=said("empty where it may let somebody in", TEXT),
+        grade=one_of(grade.value for grade in LEVELS),
+        level=one_of(dict.fromkeys(level.value for level in LEVELS.values())),
+        reason=TEXT,
+        effect=TEXT,
+        remedy=TEXT,
+    )
+    tree = thing(prefix=TEXT, keys=COUNT, findings=many(finding))
+    both = thing(**_fields(world), **_fields(tree))
+    return {"anyOf": [world, tree, both]}
+
+
+def _fields(of: Schema) -> dict[str, Schema]:
+    found = of["properties"]
+    assert isinstance(found, dict)
+    return found
+
+
+def explain() -> Schema:
+    """Why services of one name are published, or are not."""
+    service = thing(
+        service=TEXT,
+        uuid=TEXT,
+        kind=TEXT,
+        published=TRUTH,
+        summary=TEXT,
+        gates=many(thing(name=TEXT, passed=TRUTH, why=TEXT)),
+        labels=many(thing(name=TEXT, value=TEXT, fate=one_of(_FATES), why=TEXT)),
+        settings=many(thing(name=TEXT, value=TEXT, origin=TEXT)),
+        problems=_PROBLEMS,
+        containers=many(
+            thing(name=TEXT, uuid=TEXT, state=TEXT, health=TEXT, address=TEXT, servers=many(TEXT), why=TEXT)
+        ),
+        keys=many(thing(key=TEXT, value=TEXT, origin=TEXT)),
+    )
+    return thing(services=many(service))

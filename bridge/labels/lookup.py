@@ -1,0 +1,111 @@
+"""Which row a label's name means: for all of a service or for one of its segments, and what else a name tells."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from functools import lru_cache
+
+from bridge.labels.table import INNER, PREFIX, TABLE, Row, Vocabulary
+
+_NAMES = 4096  # remembered: services share most of theirs
+_LONGEST = 80  # characters of a name that may be a slip for another
+_ALIKE = 0.7  # of 1
+
+_ROWS = {row.name: row for row in TABLE}
+# What Traefik 2 and 3 know. A segment of Traefik 1 may be called http as well: traefik.http.port.
+NEWER = (
+    r"traefik\.(?:(?:http|tcp|udp)\.(?:routers|services|middlewares|serverstransports)"
+    r"|tls\.(?:stores|options|certificates))\."
+)
+_NEWER = re.compile(NEWER, re.IGNORECASE)
+# As Traefik 1's provider tells segments, page names and names of rate sets.
+_SEGMENTED = re.compile(
+    r"traefik\.(?!(?:frontend|backend)\.)(.+?)\.(port|portIndex|portName|weight|protocol|backend|frontend\..+)"
+)
+_INNER = re.compile(
+    "({})([^ .]+)(\\.[^ .]+)".format("|".join({re.escape(name.partition(INNER)[0]) for name in _ROWS if INNER in name}))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where a label's name stands in the table."""
+
+    row: Row
+    plain: str  # the name without its segment
+    segment: str = ""  # empty: the label is for the whole service
+    inner: str = ""  # what stands for INNER
+
+
+@lru_cache(_NAMES)
+def spot(name: str) -> Spot | None:
+    """Where this name stands; None where it is in no row."""
+    if row := _ROWS.get(name):
+        return Spot(row, name)
+    if found := _INNER.fullmatch(name):
+        row = _ROWS.get(f"{found[1]}{INNER}{found[3]}")
+        return Spot(row, name, inner=found[2]) if row else None
+    found = None if is_newer(name) else _SEGMENTED.fullmatch(name)
+    inside = spot(PREFIX + found[2]) if found else None
+    return replace(inside, segment=found[1]) if found and inside else None
+
+
+@lru_cache(_NAMES)
+def is_newer(name: str) -> bool:
+    """Whether it is a label of Traefik 2 and 3."""
+    return _NEWER.match(name) is not None
+
+
+def speaks_only_newer(labels: Mapping[str, str]) -> str:
+    """A label of Traefik 2 and 3 on a service that speaks no older language; empty where it does.
+
+    A label that two vocabularies know speaks for none, so rancher-traefik's count where Traefik 1 has not got them, and
+    Traefik 1's where rancher-traefik has not.
+    """
+    newer = sorted(name for name in labels if is_newer(name))
+    return newer[0] if newer and not any(map(_is_older, labels)) else ""
+
+
+def _is_older(name: str) -> bool:
+    if found := spot(name):
+        return bool(found.segment) or found.row.vocabulary in (Vocabulary.SHORT, Vocabulary.NATIVE)
+    return name.startswith("traefik.backend") or may_protect(name)
+
+
+@lru_cache(_NAMES)
+def is_native(name: str) -> bool:
+    """Whether only Traefik 1 knows it."""
+    found = spot(name)
+    return found is not None and (bool(found.segment) or found.row.vocabulary is Vocabulary.NATIVE)
+
+
+# Families of frontends' labels in which nothing keeps requests away: traefik.frontend.errors and such.
+_FAMILIES = {
+    name.split(".")[2]: False for name in _ROWS if name.startswith("traefik.frontend.") and name.count(".") > 2
+}
+_FAMILIES |= {name.split(".")[2]: True for name, row in _ROWS.items() if row.protects}
+_HARMLESS = frozenset(family for family, protects in _FAMILIES.items() if not protects)
+
+
+def may_protect(name: str) -> bool:
+    """Whether a label that is in no row may ask for a protection, whoever misspelt it."""
+    if ".frontend." not in name.lower() or is_newer(name):
+        return False
+    family, dot, _ = name.partition(".frontend.")[2].partition(".")
+    return not dot or family not in _HARMLESS
+
+
+_PLAIN = {name.removeprefix(PREFIX).lower(): name for name in _ROWS if INNER not in name}
+
+
+@lru_cache(_NAMES)
+def meant(name: str) -> str:
+    """The label that an unknown one may be a slip for, in another case or nearly so written; empty: none."""
+    head, dot, tail = name.removeprefix(PREFIX).partition(".frontend.")
+    segment = f"{head}." if dot else ""
+    word = (f"frontend.{tail}" if dot else head).lower()
+    near = get_close_matches(word, _PLAIN, 1, _ALIKE) if len(word) <= _LONGEST and not is_newer(name) else []
+    return PREFIX + segment + _PLAIN[near[0]].removeprefix(PREFIX) if near else ""

@@ -1,0 +1,52 @@
+"""Runs the program in the test's own process."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from bridge.cli import main
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How one command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, object]:
+        """What it printed, which is one object and nothing else."""
+        found = json.loads(self.out)
+        assert isinstance(found, dict)
+        return found
+
+    def rows(self, name: str) -> list[dict[str, object]]:
+        """A list of objects in what it printed."""
+        found = self.json[name]
+        assert isinstance(found, list)
+        return found
+
+
+Bridge = Callable[..., Ran]
+
+
+def silent(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Bridge:
+    """A fixture: the program, in an environment that says nothing to it."""
+    for name in os.environ:
+        if name.startswith("BRIDGE_"):
+            monkeypatch.delenv(name)
+
+    def run(*arguments: str) -> Ran:
+        capsys.readouterr()
+        code = main(arguments)
+        printed = capsys.readouterr()
+        return Ran(code, printed.out, printed.err)
+
+    return run

@@ -1,0 +1,1 @@
+"""What runs longer than a test may: `make fuzz`."""

@@ -1,0 +1,251 @@
+"""`bridge explain`: one screen that says why a service is published, or why it is not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.commands import Bridge, silent
+
+SAMPLES = Path(__file__).parent / "samples"
+MIXED, REAL = f"file:{SAMPLES / 'mixed.stacks.json'}", f"file:{SAMPLES / 'real.stacks.json'}"
+WEB_TEST = f"file:{SAMPLES / 'web-test.stacks.json'}"
+
+bridge = pytest.fixture(silent)
+
+Text = Mapping[str, object]
+
+
+@pytest.fixture
+def explained(bridge: Bridge) -> Callable[..., Text]:
+    """The one service as JSON."""
+
+    def run(service: str, source: str, *more: str) -> Text:
+        ran = bridge("explain", service, "--source", source, "--output", "json", *more)
+        assert (ran.code, ran.err) == (0, "")
+        (found,) = ran.rows("services")
+        return found
+
+    return run
+
+
+def rows(found: Text, name: str) -> list[dict[str, object]]:
+    value = found[name]
+    assert isinstance(value, list)
+    return value
+
+
+def fates(found: Text) -> dict[object, object]:
+    return {one["name"]: one["fate"] for one in rows(found, "labels")}
+
+
+def world(folder: Path, *services: dict[str, object]) -> str:
+    path = folder / "world.json"
+    path.write_text(json.dumps([{"name": "shop", "uuid": "st", "services": services}]))
+    return f"file:{path}"
+
+
+def web(labels: Mapping[str, str], **fields: object) -> dict[str, object]:
+    containers = [
+        {
+            "name": f"shop-web-{at}",
+            "uuid": f"c-{at}",
+            "state": state,
+            "health_state": health,
+            "primary_ip": f"10.42.0.{at}",
+            "labels": labels,
+        }
+        for at, state, health in ((1, "running", "healthy"), (2, "running", "unhealthy"), (3, "stopped", "healthy"))
+    ]
+    return {
+        "name": "web",
+        "uuid": "s",
+        "kind": "service",
+        "state": "active",
+        "labels": {"traefik.enable": "true", "traefik.port": "8080", **labels},
+        "containers": containers,
+        "health_check": {"port": 8080},
+        **fields,
+    }
+
+
+# A service that is published.
+
+
+def test_the_verdict_comes_first(bridge: Bridge) -> None:
+    ran = bridge("explain", "proxy-test/web-test", "--source", WEB_TEST)
+    assert ran.code == 0
+    assert ran.out.startswith("proxy-test/web-test  published, with 3 servers\n")
+
+
+def test_each_setting_has_its_origin_and_each_key_its_own(explained: Callable[..., Text]) -> None:
+    found = explained("proxy-test/web-test", WEB_TEST)
+    origins = {one["name"]: one["origin"] for one in rows(found, "settings")}
+    assert origins["port"] == "traefik.port"
+    assert origins["weight"] == "default"
+    keys = {str(one["key"]): one["origin"] for one in rows(found, "keys")}
+    assert len(keys) == 10
+    assert keys["/traefik/frontends/web-test__proxy-test/routes/main/rule"] == "labels"
+
+
+def test_each_gate_is_told_with_its_reason(explained: Callable[..., Text]) -> None:
+    gates = rows(explained("proxy-test/web-test", WEB_TEST), "gates")
+    assert {one["passed"] for one in gates} == {True}
+    assert {"enabled", "kind", "port", "rule", "name"} <= {one["name"] for one in gates}
+
+
+def test_each_container_is_told_with_its_server_or_why_it_has_none(
+    explained: Callable[..., Text], tmp_path: Path
+) -> None:
+    found = explained("shop/web", world(tmp_path, web({})))
+    told = {one["name"]: (one["state"], one["health"], one["servers"], one["why"]) for one in rows(found, "containers")}
+    assert told == {
+        "shop-web-1": ("running", "healthy", ["http://10.42.0.1:8080 weight 5"], ""),
+        "shop-web-2": ("running", "unhealthy", [], "no server"),
+        "shop-web-3": ("stopped", "healthy", [], "no server"),
+    }
+
+
+def test_keys_lie_where_the_store_has_them(explained: Callable[..., Text]) -> None:
+    found = explained("proxy-test/web-test", WEB_TEST, "--store", "consul://127.0.0.1:1/edge")
+    assert all(str(one["key"]).startswith("edge/") for one in rows(found, "keys"))
+
+
+def test_upper_case_is_the_same_name(explained: Callable[..., Text]) -> None:
+    assert explained("/Proxy-Test/Web-Test", WEB_TEST)["published"] is True
+
+
+# What became of its labels.
+
+
+def test_each_label_is_used_ignored_refused_or_unknown(explained: Callable[..., Text], tmp_path: Path) -> None:
+    labels = {
+        "traefik.domain": "a.example.org",
+        "traefik.alias": "x",
+        "traefik.weight": "much",
+        "traefik.acme": "true",
+        "traefik.enabled": "true",
+    }
+    found = explained("shop/web", world(tmp_path, web(labels)))
+    assert fates(found) == {
+        "traefik.enable": "used",
+        "traefik.port": "used",
+        "traefik.domain": "used",
+        "traefik.alias": "used",
+        "traefik.weight": "refused",
+        "traefik.acme": "ignored",
+        "traefik.enabled": "unknown",
+    }
+    why = {one["name"]: str(one["why"]) for one in rows(found, "labels")}
+    assert "used the default, 5" in why["traefik.weight"]
+    assert "did you mean traefik.enable?" in why["traefik.enabled"]
+
+
+def test_what_lets_somebody_in_is_hidden_everywhere(bridge: Bridge, tmp_path: Path) -> None:
+    labels = {
+        "traefik.frontend.auth.basic.users": "bob:$apr1$H6uskkkW$IgXLP6ewTrSuBkTrqE8wj/",
+        "traefik.frontend.headers.customRequestHeaders": "X-Key:secret",
+        "traefik.frontend.auth.basik.secret": "secret",
+    }
+    source = world(tmp_path, web(labels))
+    for output in ("text", "json"):
+        ran = bridge("explain", "shop/web", "--source", source, "--output", output)
+        assert ran.code == 0
+        assert "apr1" not in ran.out
+        assert "X-Key:secret" not in ran.out
+        assert "(hidden)" in ran.out
+    del labels["traefik.frontend.auth.basik.secret"]  # which cost the route
+    ran = bridge("explain", "shop/web", "--source", world(tmp_path, web(labels)))
+    assert "published, with 1 server\n" in ran.out
+    assert "frontends/web__shop/auth/basic/users" in ran.out
+    assert not any(part in ran.out for part in ("secret", "apr1", "IgXLP"))
+
+
+# A service that is not published.
+
+
+@pytest.mark.parametrize(
+    ("labels", "fields", "gate", "why"),
+    [
+        ({"traefik.enable": "false"}, {}, "enabled", "traefik.enable is false"),
+        ({"traefik.enable": "perhaps"}, {}, "enabled", ""),
+        ({}, {"kind": "dnsService"}, "kind", "a dnsService has no servers of its own"),
+        ({"traefik.port": "http"}, {}, "port", "traefik.port: "),
+        ({"traefik.frontend.rule": "Hots:a"}, {}, "rule", "unknown matcher 'Hots' (write Host)"),
+    ],
+)
+def test_a_service_that_is_not_published_is_told_with_the_gate_that_closed(
+    explained: Callable[..., Text],
+    tmp_path: Path,
+    labels: Mapping[str, str],
+    fields: Mapping[str, object],
+    gate: str,
+    why: str,
+) -> None:
+    found = explained("shop/web", world(tmp_path, web(labels, **fields)))
+    closed = [one for one in rows(found, "gates") if not one["passed"]]
+    assert [one["name"] for one in closed] == [gate]
+    assert why in str(closed[0]["why"])
+    assert str(found["summary"]).startswith("not published: ")
+    assert (found["published"], found["keys"]) == (False, [])
+
+
+def test_a_closed_gate_is_seen_at_a_glance(bridge: Bridge) -> None:
+    assert "CLOSED  kind" in bridge("explain", "shop/alias", "--source", MIXED).out
+
+
+def test_a_service_without_labels_is_told_as_one(explained: Callable[..., Text]) -> None:
+    found = explained("redmine/db", REAL)
+    assert found["summary"] == "not published: it has no label that begins with traefik."
+    assert (found["published"], found["gates"]) == (False, [])
+
+
+def test_two_services_of_one_name_are_both_told(bridge: Bridge, tmp_path: Path) -> None:
+    """Linked environments bring them; one of the two keeps the name."""
+    source = world(tmp_path, web({}), web({}, uuid="t"))
+    found = bridge("explain", "shop/web", "--source", source, "--output", "json").rows("services")
+    assert [(one["uuid"], one["published"]) for one in found] == [("s", True), ("t", False)]
+
+
+# A service that is not there.
+
+
+def test_an_unknown_service_is_told_with_the_close_ones_and_how_many_there_are(bridge: Bridge) -> None:
+    ran = bridge("explain", "shop/tunde", "--source", MIXED)
+    assert (ran.code, ran.out) == (2, "")
+    assert "is none of the 19 services that the source has; did you mean shop/tuned" in ran.err
+
+
+def test_a_name_in_another_stack_is_told_first(bridge: Bridge) -> None:
+    assert "did you mean redmine/redmine or" in bridge("explain", "redmine", "--source", REAL).err
+
+
+def test_without_a_name_it_says_what_it_wants(bridge: Bridge) -> None:
+    ran = bridge("explain", "--source", MIXED)
+    assert (ran.code, "Missing argument 'STACK/SERVICE'" in ran.err) == (2, True)
+
+
+# What is printed is safe.
+
+
+def test_no_label_name_or_container_forges_a_line(bridge: Bridge, tmp_path: Path) -> None:
+    labels = {
+        "traefik.domain": "a\nshop/web  published\x1b[2J",
+        "traefik.x\r\n  gates\n": "y",
+        "traefik.frontend.rule": "Host:a\x1b]0;b\x07",
+    }
+    service = web(labels)
+    service["containers"] = [{"name": "c\n1\x1b[A", "uuid": "c", "state": "run\nning", "health_state": "\x1b[1A"}]
+    ran = bridge("explain", "shop/web", "--source", world(tmp_path, service))
+    assert all(line.isprintable() for line in ran.out.splitlines())
+    assert sum(line.startswith("shop/web") for line in ran.out.splitlines()) == 1
+    ran = bridge("explain", "sh\x1b[2Jop/\nweb", "--source", MIXED)
+    assert (ran.code, ran.err.count("\n"), "\x1b" in ran.err) == (2, 1, False)
+
+
+def test_a_long_label_does_not_fill_the_screen(bridge: Bridge, tmp_path: Path) -> None:
+    ran = bridge("explain", "shop/web", "--source", world(tmp_path, web({"traefik.domain": "a." * 5000 + "org"})))
+    assert max(map(len, ran.out.splitlines())) < 1000
