@@ -13,10 +13,12 @@ from enum import Enum
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from bridge.labels.types import Address, truth
+from bridge.labels.fallback import rule_template
+from bridge.labels.types import Address, host, truth
 from bridge.model.change import FOR_EVER
 from bridge.model.problem import UsageError
 from bridge.routes import Health
+from bridge.routes.policy import KINDS, USUAL_KINDS, Constraint, NoneHealthy, constraint, domain, kind
 from bridge.sources import open_source
 from bridge.sources.base import Source
 from bridge.stores import store_address
@@ -59,6 +61,7 @@ class Option(Generic[T_co]):
     default: str | None = None  # as a user would write it; None: there is none
     run_default: str | None = None  # what `run` takes instead, where it takes another
     short: str = ""  # a second flag: -v
+    repeats: bool = False  # the flag may be given again, and the file may hold a list; a text holds commas
     in_file: bool = True
     secret: bool = False  # only a variable: whoever lists processes sees flags, and a file is too easily shared
 
@@ -159,6 +162,33 @@ def one_of(kind: type[E]) -> Callable[[str], E]:
     return parse
 
 
+def several(parse: Callable[[str], T]) -> Callable[[str], tuple[T, ...]]:
+    """A parser of values between commas."""
+
+    def parse_all(text: str) -> tuple[T, ...]:
+        return tuple(dict.fromkeys(parse(part.strip()) for part in text.split(",") if part.strip()))
+
+    return parse_all
+
+
+def kinds(text: str) -> tuple[str, ...]:
+    """At least one kind of service."""
+    found = several(kind)(text)
+    if not found:
+        raise ValueError(f"name one of {', '.join(KINDS)}")
+    return found
+
+
+def domain_name(text: str) -> str:
+    """A domain, or none."""
+    return host(text) if text else ""
+
+
+def template(text: str) -> str:
+    """A rule's template, or none."""
+    return rule_template(text) if text else ""
+
+
 # The rows. Their order is that of --help.
 
 SOURCE: Option[Source] = Option(
@@ -255,6 +285,62 @@ ADDRESS = Option(
     "container|host",
     "container",
 )
+NONE_HEALTHY = Option(
+    "when-none-healthy",
+    one_of(NoneHealthy),
+    "What becomes of a service of which no container is healthy any more: empty: it answers 503; keep: those that run "
+    "and were healthy once stay.",
+    SOURCED,
+    "empty|keep",
+    "empty",
+)
+KIND = Option(
+    "kind",
+    kinds,
+    f"Kinds of services that are published, of {', '.join(KINDS)}.",
+    SOURCED,
+    "KIND",
+    ",".join(one for one in KINDS if one in USUAL_KINDS),
+    repeats=True,
+)
+CONSTRAINT: Option[tuple[Constraint, ...]] = Option(
+    "constraint",
+    several(constraint),
+    "Publish only services whose traefik.tags fit: tag==PATTERN or tag!=PATTERN, where * stands for any text. "
+    "May be repeated: all must fit.",
+    SOURCED,
+    "EXPR",
+    "",
+    repeats=True,
+)
+ALLOW_DOMAIN = Option(
+    "allow-domain",
+    several(domain),
+    "Refuse routes with a host elsewhere: a.example.com, *.example.com for all below it, * for rules with patterns or "
+    "without a host. May be repeated.",
+    SOURCED,
+    "DOMAIN",
+    "",
+    repeats=True,
+)
+EXPOSE = Option(
+    "expose-by-default",
+    switch,
+    "Publish also services without traefik.enable, if a label names their port.",
+    SOURCED,
+    default="false",
+)
+DOMAIN = Option(
+    "domain", domain_name, "Domain of services without traefik.domain: SERVICE.STACK.DOMAIN.", SOURCED, "NAME", ""
+)
+DEFAULT_RULE = Option(
+    "default-rule",
+    template,
+    "Rule of services whose labels ask for no host and no path: Host:{service}.{stack}.{domain}; {cluster} too.",
+    SOURCED,
+    "RULE",
+    "",
+)
 REPLICA = Option(
     "replica",
     replica_name,
@@ -314,6 +400,13 @@ TABLE: tuple[Option[object], ...] = (
     NO_BACKSTOP,
     HEALTH,
     ADDRESS,
+    NONE_HEALTHY,
+    KIND,
+    CONSTRAINT,
+    ALLOW_DOMAIN,
+    EXPOSE,
+    DOMAIN,
+    DEFAULT_RULE,
     REPLICA,
     SETTLE,
     CONFIRM,
@@ -461,6 +554,8 @@ def _as_text(name: str, value: object, path: str) -> str:
             return str(value)
         case int() if abs(value) <= _LARGEST:
             return str(value)
+        case list() if option.repeats and all(isinstance(one, str) for one in value):
+            return ",".join(value)
         case _:  # not shown: in a table or a list a secret may stand that belongs nowhere
             raise UsageError(thing, "", "use one text, number, true or false")
 

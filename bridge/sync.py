@@ -13,9 +13,10 @@ from bridge.model.problem import Problem
 from bridge.model.route import Route, Verdict
 from bridge.ownership.brake import Brake, brake
 from bridge.ownership.plan import Difference, Plan
-from bridge.ownership.standing import unclaimed
+from bridge.ownership.standing import Standing, unclaimed
 from bridge.ownership.steps import Wait
 from bridge.report import Outcome, Report
+from bridge.routes import Rank
 from bridge.stores.base import Store
 from bridge.writer import Settings, Writer
 
@@ -72,6 +73,40 @@ def _cannot(route: Route, err: ValueError) -> Problem:
 def with_standing(wishes: Mapping[str, Wish], layout: RouteLayout) -> dict[str, Wish]:
     """The wishes and that for the layout's standing group."""
     return {**wishes, STANDING: Wish(STANDING, layout.standing(), {}, title=STANDING)}
+
+
+def survey(store: Store, settings: Settings) -> Standing:
+    """What stands. Reads only. Raises StoreError, and UsageError for another environment's cluster."""
+    writer = Writer(store, settings, time.monotonic)
+    writer.look()
+    return writer.standing
+
+
+def seniority(standing: Standing, layout: RouteLayout, cluster: str) -> Rank:
+    """Who of two services that ask for the same requests was there first, by what the cluster claims.
+
+    First whose claim asks for what it asks for now, then whose claim asked for something else: nobody takes requests
+    from another by changing its labels. Of two claims the older counts. Last comes what no key can be written of.
+    """
+
+    def rank(route: Route) -> tuple[int, int]:
+        try:
+            wish = layout.wish(route, cluster)
+        except ValueError:
+            return (3, 0)
+        group = standing.groups.get(wish.group)
+        claim = group.claim_of(cluster) if group else None
+        if claim is None:
+            return (2, 0)
+        same = claim.keys is not None and _frontends(claim.keys, layout) == _frontends(wish.shared, layout)
+        return (0 if same else 1, claim.held.created)
+
+    return rank
+
+
+def _frontends(keys: Mapping[str, str], layout: RouteLayout) -> Mapping[str, str]:
+    """Those of `keys` (path: value) that belong to what can be opened."""
+    return {path: value for path, value in keys.items() if (at := layout.place(path)) and layout.opening(at.holder)}
 
 
 def preview(wishes: Mapping[str, Wish], store: Store, settings: Settings) -> Plan:

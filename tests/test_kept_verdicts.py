@@ -8,9 +8,10 @@ from random import Random
 from bridge.labels.types import Address
 from bridge.layouts.traefik1 import TRAEFIK1
 from bridge.model.keys import Wish
-from bridge.model.route import Route
+from bridge.model.route import Route, Verdict
 from bridge.model.world import Container, Service, Snapshot
-from bridge.routes import Health, Judge, Policy, judge_all
+from bridge.routes import Health, Judge, Judgement, Policy, judge_all
+from bridge.routes.contests import all_alike
 from bridge.sources.document import snapshot
 from bridge.sync import lay_out
 from tests.worlds.generate import document
@@ -46,13 +47,17 @@ def _flipped(container: Container, chance: Random) -> Container:
     return replace(container, health_state=chance.choice(("healthy", "unhealthy")))
 
 
+def settled(judgement: Judgement) -> tuple[Verdict, ...]:
+    return judgement.settled(judgement.losses(all_alike))
+
+
 def test_kept_verdicts_and_wishes_are_those_that_would_be_made_afresh() -> None:
     chance, judge, laid = Random(7), Judge(), dict[str, tuple[Route, Wish]]()
     seen = snapshot(document(12, 2), "file:made")
     for _ in range(200):
         seen = mutated(seen, chance)
         policy = Policy(health=chance.choice((Health.AUTO, Health.AUTO, Health.IGNORE)))
-        kept = judge(seen, policy)
+        kept = settled(judge(seen, policy))
         afresh = judge_all(seen, policy)
         assert kept == afresh
         assert lay_out(kept, TRAEFIK1, "default", laid) == lay_out(afresh, TRAEFIK1, "default")
@@ -64,7 +69,7 @@ def test_a_host_that_got_another_address_is_seen_by_its_own_services_alone() -> 
     services = [_published(one, at) for at, one in enumerate(seen.services)]
     before = replace(seen, services=tuple(services), hosts={f"h-{at}": f"192.0.2.{at}" for at in range(4)})
     after = replace(before, hosts={**before.hosts, "h-2": "192.0.2.9"})
-    first, then = judge(before, policy), judge(after, policy)
+    first, then = judge(before, policy).verdicts, judge(after, policy).verdicts
     assert then == judge_all(after, policy) != first
     assert [one is other for one, other in zip(first, then, strict=True)] == [True, True, False, True]
 
@@ -77,7 +82,7 @@ def _published(service: Service, at: int) -> Service:
 def test_a_service_that_did_not_change_is_not_judged_again() -> None:
     judge, policy = Judge(), Policy()
     seen = snapshot(document(4, 2), "file:made")
-    first = {verdict.service: verdict for verdict in judge(seen, policy)}
-    again = judge(snapshot(document(4, 2), "file:made"), policy)
+    first = {verdict.service: verdict for verdict in judge(seen, policy).verdicts}
+    again = judge(snapshot(document(4, 2), "file:made"), policy).verdicts
     assert again
     assert all(verdict is first[verdict.service] for verdict in again)

@@ -163,10 +163,6 @@ DIFFERENCES: Mapping[str, tuple[str, Callable[[Served], Served]]] = {
         "a domain for all is an option of the provider",
         only(plain("Host:web.shop"), plain("Host:b.shop.x.org")),
     ),
-    "015-rule-same-twice": (
-        "names come of services, so the second frontend does not replace the first",
-        also(plain("Host:a.org")),
-    ),
     "016-rule-normalise-collision": ("names come of services, not of rules", also(plain("Host:a-b.org"))),
     "018-rule-quote": ("a quote is escaped, so it stops nobody", only(plain('Headers:X,"v"'), plain("Host:good.shop"))),
     "019-rule-backslash": ("so is a backslash", only(plain(r"HostRegexp:{x:\d+}.org"), plain("Host:good.shop"))),

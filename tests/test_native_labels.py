@@ -206,25 +206,6 @@ class TestRules:
         assert only_rules(labels) == ["PathPrefix:/api"]
         assert told(labels, notice=True) == [(RULE, "published it")]
 
-    def test_services_that_ask_for_the_same_are_told_whatever_their_rules_look_like(self) -> None:
-        several = {
-            "one": "Host:a.org;PathPrefix:/x",
-            "two": "PathPrefixStrip:/x;Host:b.org,a.org",
-            "three": "Host:a.org;PathPrefix:/x;Method:GET",
-            "four": "PathPrefix:/x",
-            "five": "Host:a.org;HostRegexp:{x:[a-z]}.org;PathPrefix:/x",
-            "seven": "Host:a.org;PathPrefix:/x;PathPrefix:/x/y",
-            "eight": "Host:a.org;Method:GET",
-            "six": "Headers:X-A,one",
-        }
-        services = tuple(service({RULE: rule}, name=name, primary=name) for name, rule in several.items())
-        found = judge_all(Snapshot(services, "e-1"), AUTO)
-        assert all(one.route for one in found)
-        assert [(one.service, one.value) for verdict in found for one in faults(verdict)] == [
-            ("shop/one", "a.org PathPrefix:/x"),
-            ("shop/two", "a.org PathPrefix:/x"),
-        ]
-
 
 SEGMENTS = {
     "traefik.enable": "true",

@@ -139,7 +139,8 @@ class TestGates:
 
     def test_an_open_way_shows_every_gate(self) -> None:
         names = [gate.name for gate in judge(service(), AUTO).gates]
-        assert names == ["enabled", "kind", "vocabulary", "sole", "protection", "port", "protocol", "rule", "name"]
+        assert names[:6] == ["enabled", "system", "kind", "vocabulary", "constraint", "sole"]
+        assert names[6:] == ["protection", "port", "protocol", "rule", "domain", "name", "contest"]
 
 
 class TestServers:
@@ -434,30 +435,6 @@ class TestNames:
         plain = service(labels={})
         snapshot = Snapshot((replace(plain, labels={}), replace(plain, name="other", primary="other")), "e-1")
         assert [verdict.service for verdict in judge_all(snapshot, AUTO)] == ["shop/other"]
-
-
-class TestContests:
-    """Traefik answers a request from the longer rule; of equal ones an unrelated route decides which."""
-
-    def told(self, *several: dict[str, str]) -> list[tuple[str, str]]:
-        """Which service is told of which request."""
-        services = [service(labels, name=f"web{at}", primary=f"web{at}") for at, labels in enumerate(several)]
-        verdicts = judge_all(Snapshot(tuple(services), "e-1"), AUTO)
-        assert all(verdict.route for verdict in verdicts)
-        return [(problem.service, problem.value) for verdict in verdicts for problem in faults(verdict)]
-
-    def test_services_that_ask_for_one_host_are_both_told_and_both_published(self) -> None:
-        www = {"traefik.alias.fqdn": "www.org"}
-        assert self.told(www, {"traefik.domain": "local"}, www) == [("shop/web0", "www.org"), ("shop/web2", "www.org")]
-
-    def test_one_path_of_one_host_is_contested_however_it_is_written(self) -> None:
-        one = {"traefik.alias.fqdn": "www.org", "traefik.path": "/a", "traefik.path.strip": "/a"}
-        other = {"traefik.domain.regexp": "{x:[a-z]+}.org,www.org", "traefik.path": "/a,/b"}
-        assert self.told(one, other) == [("shop/web0", "www.org Path:/a"), ("shop/web1", "www.org Path:/a")]
-
-    def test_other_paths_of_one_host_are_shared_without_a_word(self) -> None:
-        www = {"traefik.alias.fqdn": "www.org"}
-        assert self.told(www, www | {"traefik.path": "/a"}, www | {"traefik.path.prefix": "/a"}) == []
 
 
 class TestTwelveBugs:

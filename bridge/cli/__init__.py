@@ -93,15 +93,11 @@ def _command(name: str) -> click.Command:
         help_text = f"{option.help}{default}  [{option.variable}]"
         names = [name for name in (option.flag, option.short) if name]
         if option.metavar:
-            return click.Option(names, type=str, metavar=option.metavar, help=help_text)
+            return click.Option(names, type=str, metavar=option.metavar, help=help_text, multiple=option.repeats)
         return click.Option(names, is_flag=True, help=help_text)
 
-    def run(*, argument: str | None = None, **said: str | bool | None) -> int:
-        flags = {
-            name.replace("_", "-"): "true" if value is True else value
-            for name, value in said.items()
-            if value is not None and value is not False
-        }
+    def run(*, argument: str | None = None, **said: str | tuple[str, ...] | bool | None) -> int:
+        flags = {name.replace("_", "-"): text for name, value in said.items() if (text := _as_text(value)) is not None}
         config = load(name, flags, os.environ)
         try:
             return module.run(config) if argument is None else module.run(config, argument)
@@ -113,6 +109,13 @@ def _command(name: str) -> click.Command:
     if metavar := COMMANDS[name].argument:
         params.append(click.Argument(["argument"], metavar=metavar, required=not metavar.startswith("[")))
     return click.Command(name, callback=run, params=params, help=module.__doc__)
+
+
+def _as_text(value: str | tuple[str, ...] | bool | None) -> str | None:
+    """What a flag says, as a variable would say it; None where it is not given."""
+    if isinstance(value, tuple):
+        return ",".join(value) if value else None
+    return value if isinstance(value, str) else "true" if value else None
 
 
 BRIDGE = _Commands(

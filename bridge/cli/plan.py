@@ -26,7 +26,7 @@ from bridge.cli.render import (
     waits_json,
     warn_problems,
 )
-from bridge.cli.wiring import ask_source, opened_store, settings
+from bridge.cli.wiring import ask_beside, opened_store, settings
 from bridge.config import Config, Output
 from bridge.model.change import Check
 from bridge.model.problem import Problem
@@ -43,7 +43,7 @@ PENDING = 4  # exit code
 def run(config: Config) -> int:
     """The exit code. Raises BridgeError."""
     with opened_store(config) as store:
-        asked = ask_source(config)
+        asked = ask_beside(config, store)
         chosen = settings(config, asked.environment)
         found = preview(asked.wishes, store, chosen)
         leader = Check(chosen.publisher.records + leader_path(chosen.publisher.cluster), 0)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from bridge import config as options
 from bridge.cli.progress import Teller
 from bridge.cli.render import number, say_report
-from bridge.cli.wiring import Asked, ask_source, ends_in_order, opened_store, refuse_drafts, settings
+from bridge.cli.wiring import Asked, ask_beside, ends_in_order, opened_store, refuse_drafts, settings
 from bridge.config import Config
 from bridge.ownership.steps import Wait
 from bridge.report import Report
@@ -41,7 +41,7 @@ def publish(config: Config, tell: Callable[[Progress], None]) -> tuple[Report, S
     """What the pass did, and how this process published. Raises BridgeError."""
     refuse_drafts(config)
     with opened_store(config) as store:
-        asked = ask_source(config)
+        asked = ask_beside(config, store)
         chosen = settings(config, asked.environment)
         if not config.get(options.SOURCE).url.startswith("file:"):
             asked = _confirmed(config, asked, store, chosen, tell)
@@ -61,7 +61,7 @@ def _confirmed(config: Config, asked: Asked, store: Store, chosen: Settings, tel
             )
         )
         time.sleep(seconds)
-        again = ask_source(config)
+        again = ask_beside(config, store)
         if again.wishes == asked.wishes:
             return again
         asked = again

@@ -16,19 +16,22 @@ from typing import NoReturn
 from bridge import __version__
 from bridge import config as options
 from bridge.config import Config
+from bridge.labels.fallback import DOMAIN_WORD, Fallback, filled
 from bridge.labels.types import Address
 from bridge.layouts import RouteLayout, layout
 from bridge.model.keys import Publisher, Wish, records_prefix
 from bridge.model.problem import Problem, UsageError
 from bridge.model.route import Verdict
 from bridge.ownership.brake import BrakeRule
-from bridge.routes import Policy, judge_all
+from bridge.ownership.standing import Standing
+from bridge.routes import Judge, Policy, Rank
+from bridge.routes.contests import all_alike
 from bridge.sources import open_source
 from bridge.sources.base import Source
 from bridge.stores import open_store
 from bridge.stores.address import DEFAULT_PREFIX, StoreAddress
 from bridge.stores.base import Store
-from bridge.sync import lay_out, with_standing
+from bridge.sync import lay_out, seniority, survey, with_standing
 from bridge.writer import Settings
 
 LAYOUT = "traefik1"
@@ -49,16 +52,29 @@ class Asked:
         return tuple(sorted({*self.problems, *(one for verdict in self.verdicts for one in verdict.problems)}))
 
 
-def ask_source(config: Config) -> Asked:
-    """Read the source, judge and lay out. Raises SourceError, UsageError."""
+def ask_source(config: Config, standing: Callable[[str], Standing] | None = None) -> Asked:
+    """Read the source, judge and lay out. Raises SourceError, UsageError.
+
+    `standing` is asked, with the environment's uuid, only where services ask for the same requests; without it their
+    names decide.
+    """
     with closing(source_opener(config)()) as source:
         snapshot = source.read()
     judged_by, chosen = policy(config), layout(LAYOUT)
-    verdicts = judge_all(snapshot, judged_by)
+    judgement = Judge()(snapshot, judged_by)
+    rank: Rank = all_alike
+    if standing and judgement.overlaps.contested:
+        rank = seniority(standing(snapshot.environment), chosen, judged_by.cluster)
+    verdicts = judgement.settled(judgement.losses(rank))
     wishes, problems = lay_out(verdicts, chosen, judged_by.cluster)
     if not config.get(options.NO_BACKSTOP):
         wishes = with_standing(wishes, chosen)
     return Asked(wishes, verdicts, (*snapshot.problems, *problems), snapshot.environment)
+
+
+def ask_beside(config: Config, store: Store) -> Asked:
+    """The same where the store says who was there first. Raises StoreError too."""
+    return ask_source(config, lambda environment: survey(store, settings(config, environment)))
 
 
 def source_opener(config: Config) -> Callable[[], Source]:
@@ -76,7 +92,20 @@ def refuse_drafts(config: Config) -> None:
 
 def policy(config: Config) -> Policy:
     """What is decided for all services. Raises UsageError."""
-    return Policy(config.get(options.CLUSTER), config.get(options.HEALTH), config.get(options.ADDRESS))
+    name, cluster, rule = config.get(options.DOMAIN), config.get(options.CLUSTER), config.get(options.DEFAULT_RULE)
+    if DOMAIN_WORD in rule and not name:
+        raise UsageError(options.DEFAULT_RULE.flag, rule, f"it holds {DOMAIN_WORD}; give {options.DOMAIN.flag} too")
+    return Policy(
+        cluster=cluster,
+        health=config.get(options.HEALTH),
+        address=config.get(options.ADDRESS),
+        none_healthy=config.get(options.NONE_HEALTHY),
+        constraints=config.get(options.CONSTRAINT),
+        domains=config.get(options.ALLOW_DOMAIN),
+        expose=config.get(options.EXPOSE),
+        kinds=frozenset(config.get(options.KIND)),
+        fallback=Fallback(name, filled(rule, name, cluster)),
+    )
 
 
 def tree_prefix(chosen: RouteLayout, address: StoreAddress | None) -> str:

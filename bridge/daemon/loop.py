@@ -214,6 +214,7 @@ class Loop:
         self.why = "its time came"
 
     def _plan(self, writer: Writer, *, leads: bool) -> Plan:
+        self.wanted.settle(writer.standing)
         due = writer.plan(self.wanted.wishes, hold=False)
         if leads and self.gate.holds(due):
             return writer.plan(self.wanted.wishes, hold=True)

@@ -10,8 +10,10 @@ from bridge.model.keys import Wish
 from bridge.model.problem import Problem
 from bridge.model.route import Route
 from bridge.model.world import Snapshot
-from bridge.routes import Judge, Policy
-from bridge.sync import lay_out, with_standing
+from bridge.ownership.standing import Standing
+from bridge.routes import Judge, Judgement, Policy
+from bridge.routes.contests import Loss
+from bridge.sync import lay_out, seniority, with_standing
 
 
 class Wanted:
@@ -20,6 +22,8 @@ class Wanted:
     def __init__(self, policy: Policy, layout: RouteLayout, *, backstop: bool) -> None:
         self._policy, self._layout, self._backstop = policy, layout, backstop
         self._judge = Judge()
+        self._judgement: Judgement | None = None
+        self._lost: Mapping[str, Loss] = {}
         self._laid: dict[str, tuple[Route, Wish]] = {}
         self.snapshot: Snapshot | None = None
         self.wishes: Mapping[str, Wish] = {}  # by group
@@ -38,9 +42,20 @@ class Wanted:
             count = len(snapshot.services)
             log.info("source read: %d service%s", count, "" if count == 1 else "s")
         self.snapshot = snapshot
-        verdicts = self._judge(snapshot, self._policy)
+        self._judgement = None
+        return True
+
+    def settle(self, standing: Standing) -> None:
+        """Make the wishes; `standing` says which of services that ask for the same requests was there first."""
+        if self.snapshot is None:
+            return
+        judgement = self._judgement or self._judge(self.snapshot, self._policy)
+        lost = judgement.losses(seniority(standing, self._layout, self._policy.cluster))
+        if judgement is self._judgement and lost == self._lost:
+            return
+        self._judgement, self._lost = judgement, lost
+        verdicts = judgement.settled(lost)
         wishes, problems = lay_out(verdicts, self._layout, self._policy.cluster, self._laid)
         self.wishes = with_standing(wishes, self._layout) if self._backstop else wishes
         said = {problem for verdict in verdicts for problem in verdict.problems}
-        self.problems = tuple({*snapshot.problems, *problems, *said})
-        return True
+        self.problems = tuple({*self.snapshot.problems, *problems, *said})

@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 
 from bridge.labels import table
 from bridge.labels.headers import client_cert, headers
-from bridge.labels.hosts import hosts, rules
+from bridge.labels.hosts import Bearer, hosts, rules
 from bridge.labels.notes import LEFT_OUT, Notes
 from bridge.labels.protection import auth, redirect, whitelist
-from bridge.labels.types import Publish
 from bridge.model.keys import NAME_LIMIT, escape, route_name
 from bridge.model.route import ErrorPage, Frontend, RateLimit, RateSet
 
@@ -24,15 +23,13 @@ _SET = (table.SET_PERIOD, table.SET_AVERAGE, table.SET_BURST)
 class Whose:
     """The service that the labels stand on, as far as its frontends depend on it."""
 
-    service: str
-    stack: str
-    publish: Publish
+    bearer: Bearer
     segments: tuple[str, ...]  # of all of it
 
 
 def frontends(notes: Notes, whose: Whose) -> tuple[Frontend, ...]:
     """A frontend for each rule; none where no rule can be used, and a refusal says why."""
-    segment, asked = notes.view.segment, hosts(notes, whose.service, whose.stack, whose.publish)
+    segment, asked = notes.view.segment, hosts(notes, whose.bearer)
     priority, passes, limit = _priority(notes), notes.value(table.PASS_HOST_HEADER), _rate_limit(notes)
     made = (
         Frontend(
@@ -43,7 +40,7 @@ def frontends(notes: Notes, whose: Whose) -> tuple[Frontend, ...]:
             pass_host_header=passes,
             rate_limit=limit,
         )
-        for name, rule in rules(notes, asked)
+        for name, rule in rules(notes, asked, whose.bearer)
     )
     return tuple(_native(notes, whose, tuple(made)) if notes.native else made)
 
@@ -157,8 +154,8 @@ def _page_backend(asked: str, segment: str, whose: Whose) -> str:
         return asked
     stack, slash, service = asked.lower().partition("/")
     if not slash:
-        service, stack = asked.lower().removesuffix(f"-{whose.stack}"), whose.stack
-    if (service, stack) == (whose.service, whose.stack):
+        service, stack = asked.lower().removesuffix(f"-{whose.bearer.stack}"), whose.bearer.stack
+    if (service, stack) == (whose.bearer.service, whose.bearer.stack):
         meant = f"say which segment: {', '.join(whose.segments)}" if segment else "Traefik ignores it"
         raise ValueError(f"the frontend's own backend is no page: {meant}")
     return route_name(service, stack)

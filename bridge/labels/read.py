@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 
 from bridge.labels import table
 from bridge.labels.backends import backend
+from bridge.labels.fallback import Fallback
 from bridge.labels.frontends import Whose, frontends
+from bridge.labels.hosts import Bearer
 from bridge.labels.lookup import is_native, may_protect, meant, spot
 from bridge.labels.notes import IGNORED, NO_ROUTE, Notes, Refusal
 from bridge.labels.rules import write_rule
@@ -18,6 +20,7 @@ from bridge.labels.views import View, views
 from bridge.model.problem import Problem
 from bridge.model.route import Backend, Frontend, Rule, Setting
 
+NO_FALLBACK = Fallback()
 _SUGGESTIONS = 20  # for unknown labels of one service: each costs a look at the whole table
 
 
@@ -44,13 +47,16 @@ class Asked:
     refusals: tuple[Refusal, ...]
 
 
-def read(title: str, service: str, stack: str, publish: Publish, labels: Mapping[str, str]) -> Asked:
+def read(
+    title: str, service: str, stack: str, publish: Publish, labels: Mapping[str, str], fallback: Fallback = NO_FALLBACK
+) -> Asked:
     """What the labels of `service` in `stack` ask for. `title` names it in problems."""
     native = any(text and is_native(name) for name, text in labels.items())
     seen = views(labels) if native else (View(labels),)
     whole = Notes(title, View(labels), native=native)
     segments = [Notes(title, view, native=native) for view in seen if view.segment]
-    whose = Whose(service, stack, publish, tuple(notes.view.segment for notes in segments))
+    bearer = Bearer(service, stack, publish, fallback)
+    whose = Whose(bearer, tuple(notes.view.segment for notes in segments))
     _strangers(whole)
     wanted = [(_servers(notes), frontends(notes, whose)) for notes in segments or (whole,)]
     shared = backend(whole)

@@ -132,4 +132,6 @@ def _option(option: Option[object]) -> Schema:
     text: Schema = {"type": "string", **_TEXTS.get(option.parse, {})}
     if option.parse in _NUMBERS:
         return {**told, "anyOf": [text, {"type": _NUMBERS[option.parse], "minimum": 0}]}
+    if option.repeats:
+        return {**told, "anyOf": [text, {"type": "array", "items": text}]}
     return {**told, **text}

@@ -1,0 +1,120 @@
+"""What the operator decides for all services."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+from functools import lru_cache
+
+from bridge.labels.fallback import Fallback
+from bridge.labels.types import Address, host
+from bridge.model.route import Kind, Rule
+
+EXTERNAL, ALIAS = "externalService", "dnsService"
+CONTAINER_KINDS = frozenset(("service", "loadBalancerService"))
+KINDS = ("service", "loadBalancerService", EXTERNAL, ALIAS)  # Rancher's that can be published
+USUAL_KINDS = frozenset(KINDS) - {ALIAS}
+EVERY_DOMAIN = "*"
+
+_CONSTRAINT = re.compile(r"tag(==|!=)(.+)", re.S)
+_HOSTS = (Kind.HOST, Kind.HOST_REGEXP)
+_NO_FALLBACK = Fallback()
+
+
+class Health(Enum):
+    """Which containers count as healthy, apart from running."""
+
+    AUTO = "auto"  # as REQUIRE where rancher-traefik's labels speak, as OPTIONAL where Traefik's own do
+    REQUIRE = "require"  # only what a health check says is healthy
+    OPTIONAL = "optional"  # what has no check is healthy
+    IGNORE = "ignore"  # the state alone counts
+
+
+class NoneHealthy(Enum):
+    """What becomes of a service none of whose containers is healthy any more."""
+
+    EMPTY = "empty"  # it has no server, and Traefik answers 503
+    KEEP = "keep"  # those that run and were healthy once stay
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """What the tags of a service must, or must not, be like; Traefik 1.7's form and meaning."""
+
+    pattern: str  # with * for any text
+    equal: bool  # a tag must be like it; else none may
+
+    def passes(self, tags: Iterable[str]) -> bool:
+        """Whether a service with these tags fits."""
+        return any(_glob(self.pattern).fullmatch(tag) for tag in tags) is self.equal
+
+    def __str__(self) -> str:
+        return f"tag{'==' if self.equal else '!='}{self.pattern}"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the operator decides for all services."""
+
+    cluster: str = "default"
+    health: Health = Health.AUTO
+    address: Address = Address.CONTAINER
+    none_healthy: NoneHealthy = NoneHealthy.EMPTY
+    constraints: tuple[Constraint, ...] = ()  # all must pass
+    domains: tuple[str, ...] = ()  # that hosts must be in, each as `domain` makes it; empty: any
+    expose: bool = False  # also what has no traefik.enable
+    kinds: frozenset[str] = USUAL_KINDS  # of KINDS
+    fallback: Fallback = _NO_FALLBACK
+
+
+@lru_cache
+def _glob(pattern: str) -> re.Pattern[str]:
+    return re.compile(".*".join(map(re.escape, pattern.split("*"))), re.S)
+
+
+def constraint(text: str) -> Constraint:
+    """`tag==api`, `tag!=us-*`. Raises ValueError."""
+    found = _CONSTRAINT.fullmatch(text)
+    if found is None:
+        raise ValueError("use tag==PATTERN or tag!=PATTERN, such as tag==api or tag!=us-*")
+    return Constraint(found[2].strip(), found[1] == "==")
+
+
+def kind(text: str) -> str:
+    """One of KINDS. Raises ValueError."""
+    if text not in KINDS:
+        raise ValueError(f"use {', '.join(KINDS)}")
+    return text
+
+
+def domain(text: str) -> str:
+    """`a.example.com`, `*.example.com` for all below it, or `*`; in canonical form. Raises ValueError."""
+    if text == EVERY_DOMAIN:
+        return text
+    wild, name = ("*.", text[2:]) if text.startswith("*.") else ("", text)
+    try:
+        return wild + host(name)
+    except ValueError as err:
+        raise ValueError(f"use a.example.com, *.example.com or *: {err}") from err
+
+
+def refused_host(rule: Rule, domains: Iterable[str]) -> str | None:
+    """A host of the rule that is in none of the domains; "" where it asks for any; None where all are allowed.
+
+    What a pattern matches is not looked into: only `*` allows one.
+    """
+    allowed = tuple(domains)
+    if not allowed or EVERY_DOMAIN in allowed:
+        return None
+    hosts = [value for one in rule.matchers if one.kind in _HOSTS for value in one.values]
+    if not hosts:
+        return ""
+    return next((one for one in hosts if not _allowed(one, allowed)), None)
+
+
+def _allowed(name: str, domains: Iterable[str]) -> bool:
+    if "{" in name:
+        return False
+    return any(name.endswith(one[1:]) if one.startswith("*") else name == one for one in domains)

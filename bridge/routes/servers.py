@@ -1,0 +1,293 @@
+"""Where a route's requests go: a service's containers, its external addresses, or those of what it stands for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from ipaddress import ip_address
+from typing import TypeAlias, TypeVar
+
+from bridge.labels import table, types
+from bridge.labels.notes import DEFAULT, Found, find
+from bridge.labels.read import Asked, Pool
+from bridge.labels.table import Label
+from bridge.labels.types import Address
+from bridge.labels.views import View, view_of
+from bridge.model.keys import server_name
+from bridge.model.problem import Problem
+from bridge.model.route import Server, Setting
+from bridge.model.world import Container, Service
+from bridge.routes.policy import ALIAS, EXTERNAL, Health, NoneHealthy, Policy
+
+# After cattle's process table; a stopped container keeps the health state that it had.
+RUNNING = frozenset(("running", "updating-running"))
+HEALTHY = frozenset(("healthy", "updating-healthy"))
+# Only who was healthy once is any of these: one that has never been is initializing.
+FELL_OUT = frozenset(("unhealthy", "updating-unhealthy", "reinitializing", "updating-reinitializing"))
+
+NO_SERVER = "published no server"
+_PUBLISHED = re.compile(r"(?:(.*):)?([0-9]{1,5}):([0-9]{1,5})(?:/tcp)?")  # address, public and private port
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """A service that asks for a route, with what its servers follow from."""
+
+    service: Service
+    asked: Asked
+    policy: Policy
+    at: Found[Address]
+    hosts: Mapping[str, str]  # addresses by uuid
+    of: Sequence[Service]  # whose containers and addresses they are
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """Where the requests of one of a route's backends go."""
+
+    servers: tuple[Server, ...] = ()
+    retiring: tuple[str, ...] = ()  # identities
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Address:
+    """A healthy container or an external address: a server, if its weight gives it anything."""
+
+    identity: str
+    scheme: str
+    host: str
+    port: int
+    weight: int  # 0: nothing
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What labels say of a container."""
+
+    scheme: str
+    port: int
+    weight: int
+    at: Address
+
+
+_Place: TypeAlias = tuple[_Address | None, list[Problem]]  # None: it can be no server
+
+
+def address_of(service: Service, policy: Policy) -> Found[Address]:
+    """Where a service's containers are reached: its label says so, or else the policy."""
+    return _settled(find(table.ADDRESS, View(service.labels), service.title), Found(policy.address, "--address"))
+
+
+def servers(asker: Asker, pool: Pool) -> Servers:
+    """The servers of one of the service's backends."""
+    external = [one for one in asker.of if one.kind == EXTERNAL]
+    found = [place for one in external for place in _external(asker.service, one, pool)]
+    if len(external) < len(asker.of):
+        found += _containers(asker, pool, [one for one in asker.of if one.kind != EXTERNAL])
+    return _gathered(asker.service, found, asker.policy)
+
+
+def counted(asker: Asker, pool: Pool, found: Servers) -> Setting:
+    """How many of its containers are servers."""
+    containers = sum(len(one.containers) for one in asker.of)
+    of = "those named" if asker.service.kind == EXTERNAL else f"{containers} containers"
+    name = f"{pool.view.segment}: servers" if pool.view.segment else "servers"
+    return Setting(name, f"{len(found.servers)} of {of}", f"health {asker.policy.health.value}")
+
+
+def _settled(found: Found[Address | None], otherwise: Found[Address]) -> Found[Address]:
+    """What a label chose; where it is missing or wrong, what stands above it."""
+    if found.value is not None:
+        return Found(found.value, found.origin)
+    did = f"used {otherwise.value.value}, as {otherwise.origin} says"
+    return Found(otherwise.value, otherwise.origin, replace(found.problem, did=did) if found.problem else None)
+
+
+def _containers(asker: Asker, pool: Pool, of: Sequence[Service]) -> list[_Place]:
+    """Where the healthy containers of these services are reached."""
+    title, health = asker.service.title, asker.policy.health
+    if health is Health.AUTO:
+        health = Health.OPTIONAL if asker.asked.native else Health.REQUIRE
+    if health is Health.REQUIRE and not any(map(_has_check, of)):
+        why = "it has no health check that says which containers are healthy"
+        return [(None, [Problem(title, "", "", why, NO_SERVER)])]
+    containers = [one for service in of for one in service.containers if _is_healthy(one, service, health)]
+    kept: list[_Place] = []
+    if not containers and asker.policy.none_healthy is NoneHealthy.KEEP:
+        containers = [one for service in of for one in service.containers if _fell_out(one)]
+        did = "kept those that run and were healthy once"
+        problem = Problem(title, "", "", "none of its containers is healthy", did, notice=True)
+        kept = [(None, [problem])] if containers else []
+    if asker.service.kind == ALIAS:  # what its containers say, they say of their own services' routes
+        containers = [replace(one, labels={}) for one in containers]
+    distinct = {one.uuid: one for one in containers}.values()
+    return [*kept, *(_container(asker, one, pool) for one in distinct)]
+
+
+def _has_check(service: Service) -> bool:
+    return service.has_check or any(container.health_state for container in service.containers)
+
+
+def _is_healthy(container: Container, service: Service, health: Health) -> bool:
+    if container.state not in RUNNING:
+        return False
+    if health is Health.IGNORE or container.health_state in HEALTHY:
+        return True
+    return health is Health.OPTIONAL and not container.health_state and not service.has_check
+
+
+def _fell_out(container: Container) -> bool:
+    return container.state in RUNNING and container.health_state in FELL_OUT
+
+
+def _container(asker: Asker, container: Container, pool: Pool) -> _Place:
+    """Where a container is reached."""
+    service, at, hosts = asker.service, asker.at, asker.hosts
+    told: _Told | None = _Told(pool.protocol, pool.port, pool.weight, at.value)
+    problems: list[Problem] = []
+    if container.labels and container.labels != service.labels:
+        told, problems = _told_by(service, container, pool, at)
+    if told is None:
+        return None, problems
+    try:
+        if told.at is Address.HOST:
+            host, reached = _on_host(container, told.port, hosts)
+        else:
+            host, reached = _on_network(container), told.port
+    except ValueError as err:
+        value = "" if told.at is Address.HOST else container.address
+        return None, [*problems, Problem(service.title, "", value, str(err), NO_SERVER)]
+    return _Address(container.uuid, told.scheme, host, reached, told.weight), problems
+
+
+def _told_by(
+    service: Service, container: Container, pool: Pool, at: Found[Address]
+) -> tuple[_Told | None, list[Problem]]:
+    """What a container's own labels say. During an upgrade the old ones keep theirs, which are right for them."""
+    own = view_of(container.labels, pool.view.segment)
+    scheme = _own(table.PROTOCOL, pool.protocol, service, container, pool.view, own)
+    port = _own(table.PORT, pool.port, service, container, pool.view, own)
+    weight = _own(table.WEIGHT, pool.weight, service, container, pool.view, own)
+    own_at = _settled(_own(table.ADDRESS, at.value, service, container, pool.view, own), at)
+    problems = [found.problem for found in (scheme, port, weight, own_at) if found.problem]
+    if scheme.problem or port.problem:
+        return None, problems
+    return _Told(scheme.value, port.value, weight.value, own_at.value), problems
+
+
+def _on_network(container: Container) -> str:
+    """A container's own address. Raises ValueError where it has none."""
+    try:
+        return types.address(container.address)
+    except ValueError as err:
+        why = err if container.address else "it has no address"
+        raise ValueError(f"container {container.name}: {why}") from err
+
+
+def _on_host(container: Container, port: int, hosts: Mapping[str, str]) -> tuple[str, int]:
+    """Where a container's `port` is reached from outside of Rancher's network.
+
+    Raises ValueError where it is not: without the container's name, since what is to be done is the same for all.
+    """
+    host = hosts.get(container.host_uuid, "")
+    if container.address and container.address == host:  # it is on its host's network itself
+        return types.address(host), port
+    address, public = min(_published(container, port), default=("", 0))
+    if not address and not host:
+        raise ValueError(f"no address is known of its host {container.host_uuid or 'without a uuid'}")
+    if not public:
+        raise ValueError(f'port {port} is not published on the host; give the service ports: - "{port}"')
+    try:
+        return types.address(address or host), public
+    except ValueError as err:
+        raise ValueError(f"host {container.host_uuid}: {err}") from err
+
+
+def _published(container: Container, port: int) -> Iterator[tuple[str, int]]:
+    """Addresses and ports at which the host passes on what comes for `port`; an empty address means all it has."""
+    for text in container.ports:
+        found = _PUBLISHED.fullmatch(text.lower())
+        if found is None or int(found[3]) != port or not 0 < int(found[2]) <= 65535:
+            continue
+        try:
+            bound = ip_address((found[1] or "0.0.0.0").strip("[]"))
+        except ValueError:
+            continue
+        if not bound.is_loopback:
+            yield "" if bound.is_unspecified else str(bound), int(found[2])
+
+
+def _own(label: Label[T], asked: T, service: Service, container: Container, view: View, own: View) -> Found[T]:
+    """A container's own value of a label where it has another text than its service."""
+    text = own.labels.get(label.name, "")
+    if text in ("", view.labels.get(label.name)):
+        return Found(asked, DEFAULT)
+    found = find(label, own, service.title)
+    if found.problem:
+        did = NO_SERVER if label.gate else found.problem.did
+        problem = replace(found.problem, reason=f"container {container.name}: {found.problem.reason}", did=did)
+        return replace(found, problem=problem)
+    return found
+
+
+def _external(asker: Service, service: Service, pool: Pool) -> list[_Place]:
+    """Where an external service is: it names addresses, or one host, and nobody checks them."""
+    named = [(ip, types.address) for ip in service.external_ips]
+    if service.hostname:
+        named.append((service.hostname, _address_or_host))
+    found: list[_Place] = []
+    for text, parse in named:
+        try:
+            host = parse(text)
+        except ValueError as err:
+            found.append((None, [Problem(asker.title, "", text, str(err), NO_SERVER)]))
+        else:
+            found.append((_Address(host, pool.protocol, host, pool.port, pool.weight), []))
+    if not named:
+        whose = "it" if service is asker else service.title
+        found.append((None, [Problem(asker.title, "", "", f"{whose} names no address and no host", NO_SERVER)]))
+    return found
+
+
+def _address_or_host(text: str) -> str:
+    try:
+        return types.address(text)
+    except ValueError:
+        return types.host(text)
+
+
+def _gathered(service: Service, found: Iterable[_Place], policy: Policy) -> Servers:
+    """Servers, each with a URL of its own: Traefik makes one of two that share it, with a weight at random."""
+    addresses, problems = [], []
+    for address, its_problems in found:
+        problems += its_problems
+        if address:
+            addresses.append(address)
+    servers: dict[tuple[str, str, int], Server] = {}
+    retiring = set()
+    for one in sorted(addresses, key=lambda address: address.identity):
+        place = (one.scheme, one.host, one.port)
+        if why := _unnameable(policy.cluster, one.identity):
+            problems.append(Problem(service.title, "", one.identity, why, NO_SERVER))
+        elif one.weight == 0:
+            retiring.add(one.identity)
+        elif place not in servers:
+            servers[place] = Server(one.identity, one.scheme, one.host, one.port, one.weight)
+        elif servers[place].identity != one.identity:
+            why = f"its address is that of {servers[place].identity}"
+            problems.append(Problem(service.title, "", one.identity, why, NO_SERVER, notice=True))
+            retiring.add(one.identity)
+    return Servers(tuple(servers.values()), tuple(sorted(retiring)), tuple(dict.fromkeys(problems)))
+
+
+def _unnameable(cluster: str, identity: str) -> str:
+    """Why no key can be named after a server; empty where one can."""
+    try:
+        server_name(cluster, identity)
+    except ValueError as err:
+        return str(err)
+    return ""
