@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
+import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
@@ -103,6 +104,7 @@ def test_the_calm_are_published() -> None:
     assert {title: len(keys) for title, keys in ALONE.items()} == {"calm/one": 8, "calm/two": 6}
 
 
+@pytest.mark.timeout(600)  # to make a failure small takes longer than to find it
 @patient
 @given(several)
 def test_odd_labels_hurt_nobody_else(odd: list[Odd]) -> None:
@@ -114,6 +116,7 @@ def test_odd_labels_hurt_nobody_else(odd: list[Odd]) -> None:
         assert {group_name(entry.path.split("/")[1]) for entry in keys} == {group}
 
 
+@pytest.mark.timeout(600)  # to make a failure small takes longer than to find it
 @patient
 @given(several)
 def test_no_key_does_traefik_harm(odd: list[Odd]) -> None:
@@ -136,6 +139,7 @@ def test_no_key_does_traefik_harm(odd: list[Odd]) -> None:
     assert {"one__calm", "two__calm", "zz-bridge"} <= live
 
 
+@pytest.mark.timeout(600)  # to make a failure small takes longer than to find it
 @patient
 @given(several)
 def test_what_is_parsed_reads_back_as_it_was_written(odd: list[Odd]) -> None:

@@ -14,6 +14,7 @@ from bridge.cli.label_facts import NAME, Fact, facts, laid_out
 from bridge.cli.label_page import page
 from bridge.labels.kinds import kind, pattern
 from bridge.labels.table import GROUPS, TABLE, Label, Listed, Row
+from bridge.labels.types import TRUTH_WORDS
 from tests.commands import Bridge, silent
 from tests.golden_reader import Configuration, Store, configuration
 
@@ -78,6 +79,24 @@ def test_the_pattern_of_a_type_takes_its_example_and_its_default(row: Row) -> No
     default = FACTS[row.name].default if isinstance(row, Label) else ""
     for text in filter(None, (row.example, default)):
         assert not pattern(row) or re.fullmatch(pattern(row), text)
+
+
+# What one or another parser takes though few would write it so.
+ODD = r"""
+stack ¦ +5 ¦ -0 ¦ -00 ¦ 0005 ¦ +1.5s ¦ .5s ¦ 1h30m ¦ +10 ¦ 0 ¦ WRR ¦ Https ¦ CONTAINER
+Bücher.example ¦ EXAMPLE.org ¦ _a.example ¦ ::1 ¦ ::ffff:10.0.0.0/104 ¦ 10.0.0.1 ¦ / ¦ /a?b=%20
+/{a:b} ¦ HTTP://a/ ¦ http://[::1]:80 ¦ a:80 ¦ {a}.b ¦ a-b.{c:[a-z]+} ¦ host:a ¦  Host : a  ¦ 404-404
+x_y ¦ a b ¦ a:{SHA}qUqP5cyxm6YcTAhz05Hph5gvu9M= ¦ a b:$1$x$IgXLP6ewTrSuBkTrqE8wj/
+a:b:A2688E031EDB4BE6A3797F3882655C05 ¦ X: ¦ x: a:b || Y: ¦ request.header.x_y
+-----BEGIN A-----\nAAAA\n-----END A----- ¦ ~/x ¦ AB12 ¦ 1 ¦ -1
+"""
+SPELLINGS = [*TRUTH_WORDS, *(text for line in ODD.strip().splitlines() for text in line.split(" ¦ "))]
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
+def test_the_pattern_of_a_type_takes_odd_spellings_that_the_parser_takes(row: Row) -> None:
+    found = [text for text in SPELLINGS if taken(row, text)]
+    assert [text for text in found if pattern(row) and not re.fullmatch(pattern(row), text)] == []
 
 
 @given(st.data())
