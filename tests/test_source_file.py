@@ -544,7 +544,7 @@ def test_a_file_may_be_named_by_path_or_by_whole_url(tmp_path: Path, monkeypatch
     "url", ["", "world.json", "redis://db", "FILE", "file:", "file://host/world.json", "file:a\0b"]
 )
 def test_a_url_that_names_no_source_is_a_usage_error(url: str) -> None:
-    with pytest.raises(UsageError, match="use .*file:PATH") as caught:
+    with pytest.raises(UsageError, match=r"use .*file:PATH") as caught:
         open_source(url)
     assert (caught.value.exit_code, caught.value.value) == (2, url)
 
