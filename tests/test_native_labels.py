@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bridge.cli.label_facts import laid_out
 from bridge.labels.read import Asked, Pool, read
 from bridge.labels.rules import write_rule
 from bridge.labels.table import INNER, PREFIX, SEGMENT, TABLE, Label, Listed, forms
@@ -701,3 +702,10 @@ def test_whatever_the_labels_traefik_takes_what_comes_of_them_and_they_touch_no_
     tree = {f"/traefik/{entry.path}": entry.value for entry in entries}
     assert verdict(tree, "/traefik", Store.ETCD).partition(":")[0] in ("ok", "dropped")
     assert rules(found.route)
+
+
+@pytest.mark.parametrize("name", ["traefik.fronted.auth.basic.users", "traefik.whitelist.sourceRange"])
+def test_a_protection_whose_frontend_is_misspelt_or_missing_costs_the_route(name: str) -> None:
+    labels = {"traefik.enable": "true", "traefik.port": "80"}
+    assert laid_out(labels)
+    assert not laid_out(labels | {name: "x"})

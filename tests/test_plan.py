@@ -574,6 +574,14 @@ def test_no_problem_shows_the_value_of_a_key_that_protects() -> None:
     assert SECRET not in f"{disagreed!r}{frozen!r}"
 
 
+def test_no_problem_shows_the_value_of_a_header() -> None:
+    path = "frontends/web__shop/headers/customrequestheaders/Authorization"
+    _, (_, guest) = settled(wish({path: f"{SECRET}-1"}), wish({path: f"{SECRET}-2"}))
+    problems = guest.due(wish({path: f"{SECRET}-2"})).problems
+    assert [problem.label for problem in problems] == [TREE + path]
+    assert SECRET not in repr(problems)
+
+
 def test_a_disagreement_names_the_decider_and_both_values() -> None:
     _, (_, guest) = settled(wish(), wish({METHOD: "drr"}))
     (problem,) = guest.due(wish({METHOD: "drr"})).problems

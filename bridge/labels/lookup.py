@@ -87,13 +87,17 @@ _FAMILIES = {
     name.split(".")[2]: False for name in _ROWS if name.startswith("traefik.frontend.") and name.count(".") > 2
 }
 _FAMILIES |= {name.split(".")[2]: True for name, row in _ROWS.items() if row.protects}
+# Where even the word frontend is missing or misspelt.
+_PROTECTING = ("auth", "whitelist", "redirect", "entrypoint", "tlscert", "allowedhosts")
 _HARMLESS = frozenset(family for family, protects in _FAMILIES.items() if not protects)
 
 
 def may_protect(name: str) -> bool:
     """Whether a label that is in no row may ask for a protection, whoever misspelt it."""
-    if ".frontend." not in name.lower() or is_newer(name):
+    if is_newer(name):
         return False
+    if ".frontend." not in name.lower():
+        return any(word in name.lower() for word in _PROTECTING)
     family, dot, _ = name.partition(".frontend.")[2].partition(".")
     return not dot or family not in _HARMLESS
 

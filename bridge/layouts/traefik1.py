@@ -18,7 +18,9 @@ _PLACES = 1 << 17  # paths remembered: more than a tree holds that Traefik still
 
 # What keeps requests away below `frontends/<f>/`. Lists may stand as a leaf or as children.
 _PROTECTS = re.compile(
-    r"(auth|whitelist|redirect)/.*|(basicauth|entrypoints)(/.*)?|passtlscert|headers/(allowedhosts(/.*)?|ssl.*)", re.S
+    r"(auth|whitelist|redirect)/.*|(basicauth|entrypoints)(/.*)?|passtlscert"
+    r"|headers/((allowedhosts|hostsproxyheaders)(/.*)?|ssl.*)",
+    re.S,
 )
 
 

@@ -63,7 +63,7 @@ def strays(keys: Mapping[str, str], other: str, prefix: str) -> tuple[Finding, .
 
 
 def _shown(path: str, value: str) -> str:
-    secret = "auth" in path or path.startswith("tls/") or ("@" in value and path.endswith("/url"))
+    secret = "auth" in path or "headers/" in path or path.startswith("tls/") or ("@" in value and path.endswith("/url"))
     return "" if secret else value
 
 

@@ -64,15 +64,24 @@ def by_role(keys: Mapping[str, str], role: Role, layout: Layout) -> dict[str, st
 def may_merge(wish: Mapping[str, str], target: Mapping[str, str], layout: Layout) -> bool:
     """Whether servers of a cluster with this wish may stand where `target` routes.
 
-    They must have a host in common, and `target` must protect by each key that the wish protects by. A wish that
-    protects anything merges into no group that is open in further ways: there nothing of it would protect.
+    They must have a host in common, and `target` must protect by each key that the wish protects by, and by no other
+    of that kind: some take away from those beside them, as whitelist/usexforwardedfor lets clients say who they are.
+    A wish that protects anything merges into no group that is open in further ways: there nothing of it would protect.
     """
     if wish == target:
         return True
     protects = by_role(wish, Role.PROTECTS, layout)
-    if any(target.get(path) != value for path, value in protects.items()):
+    kinds = {_kind(path) for path in protects}
+    if protects != {
+        path: value for path, value in by_role(target, Role.PROTECTS, layout).items() if _kind(path) in kinds
+    }:
         return False
     if protects and not by_role(target, Role.OPENS, layout).keys() <= wish.keys():
         return False
     rules, target_rules = by_role(wish, Role.RULE, layout), by_role(target, Role.RULE, layout)
     return rules == target_rules or bool(layout.hosts(rules) & layout.hosts(target_rules))
+
+
+def _kind(path: str) -> str:
+    """The directory of a protecting key: its holder, and what stands below it, such as auth or whitelist."""
+    return "/".join(path.split("/")[:3])
