@@ -19,8 +19,8 @@ from bridge.sync import lay_out, seniority, with_standing
 class Wanted:
     """The wishes that follow from one snapshot after the other; what did not change costs next to nothing."""
 
-    def __init__(self, policy: Policy, layout: RouteLayout, *, backstop: bool) -> None:
-        self._policy, self._layout, self._backstop = policy, layout, backstop
+    def __init__(self, policy: Policy, layout: RouteLayout, *, standing: bool) -> None:
+        self._policy, self._layout, self._standing = policy, layout, standing
         self._judge = Judge()
         self._judgement: Judgement | None = None
         self._lost: Mapping[str, Loss] = {}
@@ -56,6 +56,6 @@ class Wanted:
         self._judgement, self._lost = judgement, lost
         verdicts = judgement.settled(lost)
         wishes, problems = lay_out(verdicts, self._layout, self._policy.cluster, self._laid)
-        self.wishes = with_standing(wishes, self._layout) if self._backstop else wishes
+        self.wishes = with_standing(wishes, self._layout) if self._standing else wishes
         said = {problem for verdict in verdicts for problem in verdict.problems}
         self.problems = tuple({*self.snapshot.problems, *problems, *said})

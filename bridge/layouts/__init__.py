@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol
 
 from bridge.model.keys import Entry, Layout, Wish
-from bridge.model.problem import UsageError
 from bridge.model.route import Route
 
-LAYOUTS = {"traefik1": "bridge.layouts.traefik1"}
+LAYOUTS = {"traefik1": "bridge.layouts.traefik1", "traefik3": "bridge.layouts.traefik3"}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What the operator says of the Traefik that reads; Traefik 1 needs none of it."""
+
+    version: tuple[int, int] = (3, 0)  # the oldest that reads: a newer one's keys may make it refuse the whole tree
+    entry_points: tuple[str, ...] = ()  # of routes whose labels name none; empty: Traefik's default ones
+    tls: tuple[tuple[str, int], ...] = (("https", 443), ("websecure", 443))  # that speak TLS, and clients' ports
+    resolver: str = ""  # certificate resolver of every TLS router; empty: none
 
 
 class RouteLayout(Layout, Protocol):
     """A layout that lays routes out, besides what ownership must know of it."""
+
+    has_backstop: bool  # its standing group answers requests
 
     def entries(self, route: Route, cluster: str) -> tuple[Entry, ...]:
         """All keys of `route` as `cluster` wants them, sorted by path.
@@ -31,9 +43,7 @@ class RouteLayout(Layout, Protocol):
         """
 
 
-def layout(name: str) -> RouteLayout:
-    """The layout of this name; its module holds it under the same name in capitals. Raises UsageError."""
-    if name not in LAYOUTS:
-        raise UsageError("--layout", name, f"use {' or '.join(sorted(LAYOUTS))}")
-    found: RouteLayout = getattr(import_module(LAYOUTS[name]), name.upper())
+def layout(name: str, target: Target = Target()) -> RouteLayout:
+    """The layout of this name for such a Traefik; its module's `build` makes it."""
+    found: RouteLayout = import_module(LAYOUTS[name]).build(target)
     return found

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from bridge.labels.rules import parse_rule, write_rule
-from bridge.layouts import RouteLayout
+from bridge.layouts import RouteLayout, Target
 from bridge.layouts.traefik1_guard import check
 from bridge.layouts.traefik1_keys import name_of, route_keys, server_base
 from bridge.layouts.traefik1_text import stored, unescape_value
@@ -29,6 +29,7 @@ class Traefik1:
 
     name = "traefik1"
     reads_halves = True
+    has_backstop = True
 
     def entries(self, route: Route, cluster: str) -> tuple[Entry, ...]:
         """All keys of `route` as `cluster` wants them, sorted by path. Raises ValueError as `check`."""
@@ -90,6 +91,11 @@ class Traefik1:
 
 
 TRAEFIK1: RouteLayout = Traefik1()
+
+
+def build(_target: Target) -> RouteLayout:
+    """The layout; Traefik 1 needs nothing told."""
+    return TRAEFIK1
 
 
 # What a path says.
