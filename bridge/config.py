@@ -469,6 +469,13 @@ OUTPUT = Option(
 VERBOSE = Option(
     "verbose", switch, "Show each key that changes.", frozenset(("sync", "plan", "leave")), default="false", short="-v"
 )
+SHOW_SECRETS = Option(
+    "show-secrets",
+    switch,
+    "Print also what may let somebody in: hashes of passwords, values of headers, keys of TLS.",
+    frozenset(("render",)),
+    default="false",
+)
 CONFIG = Option(
     "config", str, 'TOML file with options, a key each: store = "etcd://…".', ALL, "FILE", "", in_file=False
 )
@@ -514,6 +521,7 @@ TABLE: tuple[Option[object], ...] = (
     EXIT_CODE,
     OUTPUT,
     VERBOSE,
+    SHOW_SECRETS,
     CONFIG,
 )
 

@@ -564,13 +564,14 @@ def test_a_record_that_was_overwritten_is_written_again_and_told_without_its_val
     assert process.due(wanted).problems == ()
 
 
-def test_no_problem_shows_the_value_of_a_key_that_protects() -> None:
+def test_no_problem_shows_the_value_of_a_key_that_lets_somebody_in() -> None:
     """Neither an operator's, nor the decider's, nor our own."""
+    digest = "frontends/web__shop/auth/digest/users"
     scene, (decider, guest) = settled(wish({USERS: f"{SECRET}-1"}), wish({USERS: f"{SECRET}-2"}, "c1--1"))
     disagreed = guest.due(wish({USERS: f"{SECRET}-2"}, "c1--1")).problems
-    scene.server.write(TREE + SOURCES, f"{SECRET}-3")
+    scene.server.write(TREE + digest, f"{SECRET}-3")
     frozen = decider.due(wish({USERS: f"{SECRET}-1"})).problems
-    assert {problem.label for problem in (*disagreed, *frozen)} >= {TREE + USERS, TREE + SOURCES}
+    assert {problem.label for problem in (*disagreed, *frozen)} >= {TREE + USERS, TREE + digest}
     assert SECRET not in f"{disagreed!r}{frozen!r}"
 
 

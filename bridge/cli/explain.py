@@ -12,7 +12,7 @@ from difflib import get_close_matches
 
 from bridge import config as options
 from bridge.cli.reading import World, is_labelled, read_world, shows
-from bridge.cli.render import Json, cut, number, problems_json, safe, say, say_json
+from bridge.cli.render import HIDDEN, Json, cut, number, problems_json, safe, say, say_json, shown
 from bridge.cli.wiring import LAYOUT, policy, tree_prefix
 from bridge.config import Config, Output
 from bridge.labels.lookup import meant, spot
@@ -23,7 +23,6 @@ from bridge.model.route import Gate, Server, Verdict
 from bridge.model.world import Container, Service
 
 CLOSE = 3  # names that are told where there is no such service
-HIDDEN = "(hidden)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +104,7 @@ def labels_of(one: Explained) -> Iterator[Said]:
     for problem in one.problems:
         problems.setdefault(problem.label, []).append(problem)
     for name, text in sorted(one.service.labels.items()):
-        value = text if shows(name) else HIDDEN
+        value = text if shows(name, text) else HIDDEN
         its = problems.get(name, [])
         if its:
             fate = "unknown" if spot(name) is None else "ignored" if all(each.notice for each in its) else "refused"
@@ -141,9 +140,7 @@ def _url(server: Server) -> str:
 
 
 def _shown(entry: Entry) -> str:
-    """A key's value, unless it may let somebody in."""
-    hidden = ("/auth/", "/headers/custom", "/headers/sslproxyheaders/", "/healthcheck/headers/")
-    return HIDDEN if any(part in entry.path for part in hidden) else entry.value
+    return shown(layout(LAYOUT), entry.path, entry.value)
 
 
 # What is printed.

@@ -67,7 +67,7 @@ def _held(found: Plan, chosen: Settings) -> bool:
 
 
 def _lines(found: Plan, chosen: Settings, transactions: int, *, verbose: bool) -> Iterator[str]:
-    yield from difference_lines(found.differences, PLANNED, verbose=verbose)
+    yield from difference_lines(found.differences, PLANNED, chosen.publisher.layout, verbose=verbose)
     changes = (change for unit in found.units for change in unit.changes)
     yield from beside_lines(changes, found.differences, chosen.publisher.tree, done=False)
     if not _pending(found):
@@ -97,7 +97,7 @@ def _json(found: Plan, chosen: Settings, problems: tuple[Problem, ...], transact
         "cluster": publisher.cluster,
         "layout": publisher.layout.name,
         "pending": _pending(found),
-        "changes": differences_json(found.differences, publisher.tree),
+        "changes": differences_json(found.differences, publisher),
         "counts": counts_json(found.differences, found.unchanged),
         "transactions": transactions,
         "waits": waits_json(found.waits),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from bridge.cli.wiring import LAYOUT, policy, source_opener
 from bridge.config import Config
 from bridge.labels.lookup import spot
+from bridge.labels.notes import told
 from bridge.labels.table import PREFIX
 from bridge.layouts import layout
 from bridge.model.problem import Problem
@@ -54,7 +55,7 @@ def example(label: str) -> str:
     return found.row.example if found else ""
 
 
-def shows(label: str) -> bool:
-    """Whether a label's value may stand in a report: one that is not known may be a slip for a secret one."""
+def shows(label: str, text: str) -> bool:
+    """Whether a label's text may stand in a report: one that is not known may be a slip for a secret one."""
     found = spot(label)
-    return found is not None and not found.row.secret
+    return found is not None and told(found.row, text) == text

@@ -13,7 +13,7 @@ import click
 
 from bridge.config import Output
 from bridge.model.change import Change, Create, Delete, Update
-from bridge.model.keys import Publisher, group_title
+from bridge.model.keys import Layout, Publisher, group_title
 from bridge.model.problem import Problem
 from bridge.ownership.plan import Difference
 from bridge.ownership.steps import Wait
@@ -120,7 +120,17 @@ def tally(differences: Iterable[Difference], words: Sequence[str], *, all_kinds:
     return ", ".join(f"{count} {word}" for count, word in zip(counts, words, strict=True) if count or all_kinds)
 
 
-def difference_lines(differences: Iterable[Difference], words: Sequence[str], *, verbose: bool) -> Iterator[str]:
+HIDDEN = "(hidden)"
+
+
+def shown(layout: Layout, path: str, value: str) -> str:
+    """The value of the key at `path` below the prefix, or HIDDEN where it may let somebody in."""
+    return HIDDEN if layout.is_secret(path, value) else value
+
+
+def difference_lines(
+    differences: Iterable[Difference], words: Sequence[str], layout: Layout, *, verbose: bool
+) -> Iterator[str]:
     """One line a service, with `verbose` one a key below it."""
     services: dict[str, list[Difference]] = {}
     for difference in differences:
@@ -129,17 +139,27 @@ def difference_lines(differences: Iterable[Difference], words: Sequence[str], *,
     for name, its in sorted(services.items()):
         yield f"{safe(name):<{width}}  {tally(its, words)}"
         if verbose:
-            yield from (f"  {_key_line(one)}" for one in its)
+            yield from (f"  {_key_line(one, layout)}" for one in its)
 
 
-def _key_line(difference: Difference) -> str:
+def _key_line(difference: Difference, layout: Layout) -> str:
     mark, colour = MARKS[_kind(difference)]
     text = safe(difference.path)
-    if difference.before is None:
-        text += f" = {safe(difference.after or '')}"
-    elif difference.after is not None:
-        text += f": {safe(difference.before)} -> {safe(difference.after)}"
+    before, after = _values(difference, layout)
+    if before is None:
+        text += f" = {safe(after or '')}"
+    elif after is not None:
+        text += f": {safe(before)} -> {safe(after)}"
     return f"{click.style(mark, fg=colour)} {text}"
+
+
+def _values(difference: Difference, layout: Layout) -> tuple[str | None, str | None]:
+    """Before and after, as they are shown."""
+    before, after = difference.before, difference.after
+    return (
+        None if before is None else shown(layout, difference.path, before),
+        None if after is None else shown(layout, difference.path, after),
+    )
 
 
 def beside_lines(changes: Iterable[Change], differences: Iterable[Difference], tree: str, *, done: bool) -> list[str]:
@@ -156,18 +176,15 @@ def beside_lines(changes: Iterable[Change], differences: Iterable[Difference], t
     return lines
 
 
-def differences_json(differences: Iterable[Difference], tree: str) -> Json:
+def differences_json(differences: Iterable[Difference], publisher: Publisher) -> Json:
     """Each with its whole key; `before` or `after` is null where it does not stand."""
-    return [
-        {
-            "action": ("add", "change", "remove")[_kind(one)],
-            "service": one.service,
-            "key": tree + one.path,
-            "before": one.before,
-            "after": one.after,
-        }
-        for one in differences
-    ]
+    found: list[Json] = []
+    for one in differences:
+        before, after = _values(one, publisher.layout)
+        action = ("add", "change", "remove")[_kind(one)]
+        key = publisher.tree + one.path
+        found.append({"action": action, "service": one.service, "key": key, "before": before, "after": after})
+    return found
 
 
 def counts_json(differences: Iterable[Difference], unchanged: int) -> Json:
@@ -237,7 +254,7 @@ def say_report(report: Report, publisher: Publisher, output: Output, *, verbose:
         say_json(_report_json(report, publisher, done, left))
     else:
         warn_problems(report.problems)
-        say(_report_lines(report, done, left, publisher.tree, verbose=verbose, nothing=nothing))
+        say(_report_lines(report, publisher, done, left, verbose=verbose, nothing=nothing))
     if report.outcome is Outcome.HELD:
         warn(
             f"bridge: the brake held {report.held} of {number(report.servers, 'server')} of cluster {report.cluster} "
@@ -253,14 +270,21 @@ def say_report(report: Report, publisher: Publisher, output: Output, *, verbose:
 
 
 def _report_lines(
-    report: Report, done: list[Difference], left: list[Difference], tree: str, *, verbose: bool, nothing: str
+    report: Report,
+    publisher: Publisher,
+    done: list[Difference],
+    left: list[Difference],
+    *,
+    verbose: bool,
+    nothing: str,
 ) -> Iterator[str]:
-    yield from difference_lines(done, DONE, verbose=verbose)
+    layout = publisher.layout
+    yield from difference_lines(done, DONE, layout, verbose=verbose)
     if left:
         yield "Not done:"
-        yield from difference_lines(left, PLANNED, verbose=verbose)
+        yield from difference_lines(left, PLANNED, layout, verbose=verbose)
     yield from (f"left: {safe(what)}" for what, _ in merged(report.waits))
-    yield from beside_lines(report.written, report.differences, tree, done=True)
+    yield from beside_lines(report.written, report.differences, publisher.tree, done=True)
     took = f"{report.seconds:.2f} s"
     if not report.written and not left:
         yield f"{nothing} ({took})"
@@ -274,8 +298,8 @@ def _report_json(report: Report, publisher: Publisher, done: list[Difference], l
         "cluster": report.cluster,
         "layout": report.layout,
         "outcome": report.outcome.name.lower(),
-        "changes": differences_json(done, publisher.tree),
-        "left": differences_json(left, publisher.tree),
+        "changes": differences_json(done, publisher),
+        "left": differences_json(left, publisher),
         "counts": counts_json(done, report.unchanged),
         "written": _written_json(report),
         "transactions": report.transactions,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from bridge import config as options
-from bridge.cli.render import Json, number, safe, say, say_json, span
+from bridge.cli.render import Json, number, safe, say, say_json, shown, span
 from bridge.cli.wiring import opened_store, publisher
 from bridge.config import Config, Output
 from bridge.model.change import LeaseName
@@ -82,12 +82,12 @@ def run(config: Config) -> int:
     with opened_store(config) as store:
         mirror = _read(store, chosen)
         leases = _lives(store, mirror)
-    shown = survey(stand(mirror, chosen), leases)
+    groups = survey(stand(mirror, chosen), leases)
     leaders = _leaders(mirror.records)
     if config.get(options.OUTPUT) is Output.JSON:
-        say_json(_json(shown, leases, leaders))
+        say_json(_json(groups, leases, leaders))
     else:
-        say(_lines(shown, leases, leaders, chosen.tree))
+        say(_lines(groups, leases, leaders, chosen.tree))
     return 0
 
 
@@ -139,8 +139,8 @@ def survey(standing: Standing, leases: Mapping[LeaseName, float]) -> tuple[Shown
             keys.setdefault(place.group, {})[path] = place, held
     names = keys.keys() | {name for name, group in standing.groups.items() if group.guard or group.claims}
     groups = standing.groups
-    shown = (_shown(name, keys.get(name, {}), groups[name].claims, leases, layout) for name in names)
-    return tuple(sorted(shown, key=lambda one: (one.state is State.STANDING, group_title(one.group))))
+    found = (_shown(name, keys.get(name, {}), groups[name].claims, leases, layout) for name in names)
+    return tuple(sorted(found, key=lambda one: (one.state is State.STANDING, group_title(one.group))))
 
 
 def _shown(
@@ -163,7 +163,7 @@ def _shown(
         decider=claims[0].cluster if claims else "",
         claims=tuple(claim.cluster for claim in claims),
         rules=tuple(_rules(keys, leases, layout)),
-        servers=tuple(_servers(keys, leases)),
+        servers=tuple(_servers(keys, leases, layout)),
         by_hand=by_hand,
     )
 
@@ -184,14 +184,17 @@ def _rules(
             yield ShownRule(holder.rpartition("/")[2], text, opened, _life(place, held, leases))
 
 
-def _servers(keys: Mapping[str, tuple[Place, Held]], leases: Mapping[LeaseName, float]) -> Iterator[ShownServer]:
-    """By the path alone: a server written by hand names no cluster."""
+def _servers(
+    keys: Mapping[str, tuple[Place, Held]], leases: Mapping[LeaseName, float], layout: Layout
+) -> Iterator[ShownServer]:
+    """By the path alone: a server written by hand names no cluster, and its URL may name a user."""
     for path, (place, held) in keys.items():
         server, _, field = path.rpartition("/")
         if field == "url" and "/servers/" in server:
             weight = keys.get(f"{server}/weight")
             name = server.rpartition("/")[2]
-            yield ShownServer(name, held.value, weight[1].value if weight else "1", _life(place, held, leases))
+            url = shown(layout, path, held.value)
+            yield ShownServer(name, url, weight[1].value if weight else "1", _life(place, held, leases))
 
 
 def _life(place: Place, held: Held, leases: Mapping[LeaseName, float]) -> Life:
@@ -204,9 +207,9 @@ def _life(place: Place, held: Held, leases: Mapping[LeaseName, float]) -> Life:
 
 
 def _lines(
-    shown: Iterable[Shown], leases: Mapping[LeaseName, float], leaders: Mapping[str, str], tree: str
+    found: Iterable[Shown], leases: Mapping[LeaseName, float], leaders: Mapping[str, str], tree: str
 ) -> Iterator[str]:
-    groups = list(shown)
+    groups = list(found)
     if not groups:
         yield f"Nothing stands below {safe(tree)}"
         return
@@ -259,10 +262,10 @@ def _table(rows: list[tuple[str, Life, str, str]]) -> Iterator[str]:
         yield f"  {'  '.join(filled)}".rstrip()
 
 
-def _json(shown: Iterable[Shown], leases: Mapping[LeaseName, float], leaders: Mapping[str, str]) -> Json:
+def _json(groups: Iterable[Shown], leases: Mapping[LeaseName, float], leaders: Mapping[str, str]) -> Json:
     """`seconds` is null for ever."""
     return {
-        "groups": [_group_json(group) for group in shown],
+        "groups": [_group_json(group) for group in groups],
         "leases": [
             {"family": lease.family, "ttl": lease.ttl, "seconds": _seconds(rest)}
             for lease, rest in sorted(leases.items())

@@ -51,7 +51,16 @@ def find(label: Label[T], view: View, title: str, native: bool = False, inner: s
         return Found(label.parse(text), name)
     except ValueError as err:
         did = NO_ROUTE if label.gate else f"used the default, {shown(default)}"
-        return Found(default, DEFAULT, Problem(title, name, "" if label.secret else text, str(err), did))
+        return Found(default, DEFAULT, Problem(title, name, told(label, text), str(err), did))
+
+
+def told(row: Row, text: str) -> str:
+    """A label's text as problems repeat it: not at all where it may let somebody in."""
+    return "" if row.secret or types.holds_login(text) else text
+
+
+def _setting(row: Row, text: str) -> str:
+    return HIDDEN if row.secret or types.holds_login(text) else text
 
 
 def shown(value: object) -> str:
@@ -87,7 +96,7 @@ class Notes:
         """A label's value, noted with its origin."""
         found = find(label, self.view, self.title, self.native, inner)
         name = label.sets.replace(INNER, inner) if inner else label.sets
-        self.settings.append(Setting(self.prefix + name, HIDDEN if label.secret else shown(found.value), found.origin))
+        self.set(name, _setting(label, shown(found.value)), found.origin)
         if found.problem:
             self.problems.append(found.problem)
             if label.gate:
@@ -124,7 +133,7 @@ class Notes:
         before = len(self.refusals)
         values = self.values(label, inner)
         name = self.view.name(label.name.replace(INNER, inner))
-        self.set(label.sets.replace(INNER, inner), HIDDEN if label.secret else ",".join(values), name)
+        self.set(label.sets.replace(INNER, inner), _setting(label, ",".join(values)), name)
         if label.protects and not values and len(self.refusals) == before:
             self.refuse(label, "it names nothing")
         return values
@@ -136,8 +145,7 @@ class Notes:
     def problem(self, row: Row, reason: str, did: str, *, notice: bool = False, inner: str = "") -> None:
         """Something wrong with a whole label."""
         name = self.view.name(row.name.replace(INNER, inner) if inner else row.name)
-        text = "" if row.secret else self.text(row, inner)
-        self.problems.append(Problem(self.title, name, text, reason, did, notice))
+        self.problems.append(Problem(self.title, name, told(row, self.text(row, inner)), reason, did, notice))
 
     def refuse(self, row: Row, reason: str, gate: str = PROTECTION) -> None:
         """Something wrong with a label that costs the route."""
@@ -159,7 +167,7 @@ class Notes:
 
     def _bad_item(self, label: Listed[T], inner: str, item: str, reason: str) -> None:
         name = self.view.name(label.name.replace(INNER, inner) if inner else label.name)
-        value = "" if label.secret else item
-        self.problems.append(Problem(self.title, name, value, reason, NO_ROUTE if label.gate else LEFT_OUT))
+        did = NO_ROUTE if label.gate else LEFT_OUT
+        self.problems.append(Problem(self.title, name, told(label, item), reason, did))
         if label.gate:
             self.refusals.append(Refusal(label.gate, f"{name}: {reason}"))

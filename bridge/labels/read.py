@@ -12,7 +12,7 @@ from bridge.labels.fallback import Fallback
 from bridge.labels.frontends import Whose, frontends
 from bridge.labels.hosts import Bearer
 from bridge.labels.lookup import is_native, may_protect, meant, spot
-from bridge.labels.notes import IGNORED, NO_ROUTE, Notes, Refusal
+from bridge.labels.notes import IGNORED, NO_ROUTE, Notes, Refusal, told
 from bridge.labels.rules import write_rule
 from bridge.labels.table import PREFIX, PROTECTION, Vocabulary
 from bridge.labels.types import Publish
@@ -114,7 +114,8 @@ def _unwritten(several: Sequence[Notes]) -> Iterator[Problem]:
         for rows, idle in ((table.LOST, False), (table.IDLE, True)):
             for row in rows:
                 if text := notes.text(row):
-                    yield Problem(notes.title, notes.view.name(row.name), text, row.unwritten, IGNORED, notice=idle)
+                    name = notes.view.name(row.name)
+                    yield Problem(notes.title, name, told(row, text), row.unwritten, IGNORED, notice=idle)
 
 
 def _beaten(title: str, labels: Mapping[str, str], seen: Sequence[View]) -> Iterator[Problem]:
@@ -123,7 +124,8 @@ def _beaten(title: str, labels: Mapping[str, str], seen: Sequence[View]) -> Iter
         text = labels.get(row.name) if row.vocabulary is Vocabulary.SHORT else ""
         winners = [_winner(row.name, view) for view in seen] if text else []
         if text and all(winners):
-            yield Problem(title, row.name, text, f"{winners[0]} says it too, and wins", IGNORED, notice=True)
+            why = f"{winners[0]} says it too, and wins"
+            yield Problem(title, row.name, told(row, text), why, IGNORED, notice=True)
 
 
 def _winner(name: str, view: View) -> str:

@@ -42,6 +42,7 @@ _PASSWORD_HASH = re.compile(
 )
 _DIGEST_HASH = re.compile(r"[0-9a-f]{32}")
 _URL = re.compile(r"(https?)://(\[[^\]]*\]|[^/?#:@\[\]]*)(?::([0-9]{1,5}))?([/?].*)?", re.IGNORECASE | re.DOTALL)
+_LOGIN = re.compile(r"//[^/?#\s]*@")
 _URL_REST = re.compile(r"(?:[A-Za-z0-9/?:@!$&'()*+,;=._~{}|^`\[\]-]|%[0-9A-Fa-f]{2})*")
 _STATUS = re.compile(r"([1-5][0-9]{2})(?:-([1-5][0-9]{2}))?")
 _EXTRACTED_HEADER = "request.header."
@@ -325,6 +326,11 @@ def url(text: str) -> str:
     inner = f"[{address(name[1:-1])}]" if name.startswith("[") else host(name)
     _check_rest(rest)
     return f"{scheme}://{inner}" + (f":{int(port)}" if port else "") + rest
+
+
+def holds_login(text: str) -> bool:
+    """Whether a URL in it names a user, and so perhaps a password: no report shows it."""
+    return "@" in text and _LOGIN.search(text) is not None
 
 
 def url_path(text: str) -> str:

@@ -10,6 +10,7 @@ from bridge.labels.rules import parse_rule, write_rule
 from bridge.layouts import RouteLayout, Target
 from bridge.layouts.traefik1_guard import check
 from bridge.layouts.traefik1_keys import name_of, route_keys, server_base
+from bridge.layouts.traefik1_secrets import is_secret
 from bridge.layouts.traefik1_text import stored, unescape_value
 from bridge.model.keys import STANDING, Entry, Place, Role, Wish, group_name, route_name, server_cluster
 from bridge.model.route import Kind, Matcher, Route, Rule
@@ -69,6 +70,10 @@ class Traefik1:
         """
         rules = (value for path, value in keys.items() if (place := _place(path)) and place.role is Role.RULE)
         return frozenset(host for value in rules for host in _hosts(value))
+
+    def is_secret(self, path: str, value: str) -> bool:
+        """Whether reports hide the value of the key at `path` below the prefix, since it may let somebody in."""
+        return is_secret(path, value)
 
     def standing(self) -> Mapping[str, str]:
         """The backstop's keys: it takes the hosts nobody asks for, so that a frontend without its rule gets none."""

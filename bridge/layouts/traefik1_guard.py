@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 
 from bridge.layouts.traefik1_checks import is_header_key, is_name, nanoseconds
+from bridge.layouts.traefik1_secrets import is_secret
 from bridge.layouts.traefik1_values import WRITTEN
 from bridge.model.keys import STANDING, Entry, group_name
 
@@ -55,8 +56,7 @@ def harmful(path: str, value: str) -> str | None:
 
 
 def _shown(path: str, value: str) -> str:
-    """A key for reports; what lets people in stays out of them."""
-    return path if "/auth/" in path else f"{path} {value!r}"
+    return path if is_secret(path, value) else f"{path} {value!r}"
 
 
 def _shape(path: str) -> str:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from bridge.layouts.traefik1_flaws import ELSEWHERE, FREEZES, LOST_HERE, Flaw, Grade, flaws, pasting
 from bridge.layouts.traefik1_guard import harmful
 from bridge.layouts.traefik1_objects import Objects, object_flaws
-from bridge.layouts.traefik1_reads import HEADERS, NAMED, READ, STATIC, As
+from bridge.layouts.traefik1_reads import HEADERS, NAMED, READ, STATIC, As, shape_of
+from bridge.layouts.traefik1_secrets import is_secret
 from bridge.layouts.traefik1_text import unescape_value
 
 _BARE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
@@ -52,6 +53,10 @@ def lint(keys: Mapping[str, str], prefix: str, store_kind: str) -> tuple[Finding
     return tuple(sorted(dict.fromkeys(findings), key=lambda one: (_GRADES[one.flaw.grade], one.key, one.flaw.reason)))
 
 
+def _shown(path: str, value: str) -> str:
+    return "" if is_secret(path, value) else value
+
+
 def strays(keys: Mapping[str, str], other: str, prefix: str) -> tuple[Finding, ...]:
     """Keys that stand below `other`, where a Traefik that reads `prefix` does not find them."""
     for top in ("backends/", "frontends/"):
@@ -62,25 +67,12 @@ def strays(keys: Mapping[str, str], other: str, prefix: str) -> tuple[Finding, .
     return ()
 
 
-def _shown(path: str, value: str) -> str:
-    secret = "auth" in path or "headers/" in path or path.startswith("tls/") or ("@" in value and path.endswith("/url"))
-    return "" if secret else value
-
-
 def _key(path: str, value: str) -> _Key:
-    parts = path.split("/")
-    named = NAMED.get(parts[0], frozenset())
-    names = []
-    for at in range(1, len(parts)):
-        if parts[at - 1] in named and not (at == len(parts) - 1 and not parts[at]):
-            names.append((parts[at - 1], parts[at]))
-            parts[at] = "*"
-    shape = "/".join(parts)
+    shape, names = shape_of(path)
     how = READ.get(shape)
-    if how is None and READ.get(shape.rpartition("/")[0]) in (As.LIST, As.TAGS):
-        shape = shape.rpartition("/")[0]
-        how = As.TEXT if READ[shape] is As.LIST else As.TAGS
-    return _Key(path, value, shape, tuple(names), how)
+    if how in (As.LIST, As.TAGS) and path.count("/") > shape.count("/"):  # one of its items
+        how = As.TEXT if how is As.LIST else As.TAGS
+    return _Key(path, value, shape, names, how)
 
 
 def _tree_flaws(tree: list[_Key], store_kind: str) -> Iterator[tuple[str, Flaw]]:

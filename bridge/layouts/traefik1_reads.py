@@ -118,3 +118,20 @@ STATIC: Mapping[str, As | None] = {
     "constraints": As.NOTHING,  # a list: only keys below it can be read
     **dict.fromkeys(("loglevel", "defaultentrypoints", "entrypoints", "consul", "etcd", "file", "rest", "retry")),
 }
+
+
+def shape_of(path: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """`path` below the prefix with a star for each name, and each name behind the directory that it stands in.
+
+    The shape of an item of a list is that of the list.
+    """
+    parts = path.split("/")
+    named = NAMED.get(parts[0], frozenset())
+    names = []
+    for at in range(1, len(parts)):
+        if parts[at - 1] in named and not (at == len(parts) - 1 and not parts[at]):
+            names.append((parts[at - 1], parts[at]))
+            parts[at] = "*"
+    shape = "/".join(parts)
+    above = shape.rpartition("/")[0]
+    return above if shape not in READ and READ.get(above) in (As.LIST, As.TAGS) else shape, tuple(names)

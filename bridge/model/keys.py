@@ -137,6 +137,9 @@ class Layout(Protocol):
     def hosts(self, keys: Mapping[str, str]) -> frozenset[str]:
         """The hosts that the rules among `keys` (path: value) ask for, as comparable text."""
 
+    def is_secret(self, path: str, value: str) -> bool:
+        """Whether reports hide the value of the key at `path` below the prefix, since it may let somebody in."""
+
     def standing(self) -> Mapping[str, str]:
         """The shared keys (path: value) of the standing group."""
 

@@ -203,11 +203,8 @@ class _Planner:
         return frozen
 
     def _shown(self, path: str, value: str) -> str:
-        """A key's value for reports: what protects, and a header, may hold a secret."""
-        return "" if self._is_kept(path) else value
-
-    def _is_kept(self, path: str) -> bool:
-        return self._role(path) is Role.PROTECTS or "headers/" in path
+        """A key's value for reports."""
+        return "" if self.layout.is_secret(path, value) else value
 
     # The cases of a group
 
@@ -553,7 +550,7 @@ class _Planner:
     def _told(self, path: str, value: str | None) -> str:
         if value is None:
             return "no such key"
-        return "a value of its own" if self._is_kept(path) else repr(value)
+        return "a value of its own" if self.layout.is_secret(path, value) else repr(value)
 
     def _differ(
         self, group: Group, title: str, target: Mapping[str, str] | None, decides: bool, own: Mapping[str, str]
