@@ -43,7 +43,7 @@ def run(config: Config) -> int:
     if not named:
         raise UsageError("check", "", f"give {options.SOURCE.flag}, {options.STORE.flag}, or both")
     world = read_world(config) if options.SOURCE in named else None
-    tree = read_tree(config) if options.STORE in named else None
+    trees = [read_tree(config, site) for site in sites(config)] if options.STORE in named else []
     match config.get(options.OUTPUT):
         case Output.JSON:
             say_json({**(_world_json(world) if world else {}), **(_tree_json(tree) if tree else {})})

@@ -6,12 +6,11 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 
-from bridge.cli.wiring import LAYOUT, policy, source_opener
+from bridge.cli.wiring import policy, sites, source_opener
 from bridge.config import Config
 from bridge.labels.lookup import spot
 from bridge.labels.notes import told
 from bridge.labels.table import PREFIX
-from bridge.layouts import layout
 from bridge.model.problem import Problem
 from bridge.model.route import Verdict
 from bridge.model.world import Service, Snapshot
@@ -38,7 +37,7 @@ def read_world(config: Config) -> World:
         snapshot = source.read()
     judged_by = policy(config)
     verdicts = judge_all(snapshot, judged_by)
-    _, unwritten = lay_out(verdicts, layout(LAYOUT), judged_by.cluster)
+    unwritten = [problem for site in sites(config) for problem in lay_out(verdicts, site.layout, judged_by.cluster)[1]]
     found = {*snapshot.problems, *unwritten, *(problem for verdict in verdicts for problem in verdict.problems)}
     locate = source.locate if isinstance(source, Locating) else lambda _service, _label: None
     return World(snapshot, verdicts, tuple(sorted(found)), locate)

@@ -18,11 +18,11 @@ from types import FrameType
 
 from bridge import config as options
 from bridge.cli.wiring import (
-    Place,
-    places,
+    Site,
     policy,
     refuse_drafts,
     settings,
+    sites,
     source_opener,
     store_opener,
     wants_standing,
@@ -44,12 +44,10 @@ log = logging.getLogger("bridge")
 def run(config: Config) -> int:
     """The exit code. Raises BridgeError."""
     refuse_drafts(config)
-    found, known = places(config), Known()
-    loops = [_loop(config, place, known) for place in found]
+    found, known = sites(config), Known()
+    loops = [_loop(config, site, known) for site in found]
     whose = " %(threadName)s:" if len(loops) > 1 else ""  # each loop's thread is named as its layout
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format=f"%(asctime)s %(levelname)s{whose} %(message)s"
-    )
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format=f"%(asctime)s %(levelname)s{whose} %(message)s")
     for loop in loops:
         _say_settings(config, loop)
     manners = loops[0].manners
@@ -107,24 +105,24 @@ def _say_settings(config: Config, loop: Loop) -> None:
     )
 
 
-def _loop(config: Config, place: Place, known: Known) -> Loop:
+def _loop(config: Config, site: Site, known: Known) -> Loop:
     source = config.get(options.SOURCE)
-    chosen = settings(config, place, environment="")
+    chosen = settings(config, site, environment="")
     name = chosen.replica.removesuffix(f".{chosen.token}")
     manners = Manners(
         settle=config.get(options.SETTLE),
         confirm=0.0 if source.url.startswith("file:") else config.get(options.CONFIRM),
         brake_hold=config.get(options.BRAKE_HOLD),
-        standing=wants_standing(config, place.layout),
+        standing=wants_standing(config, site.layout),
         dry_run=config.get(options.DRY_RUN),
         leave_on_exit=config.get(options.LEAVE_ON_EXIT),
     )
     return Loop(
         source_opener(config),
-        store_opener(config, place),
+        store_opener(config, site),
         replace(chosen, replica=name, keeps_ttl=False),
         policy(config),
-        place.layout,
+        site.layout,
         manners,
         known,
     )

@@ -36,9 +36,8 @@ from bridge.sync import lay_out, seniority, survey, with_standing
 from bridge.writer import Settings
 
 
-
 @dataclass(frozen=True, slots=True)
-class Place:
+class Site:
     """A layout and where its Traefik reads."""
 
     layout: RouteLayout
@@ -71,15 +70,15 @@ class Asked:
         return tuple(sorted({*self.problems, *(one for verdict in self.verdicts for one in verdict.problems)}))
 
 
-def ask_source(config: Config, place: Place, standing: Callable[[str], Standing] | None = None) -> Asked:
-    """Read the source, judge and lay out for one place. Raises SourceError, UsageError.
+def ask_source(config: Config, site: Site, standing: Callable[[str], Standing] | None = None) -> Asked:
+    """Read the source, judge and lay out for one site. Raises SourceError, UsageError.
 
     `standing` is asked, with the environment's uuid, only where services ask for the same requests; without it their
     names decide.
     """
     with closing(source_opener(config)()) as source:
         snapshot = source.read()
-    judged_by, chosen = policy(config), place.layout
+    judged_by, chosen = policy(config), site.layout
     judgement = Judge()(snapshot, judged_by)
     rank: Rank = all_alike
     if standing and judgement.overlaps.contested:
@@ -91,9 +90,9 @@ def ask_source(config: Config, place: Place, standing: Callable[[str], Standing]
     return Asked(wishes, verdicts, (*snapshot.problems, *problems), snapshot.environment)
 
 
-def ask_beside(config: Config, place: Place, store: Store) -> Asked:
+def ask_beside(config: Config, site: Site, store: Store) -> Asked:
     """The same where the store says who was there first. Raises StoreError too."""
-    return ask_source(config, place, lambda environment: survey(store, settings(config, place, environment)))
+    return ask_source(config, site, lambda environment: survey(store, settings(config, site, environment)))
 
 
 def wants_standing(config: Config, chosen: RouteLayout) -> bool:
@@ -132,8 +131,8 @@ def policy(config: Config) -> Policy:
     )
 
 
-def places(config: Config) -> tuple[Place, ...]:
-    """Where this process publishes, a place a layout. Raises UsageError where one lies in another."""
+def sites(config: Config) -> tuple[Site, ...]:
+    """Where this process publishes, a site a layout. Raises UsageError where one lies in another."""
     address, said = config.find(options.STORE), config.get(options.LAYOUT)
     kind, usual = (address.kind, address.prefix) if address else ("etcd", DEFAULT_PREFIX)
     target = Target(
@@ -142,7 +141,7 @@ def places(config: Config) -> tuple[Place, ...]:
         tls=config.get(options.TLS_ENTRY_POINTS),
         resolver=config.get(options.CERT_RESOLVER),
     )
-    found = tuple(Place(layout(one.layout, target), one.prefix or usual, kind) for one in said)
+    found = tuple(Site(layout(one.layout, target), one.prefix or usual, kind) for one in said)
     for one, other in permutations(found, 2):
         if other.prefix.startswith(one.prefix):
             remedy = f"{other.layout.name} lies below {other.prefix!r}, which begins as {one.layout.name}'s does"
@@ -151,12 +150,12 @@ def places(config: Config) -> tuple[Place, ...]:
     return found
 
 
-def publisher(place: Place, cluster: str) -> Publisher:
+def publisher(site: Site, cluster: str) -> Publisher:
     """Whose keys, and where."""
-    return Publisher(place.layout, place.tree, place.records, cluster)
+    return Publisher(site.layout, site.tree, site.records, cluster)
 
 
-def store_opener(config: Config, place: Place) -> Callable[[], Store]:
+def store_opener(config: Config, site: Site) -> Callable[[], Store]:
     """Opens a client of the store each time it is called, not yet asked anything. Raises UsageError, also then.
 
     Each reads its secrets afresh: they may have been replaced.
@@ -166,7 +165,7 @@ def store_opener(config: Config, place: Place) -> Callable[[], Store]:
     def opened() -> Store:
         return open_store(
             address.url,
-            records_root=place.records,
+            records_root=site.records,
             ca=config.get(options.STORE_CA),
             cert=config.get(options.STORE_CERT),
             key=config.get(options.STORE_KEY),
@@ -180,9 +179,9 @@ def store_opener(config: Config, place: Place) -> Callable[[], Store]:
 
 
 @contextmanager
-def opened_store(config: Config, place: Place) -> Iterator[Store]:
+def opened_store(config: Config, site: Site) -> Iterator[Store]:
     """The store while the block runs. Raises UsageError."""
-    with closing(store_opener(config, place)()) as store:
+    with closing(store_opener(config, site)()) as store:
         yield store
 
 
@@ -200,11 +199,11 @@ def ends_in_order() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def settings(config: Config, place: Place, environment: str) -> Settings:
+def settings(config: Config, site: Site, environment: str) -> Settings:
     """How a command publishes: as a process of its own, so that two of one host never take each other for one."""
     token = secrets.token_hex(6)
     return Settings(
-        publisher=publisher(place, config.get(options.CLUSTER)),
+        publisher=publisher(site, config.get(options.CLUSTER)),
         environment=environment,
         version=__version__,
         ttl=config.get(options.TTL),
