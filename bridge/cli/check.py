@@ -17,8 +17,8 @@ from bridge.cli.reading import Locate, World, example, is_labelled, read_world
 from bridge.cli.render import Json, Level, cut, github_line, number, problems_json, safe, say, say_json
 from bridge.cli.wiring import opened_store, publisher
 from bridge.config import Config, Output
-from bridge.layouts.traefik1_flaws import Grade
-from bridge.layouts.traefik1_lint import Finding, lint, strays
+from bridge.layouts.lint import Finding, Grade
+from bridge.layouts.traefik1_lint import lint, strays
 from bridge.model.change import Item
 from bridge.model.problem import Problem, UsageError
 

@@ -8,38 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from enum import Enum
 
 from bridge.labels import types
 from bridge.labels.expressions import breaker, retry
 from bridge.labels.patterns import check_expression, split_pattern
+from bridge.layouts.lint import Flaw, Grade
 from bridge.layouts.traefik1_checks import cidr, extractor
 from bridge.layouts.traefik1_reads import As
 from bridge.layouts.traefik1_rules import rule_fault
 from bridge.layouts.traefik1_text import unescape_value
 from bridge.model.route import MODIFIERS, Kind
-
-
-class Grade(Enum):
-    """How far a flaw reaches, the worst first."""
-
-    DEAD = "dead"  # Traefik ends, or its next start fails
-    FROZEN = "frozen"  # Traefik takes no change of anybody any more
-    LOST = "lost"  # a frontend gets no request
-    WRONG = "wrong"  # it does something else than it says
-    NOTICE = "notice"  # worth knowing, nothing to mend
-
-
-@dataclass(frozen=True, slots=True)
-class Flaw:
-    """One thing that is wrong."""
-
-    grade: Grade
-    reason: str
-    effect: str  # what Traefik makes of it
-    remedy: str
-
 
 FREEZES = "stops Traefik from taking any change, of anybody, until it is gone"
 LOST_HERE = "this frontend is lost"
