@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol
 
+from bridge.layouts.lint import Finding
 from bridge.model.keys import Entry, Layout, Wish
 from bridge.model.route import Route
 
@@ -35,6 +37,15 @@ class RouteLayout(Layout, Protocol):
 
     def wish(self, route: Route, cluster: str) -> Wish:
         """The same keys, shared and own apart. Raises ValueError as `entries`."""
+
+    def lint(
+        self, keys: Mapping[str, str], elsewhere: Mapping[str, str], prefix: str, store_kind: str
+    ) -> tuple[Finding, ...]:
+        """What in a tree its Traefik refuses, loses or misreads, whoever wrote it, the worst first.
+
+        `keys`: all that begin with `prefix` without its closing slash; `elsewhere`: all that begin likewise with the
+        prefix that has, or lacks, a slash in front.
+        """
 
     def tree_prefix(self, prefix: str, store_kind: str) -> str:
         """How keys begin in a store of this kind (a URL's scheme: etcd, consul) for the prefix of its URL.

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from bridge.labels.rules import parse_rule, write_rule
 from bridge.layouts import RouteLayout, Target
+from bridge.layouts.lint import Finding
 from bridge.layouts.traefik1_guard import check
 from bridge.layouts.traefik1_keys import name_of, route_keys, server_base
 from bridge.layouts.traefik1_secrets import is_secret
@@ -83,6 +84,14 @@ class Traefik1:
             f"frontends/{STANDING}/priority": "1",
             f"frontends/{STANDING}/routes/main/rule": write_rule(Rule((Matcher(Kind.PATH_PREFIX, ("/",)),))),
         }
+
+    def lint(
+        self, keys: Mapping[str, str], elsewhere: Mapping[str, str], prefix: str, store_kind: str
+    ) -> tuple[Finding, ...]:
+        """What Traefik 1.7 refuses, loses or misreads, the worst first."""
+        from bridge.layouts.traefik1_lint import lint, strays  # much to load that only this needs
+
+        return (*lint(keys, prefix, store_kind), *strays(elsewhere, prefix.removeprefix("/"), prefix))
 
     def tree_prefix(self, prefix: str, store_kind: str) -> str:
         """`/traefik/` on etcd, `traefik/` on Consul: the only forms that Traefik 1.7 finds by its default flags.
