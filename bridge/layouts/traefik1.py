@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 
 from bridge.labels.rules import parse_rule, write_rule
@@ -14,6 +14,7 @@ from bridge.layouts.traefik1_keys import name_of, route_keys, server_base
 from bridge.layouts.traefik1_secrets import is_secret
 from bridge.layouts.traefik1_text import stored, unescape_value
 from bridge.model.keys import STANDING, Entry, Place, Role, Wish, group_name, route_name, server_cluster
+from bridge.model.problem import Problem
 from bridge.model.route import Kind, Matcher, Route, Rule
 
 _PLACES = 1 << 17  # paths remembered: more than a tree holds that Traefik still reads in minutes
@@ -55,6 +56,18 @@ class Traefik1:
             unchecked=route.unchecked,
             title=route.title,
         )
+
+    def losses(self, route: Route) -> tuple[Problem, ...]:  # noqa: ARG002
+        """None: routes speak of nothing that Traefik 1 does not know."""
+        return ()
+
+    def grounded(
+        self,
+        route: Route,
+        published: Collection[str],  # noqa: ARG002
+    ) -> tuple[Route, tuple[Problem, ...]]:
+        """The same: a backend that is missing costs Traefik 1 an error page, and nothing else."""
+        return route, ()
 
     def place(self, path: str) -> Place | None:
         """What a key at `path` below the prefix is; None outside `frontends/<name>` and `backends/<name>`."""
