@@ -460,10 +460,15 @@ class TestProtection:
         unused = {f"{AUTH}.forward.address": "https://auth.org/x", f"{AUTH}.forward.tls.insecureSkipVerify": "false"}
         assert frontend(unused).auth == Auth(ForwardAuth("https://auth.org/x"))
 
-    def test_an_empty_protection_is_none_as_in_traefik_but_told(self) -> None:
-        labels = {f"{AUTH}.basic.users": "", "traefik.frontend.whiteList.sourceRange": ""}
-        assert (frontend(labels).auth, frontend(labels).whitelist) == (None, None)
-        assert told(NATIVE | labels, notice=True) == [(name, "ignored it") for name in labels]
+    @pytest.mark.parametrize("text", ["", " ", ",", " , "])
+    def test_a_protection_that_names_nothing_costs_the_route_beside_others_and_on_a_segment_too(
+        self, text: str
+    ) -> None:
+        for name in (f"{AUTH}.basic.users", "traefik.admin.frontend.auth.basic.users"):
+            labels = SEGMENTS | {"traefik.frontend.whiteList.sourceRange": "::1", f"{AUTH}.basic": USER, name: text}
+            found = judge(replace(service(), labels=labels), AUTO)
+            assert (found.route, found.gates[-1].name) == (None, "protection")
+            assert (name, "no route") in [(one.label, one.did) for one in faults(found)]
 
     def test_an_unknown_label_where_nothing_protects_costs_nothing(self) -> None:
         for name in ("errors.a b.status", "errors.x.zzz", "rateLimit.rateSet.a.zzz", "passTLSClientCert.zzz"):

@@ -89,6 +89,14 @@ class TestGates:
         assert closed(verdict) == "enabled"
         assert verdict.problems == ()
 
+    @pytest.mark.parametrize("name", ["traefik.enabled", "Traefik.enable", " traefik.enable", "traefik-enable"])
+    @pytest.mark.parametrize("policy", [AUTO, Policy(expose=True)])
+    def test_a_slip_for_enable_is_told_and_exposes_nobody_who_may_have_said_no(self, name: str, policy: Policy) -> None:
+        verdict = judge(replace(service(), labels={name: "false", "traefik.port": "80"}), policy)
+        assert closed(verdict) == "enabled"
+        assert [(problem.label, problem.did) for problem in faults(verdict)] == [(name, "no route")]
+        assert "did you mean traefik.enable?" in verdict.problems[0].reason
+
     @pytest.mark.parametrize("word", ["yes", "Stack", " true"])
     def test_any_other_word_is_a_problem_and_no_route(self, word: str) -> None:
         verdict = judge(service({"traefik.enable": word}), AUTO)

@@ -141,6 +141,27 @@ def test_anchors_and_merges_are_followed(tmp_path: Path) -> None:
     assert one(tmp_path, text).labels == {"traefik.enable": "true", "traefik.port": "8080"}
 
 
+@pytest.mark.parametrize("form", ["    '{}': x\n", "  - '{}=x'\n"])
+def test_a_label_of_ours_by_a_slip_is_read(tmp_path: Path, form: str) -> None:
+    for name in ("Traefik.frontend.auth", "traefik-frontend.auth", "TRAEFIK_PORT"):
+        found = source(tmp_path / "shop", f"web:\n  labels:\n{form.format(name)}")
+        (web,) = found.read().services
+        assert web.labels == {name: "x"}
+        place = found.locate("shop/web", name)
+        assert place
+        assert place.line == 3
+
+
+def test_a_protection_whose_variable_has_no_value_costs_the_route(tmp_path: Path) -> None:
+    text = (
+        "web:\n  image: x\n  labels:\n    traefik.enable: 'true'\n    traefik.port: '80'\n"
+        "    traefik.frontend.whiteList.sourceRange: ${{NO_SUCH_RANGE{}}}\n"
+    )
+    for default, published in ((":-", False), ("", False), (":-10.0.0.0/8", True)):
+        (verdict,) = judge_all(read(tmp_path, text.format(default)), Policy(health=Health.OPTIONAL))
+        assert bool(verdict.route) is published
+
+
 def test_labels_of_others_are_left_out(tmp_path: Path) -> None:
     assert one(tmp_path, "web:\n  labels:\n    io.rancher.x: y\n    traefik.port: 80\n").labels == {
         "traefik.port": "80"

@@ -10,11 +10,10 @@ from bridge.cli.wiring import LAYOUT, policy, source_opener
 from bridge.config import Config
 from bridge.labels.lookup import spot
 from bridge.labels.notes import told
-from bridge.labels.table import PREFIX
 from bridge.layouts import layout
 from bridge.model.problem import Problem
 from bridge.model.route import Verdict
-from bridge.model.world import Service, Snapshot
+from bridge.model.world import Service, Snapshot, is_ours
 from bridge.routes import judge_all
 from bridge.sources.base import Locating, Place
 from bridge.sync import lay_out
@@ -46,7 +45,7 @@ def read_world(config: Config) -> World:
 
 def is_labelled(service: Service) -> bool:
     """Whether it says anything to the bridge, and so has a verdict."""
-    return any(name.startswith(PREFIX) for name in service.labels)
+    return any(map(is_ours, service.labels))
 
 
 def example(label: str) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import compress
+from itertools import compress, islice
 
 from bridge.labels import table
-from bridge.labels.lookup import speaks_only_newer, spot
+from bridge.labels.lookup import SUGGESTIONS, meant, speaks_only_newer, spot
 from bridge.labels.notes import NO_ROUTE, Found, find
 from bridge.labels.read import Asked, read
 from bridge.labels.types import Publish
@@ -15,7 +15,7 @@ from bridge.labels.views import View
 from bridge.model.keys import route_name
 from bridge.model.problem import Problem
 from bridge.model.route import Gate, Route, Setting, Verdict
-from bridge.model.world import Service, Snapshot
+from bridge.model.world import Service, Snapshot, is_ours
 from bridge.routes.aliases import Followed, by_title, follow
 from bridge.routes.contests import (
     CONTESTED,
@@ -95,7 +95,7 @@ class Judge:
         """
         if policy != self._policy:
             self._policy, self._known = policy, {}
-        services = [one for one in snapshot.services if any(name.startswith(table.PREFIX) for name in one.labels)]
+        services = [one for one in snapshot.services if any(map(is_ours, one.labels))]
         known = [self._known.get((one.uuid, one.name)) for one in services]
         wanting = [
             before.wanting if before is not None and before.service is one else _wanting(one, policy)
@@ -260,6 +260,9 @@ def _enable(service: Service, policy: Policy) -> Found[Publish]:
 
 
 def _enabled(service: Service, policy: Policy) -> tuple[Gate, Problem | None]:
+    if slip := _slip(service):
+        why = f"it is not known; did you mean {table.ENABLE.name}?"
+        return Gate("enabled", False, f"{slip}: {why}"), Problem(service.title, slip, "", why, NO_ROUTE)
     found = _enable(service, policy)
     if found.problem:
         return Gate("enabled", False, found.problem.reason), found.problem
@@ -271,6 +274,14 @@ def _enabled(service: Service, policy: Policy) -> tuple[Gate, Problem | None]:
         ), None
     why = f"{table.ENABLE.name} is {found.value.value}" if found.origin == table.ENABLE.name else "no label asks for it"
     return Gate("enabled", found.value is not Publish.NO, why), None
+
+
+def _slip(service: Service) -> str:
+    """The label by which a service may say whether it asks for a route, where it does not say so by the right one."""
+    if service.labels.get(table.ENABLE.name):
+        return ""
+    unknown = (name for name in sorted(service.labels) if spot(name) is None)
+    return next((name for name in islice(unknown, SUGGESTIONS) if meant(name) == table.ENABLE.name), "")
 
 
 def _is_port(name: str) -> bool:

@@ -11,12 +11,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from bridge.model.problem import Problem
-from bridge.model.world import Container, Service
+from bridge.model.world import Container, Service, is_ours
 from bridge.sources.base import Place
 from bridge.sources.variables import Filled, fill
 from bridge.sources.yamltree import Items, NotReadable, Table, Text, Tree
 
-LABELS = "traefik."
 SIDEKICKS, START_ONCE = "io.rancher.sidekicks", "io.rancher.container.start_once"
 MOST = 100  # containers that are made up of one service
 _KINDS = {
@@ -128,7 +127,7 @@ class _Part:
         image = self._plain("image")
         kind = _KINDS.get(re.sub(r"(@.*|:[^/]*)$", "", image), "service")
         checked = bool(self._plain_in("health_check", "port"))
-        ours = {name: text for name, text in self.labels.items() if name.startswith(LABELS)}
+        ours = {name: text for name, text in self.labels.items() if is_ours(name)}
         return Service(
             uuid=primary.title,
             name=self.name.lower(),
@@ -191,7 +190,7 @@ class _Part:
                 continue
             for name, filled, line in lines:
                 found[name] = filled.text
-                if name.startswith(LABELS):
+                if is_ours(name):
                     self.found.places[self.title, name] = Place(file, line)
                     self._note(filled, name)
         return found
@@ -203,7 +202,7 @@ class _Part:
     def _value(self, name: str, tree: Tree) -> Filled:
         if isinstance(tree, Text):
             return fill(tree.text, self.files.values)
-        if name.startswith(LABELS):
+        if is_ours(name):
             raise NotReadable(f"{self.title}: the value of label {name} is no text", tree.line)
         return Filled("")
 
