@@ -569,10 +569,10 @@ class TestRead:
 
     def test_a_label_that_is_not_known_is_ignored_with_a_notice(self) -> None:
         labels = WEB | {"traefik.enabled": "true", "traefik.PORT": "x", "other.label": "x", "traefik.zzzzzz": "y"}
-        assert [(one.label, one.value, one.reason) for one in notices(labels)] == [
-            ("traefik.PORT", "", "it is not known; did you mean traefik.port?"),
-            ("traefik.enabled", "", "it is not known; did you mean traefik.enable?"),
-            ("traefik.zzzzzz", "", "it is not known"),
+        assert [(one.label, one.value, one.reason, one.suggestion) for one in notices(labels)] == [
+            ("traefik.PORT", "", "it is not known", "did you mean traefik.port?"),
+            ("traefik.enabled", "", "it is not known", "did you mean traefik.enable?"),
+            ("traefik.zzzzzz", "", "it is not known", ""),
         ]
         assert asked(labels).refusals == ()
 
@@ -631,7 +631,7 @@ class TestRead:
     def test_of_very_many_unknown_labels_some_get_a_hint(self) -> None:
         """Each hint is a look through the whole table."""
         found = notices(WEB | {f"traefik.enable{number:03}": "x" for number in range(300)})
-        assert (len(found), sum("did you mean" in one.reason for one in found)) == (300, 20)
+        assert (len(found), sum("did you mean" in one.suggestion for one in found)) == (300, 20)
 
     @pytest.mark.parametrize(
         ("others", "only"),

@@ -311,8 +311,8 @@ class TestHosts:
         verdict = self.outside(published(1, *ports), published(2, *ports))
         assert urls(verdict.route) == []
         (problem,) = verdict.problems
-        assert 'port 8080 is not published on the host; give the service ports: - "8080"' in str(problem)
-        assert problem.did == "published no server"
+        assert problem.reason == "port 8080 is not published on the host"
+        assert (problem.did, problem.suggestion) == ("published no server", 'give the service ports: - "8080"')
 
     def test_a_container_on_its_hosts_own_network_is_reached_at_its_own_port(self) -> None:
         assert urls(self.outside(published(1, address="192.0.2.1")).route) == ["http://192.0.2.1:8080"]

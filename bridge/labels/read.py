@@ -99,18 +99,18 @@ def _strangers(notes: Notes) -> None:
 
 
 def _stranger(notes: Notes, name: str, better: str) -> None:
-    hint = f"; did you mean {better}?" if better else ""
+    hint = f"did you mean {better}?" if better else ""
     near = spot(better) if better else None
     if may_protect(name) or (near and near.row.protects):
-        _cost(notes, name, f"it is not known, and may ask for protection{hint}")
+        _cost(notes, name, "it is not known, and may ask for protection", hint)
     else:
-        notes.problems.append(Problem(notes.title, name, "", f"it is not known{hint}", IGNORED, notice=True))
+        notes.problems.append(Problem(notes.title, name, "", "it is not known", IGNORED, notice=True, suggestion=hint))
 
 
-def _cost(notes: Notes, name: str, reason: str) -> None:
+def _cost(notes: Notes, name: str, reason: str, hint: str = "") -> None:
     """A protection that cannot be kept."""
-    notes.problems.append(Problem(notes.title, name, "", reason, NO_ROUTE))
-    notes.refusals.append(Refusal(PROTECTION, f"{name}: {reason}"))
+    notes.problems.append(Problem(notes.title, name, "", reason, NO_ROUTE, suggestion=hint))
+    notes.refusals.append(Refusal(PROTECTION, "; ".join(filter(None, (f"{name}: {reason}", hint)))))
 
 
 def _unwritten(several: Sequence[Notes]) -> Iterator[Problem]:

@@ -290,6 +290,18 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
+class Remark:
+    """What is to be said of one container, or one external address: why it is no server, or another one than the rest.
+
+    Of most there is none.
+    """
+
+    identity: str  # the container's uuid, or the external IP or host name
+    why: str
+    segment: str = ""  # of the backend
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """Why a service has a route, or why it has none; every command prints from this."""
 
@@ -298,3 +310,5 @@ class Verdict:
     settings: tuple[Setting, ...] = ()
     problems: tuple[Problem, ...] = ()
     route: Route | None = None
+    remarks: tuple[Remark, ...] = ()  # sorted by segment, then as the source has them
+    stands_for: tuple[str, ...] = ()  # stack/service, whose containers an alias leads to

@@ -219,6 +219,8 @@ def _judge(
             *(dict.fromkeys(problems) if len(found) > 1 else problems),  # one of a container is found for each pool
         ),
         route=_route(asker, found),
+        remarks=tuple([remark for one in found for remark in one.remarks]),
+        stands_for=tuple([one.title for one in alias.services]) if alias else (),
     )
 
 
@@ -321,7 +323,9 @@ def _vocabulary(service: Service, _: Policy) -> tuple[Gate, Problem | None]:
     if not newer:
         return _SPEAKS, None
     why = "its labels speak to Traefik 2 and 3 only"
-    return Gate("vocabulary", False, why), Problem(service.title, newer, "", why, NO_FRONTEND, notice=True)
+    do = "say it in Traefik 1's labels too, if its requests shall come here: bridge labels lists them"
+    problem = Problem(service.title, newer, "", why, NO_FRONTEND, notice=True, suggestion=do)
+    return Gate("vocabulary", False, why), problem
 
 
 def _constraint(service: Service, policy: Policy) -> tuple[Gate, Problem | None]:
@@ -339,7 +343,8 @@ def _sole(service: Service, holder: Service) -> tuple[Gate, Problem | None]:
     if holder is service:
         return _SOLE, None
     why = f"service {holder.uuid} of stack {holder.stack_uuid} has the same name and comes first"
-    return Gate("sole", False, why), Problem(service.title, "", service.uuid, why, NO_ROUTE)
+    problem = Problem(service.title, "", service.uuid, why, NO_ROUTE, suggestion="give one of them another name")
+    return Gate("sole", False, why), problem
 
 
 def _label_gates(asked: Asked) -> tuple[Gate, ...]:
@@ -367,7 +372,9 @@ def _domain(service: Service, policy: Policy, asked: Asked) -> tuple[Gate, Probl
     if host is None:
         return _ALLOWED, None
     why = f"--allow-domain does not allow {host or 'a rule for any host'}"
-    return Gate("domain", False, why), Problem(service.title, "", host, f"{why} in this cluster", NO_ROUTE)
+    do = f"use hosts in {' or '.join(policy.domains)}"
+    problem = Problem(service.title, "", host, f"{why} in this cluster", NO_ROUTE, suggestion=do)
+    return Gate("domain", False, why), problem
 
 
 def _name(service: Service, asked: Asked) -> tuple[Gate, Problem | None]:
