@@ -567,6 +567,22 @@ class TestRead:
         assert asked(labels).frontends[0].rate_limit == RateLimit("client.ip", (("main", RateSet(10, 100, 200)),))
         assert [problem.label for problem in problems(labels)] == [f"traefik.ratelimit.{name}"]
 
+    @pytest.mark.parametrize(
+        ("name", "text"),
+        [
+            ("traefik.ratelimit.enable", "yes"),
+            ("traefik.frontend.rateLimit.extractorFunc", "ip"),
+            ("traefik.backend.maxconn.amount", "ten"),
+        ],
+    )
+    def test_a_limit_that_cannot_be_read_is_no_notice_but_a_problem_that_says_there_is_none(
+        self, name: str, text: str
+    ) -> None:
+        found = asked(WEB | {"traefik.port": "80", name: text})
+        assert (found.frontends[0].rate_limit, pool(found).backend.max_conn) == (None, None)
+        (problem,) = problems(WEB | {"traefik.port": "80", name: text})
+        assert (problem.label, problem.value, problem.did) == (name, text, "published without this limit")
+
     def test_a_label_that_is_not_known_is_ignored_with_a_notice(self) -> None:
         labels = WEB | {"traefik.enabled": "true", "traefik.PORT": "x", "other.label": "x", "traefik.zzzzzz": "y"}
         assert [(one.label, one.value, one.reason, one.suggestion) for one in notices(labels)] == [
