@@ -19,7 +19,7 @@ from bridge.labels.types import Publish
 from bridge.labels.views import View, views
 from bridge.model.problem import Problem
 from bridge.model.route import Backend, Frontend, Rule, Setting
-from bridge.model.world import is_ours
+from bridge.model.world import is_ours, told_name
 
 NO_FALLBACK = Fallback()
 
@@ -100,11 +100,12 @@ def _strangers(notes: Notes) -> None:
 
 def _stranger(notes: Notes, name: str, better: str) -> None:
     hint = f"did you mean {better}?" if better else ""
+    said = told_name(name)
     near = spot(better) if better else None
     if may_protect(name) or (near and near.row.protects):
-        _cost(notes, name, "it is not known, and may ask for protection", hint)
+        _cost(notes, said, "it is not known, and may ask for protection", hint)
     else:
-        notes.problems.append(Problem(notes.title, name, "", "it is not known", IGNORED, notice=True, suggestion=hint))
+        notes.problems.append(Problem(notes.title, said, "", "it is not known", IGNORED, notice=True, suggestion=hint))
 
 
 def _cost(notes: Notes, name: str, reason: str, hint: str = "") -> None:

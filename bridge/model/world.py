@@ -15,6 +15,7 @@ ADDRESS_LABEL = "traefik.address"
 
 LABELS = "traefik."  # what our labels begin with
 _NAMES = 4096  # remembered: services share most of theirs
+_VALUE = re.compile("[:=]")
 _SLIP = re.compile(r"[\W_]*traefik(?:[\W_]|frontend)", re.IGNORECASE)
 
 
@@ -24,6 +25,12 @@ def is_ours(name: str) -> bool:
     another sign for the dot. Were it taken for a stranger's, a protection that it asks for would be lost unseen.
     """
     return name.startswith(LABELS) or _SLIP.match(name) is not None
+
+
+def told_name(name: str) -> str:
+    """A label's name as reports repeat it: behind a colon, or an equals sign, may stand what was to be its value."""
+    found = _VALUE.search(name)
+    return name[: found.start()] + "…" if found else name
 
 
 @dataclass(frozen=True, slots=True)
