@@ -22,6 +22,7 @@ from bridge.layouts import RouteLayout, layout
 from bridge.model.keys import Publisher, Wish, records_prefix
 from bridge.model.problem import Problem, UsageError
 from bridge.model.route import Verdict
+from bridge.model.world import Snapshot
 from bridge.ownership.brake import BrakeRule
 from bridge.ownership.standing import Standing
 from bridge.routes import Judge, Policy, Rank
@@ -60,21 +61,43 @@ def ask_source(config: Config, standing: Callable[[str], Standing] | None = None
     """
     with closing(source_opener(config)()) as source:
         snapshot = source.read()
-    judged_by, chosen = policy(config), layout(LAYOUT)
-    judgement = Judge()(snapshot, judged_by)
-    rank: Rank = all_alike
-    if standing and judgement.overlaps.contested:
-        rank = seniority(standing(snapshot.environment), chosen, judged_by.cluster)
-    verdicts = judgement.settled(judgement.losses(rank))
-    wishes, problems = lay_out(verdicts, chosen, judged_by.cluster)
+    chosen, (verdicts, _) = layout(LAYOUT), settled(config, snapshot, standing)
+    wishes, problems = lay_out(verdicts, chosen, config.get(options.CLUSTER))
     if not config.get(options.NO_BACKSTOP):
         wishes = with_standing(wishes, chosen)
     return Asked(wishes, verdicts, (*snapshot.problems, *problems), snapshot.environment)
 
 
+def settled(
+    config: Config, snapshot: Snapshot, standing: Callable[[str], Standing] | None
+) -> tuple[tuple[Verdict, ...], frozenset[str]]:
+    """The verdicts, and the services that ask for requests which others ask for too. `standing`: see `ask_source`."""
+    judged_by = policy(config)
+    judgement = Judge()(snapshot, judged_by)
+    contested = frozenset(title for one in judgement.overlaps.contested.values() for title in one.askers)
+    rank: Rank = all_alike
+    if standing and contested:
+        rank = seniority(standing(snapshot.environment), layout(LAYOUT), judged_by.cluster)
+    return judgement.settled(judgement.losses(rank)), contested
+
+
 def ask_beside(config: Config, store: Store) -> Asked:
     """The same where the store says who was there first. Raises StoreError too."""
-    return ask_source(config, lambda environment: survey(store, settings(config, environment)))
+    return ask_source(config, partial(_survey, config, store))
+
+
+def standing_in_store(config: Config) -> Callable[[str], Standing] | None:
+    """Opens the named store when it is asked, and says what stands there; None where none is named."""
+
+    def ask(environment: str) -> Standing:
+        with opened_store(config) as store:
+            return _survey(config, store, environment)
+
+    return None if config.find(options.STORE) is None else ask
+
+
+def _survey(config: Config, store: Store, environment: str) -> Standing:
+    return survey(store, settings(config, environment))
 
 
 def source_opener(config: Config) -> Callable[[], Source]:

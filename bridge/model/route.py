@@ -278,6 +278,7 @@ class Gate:
     name: str  # enabled, kind, name, address, …
     passed: bool
     why: str
+    closes: bool = True  # where it is not passed there is no route; else one without servers: 503
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,5 +311,10 @@ class Verdict:
     settings: tuple[Setting, ...] = ()
     problems: tuple[Problem, ...] = ()
     route: Route | None = None
-    remarks: tuple[Remark, ...] = ()  # sorted by segment, then as the source has them
+    remarks: tuple[Remark, ...] = ()
     stands_for: tuple[str, ...] = ()  # stack/service, whose containers an alias leads to
+
+    @property
+    def closed(self) -> Gate | None:
+        """The gate that closed, so that there is no route; None where none did."""
+        return next((gate for gate in self.gates if gate.closes and not gate.passed), None)

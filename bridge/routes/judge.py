@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import compress, islice
 
 from bridge.labels import table
@@ -195,10 +196,10 @@ def _judge(
         gates.append(gate)
         if problem:
             return Verdict(service.title, tuple(gates), settings, (*asked.problems, problem))
-    gates.append(_ALONE)
     of = alias.services if alias else (service,)
     asker = Asker(service, asked, policy, address_of(service, policy), hosts, of)
     found = [servers(asker, pool) for pool in asked.pools]
+    gates += (*_server_gates(asker, found[0]), _ALONE)
     problems = [problem for one in found for problem in one.problems]
     return Verdict(
         service.title,
@@ -240,6 +241,7 @@ _SPEAKS = Gate("vocabulary", True, "its labels are not Traefik 2's and 3's alone
 _FITS = Gate("constraint", True, "its tags fit every constraint")
 _SOLE = Gate("sole", True, "no other service of its name comes first")
 _ALLOWED = Gate("domain", True, "its hosts are allowed")
+_UNCHECKED = Gate("health", True, "nobody checks external addresses", closes=False)
 _ALONE = Gate(CONTESTED, True, "no other service is published for the same requests")
 
 
@@ -375,6 +377,25 @@ def _domain(service: Service, policy: Policy, asked: Asked) -> tuple[Gate, Probl
     do = f"use hosts in {' or '.join(policy.domains)}"
     problem = Problem(service.title, "", host, f"{why} in this cluster", NO_ROUTE, suggestion=do)
     return Gate("domain", False, why), problem
+
+
+def _server_gates(asker: Asker, found: Servers) -> tuple[Gate, ...]:
+    """Whether any container is healthy and any can be reached. A route stands without, and says 503."""
+    if any(one.kind == EXTERNAL for one in asker.of):
+        health = _UNCHECKED
+    else:
+        health = _healthy(found.healthy, sum([len(one.containers) for one in asker.of]))
+    return (health, _reached(found.reached)) if health.passed or found.reached else (health,)
+
+
+@lru_cache
+def _healthy(count: int, of: int) -> Gate:
+    return Gate("health", count > 0, f"{count} of {of} containers healthy", closes=False)
+
+
+@lru_cache
+def _reached(count: int) -> Gate:
+    return Gate("address", count > 0, f"{count} can be reached" if count else "none can be reached", closes=False)
 
 
 def _name(service: Service, asked: Asked) -> tuple[Gate, Problem | None]:

@@ -53,6 +53,8 @@ class Servers:
     retiring: tuple[str, ...] = ()  # identities
     problems: tuple[Problem, ...] = ()
     remarks: tuple[Remark, ...] = ()
+    healthy: int = 0  # containers
+    reached: int = 0  # containers and external addresses that can be servers, if their weight gives them anything
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +103,11 @@ def servers(asker: Asker, pool: Pool) -> Servers:
     """The servers of one of the service's backends."""
     external = [one for one in asker.of if one.kind == EXTERNAL]
     found = [place for one in external for place in _external(asker.service, one, pool)]
+    healthy = 0
     if len(external) < len(asker.of):
-        found += _containers(asker, pool, [one for one in asker.of if one.kind != EXTERNAL])
-    return _gathered(asker, pool, found)
+        places, healthy = _containers(asker, pool, [one for one in asker.of if one.kind != EXTERNAL])
+        found += places
+    return _gathered(asker, pool, found, healthy)
 
 
 def counted(asker: Asker, pool: Pool, found: Servers) -> Setting:
@@ -122,8 +126,8 @@ def _settled(found: Found[Address | None], otherwise: Found[Address]) -> Found[A
     return Found(otherwise.value, otherwise.origin, replace(found.problem, did=did) if found.problem else None)
 
 
-def _containers(asker: Asker, pool: Pool, of: Sequence[Service]) -> list[_Place]:
-    """Where the healthy containers of these services are reached, and why the others are not."""
+def _containers(asker: Asker, pool: Pool, of: Sequence[Service]) -> tuple[list[_Place], int]:
+    """Where the healthy containers of these services are reached, why the others are not, and how many are healthy."""
     title, health, segment = asker.service.title, asker.policy.health, pool.view.segment
     if health is Health.AUTO:
         health = Health.OPTIONAL if asker.asked.native else Health.REQUIRE
@@ -138,7 +142,8 @@ def _containers(asker: Asker, pool: Pool, of: Sequence[Service]) -> list[_Place]
                 unfit.append((one, why))
             else:
                 containers.append(one)
-    if not containers and not found and asker.policy.none_healthy is NoneHealthy.KEEP:
+    healthy = len(containers)
+    if not healthy and not found and asker.policy.none_healthy is NoneHealthy.KEEP:
         containers = [one for one, _ in unfit if _fell_out(one)]
         if containers:
             did = "kept those that run and were healthy once"
@@ -148,7 +153,7 @@ def _containers(asker: Asker, pool: Pool, of: Sequence[Service]) -> list[_Place]
     if asker.service.kind == ALIAS:  # what its containers say, they say of their own services' routes
         containers = [replace(one, labels={}) for one in containers]
     distinct = {one.uuid: one for one in containers}.values()
-    return [*found, *[_container(asker, one, pool) for one in distinct]]
+    return [*found, *[_container(asker, one, pool) for one in distinct]], healthy
 
 
 def _has_check(service: Service) -> bool:
@@ -306,7 +311,7 @@ def _address_or_host(text: str) -> str:
         return types.host(text)
 
 
-def _gathered(asker: Asker, pool: Pool, found: Iterable[_Place]) -> Servers:
+def _gathered(asker: Asker, pool: Pool, found: Iterable[_Place], healthy: int) -> Servers:
     """Servers, each with a URL of its own: Traefik makes one of two that share it, with a weight at random."""
     title, segment = asker.service.title, pool.view.segment
     addresses: list[_Address] = []
@@ -335,7 +340,14 @@ def _gathered(asker: Asker, pool: Pool, found: Iterable[_Place]) -> Servers:
             problems.append(Problem(title, "", one.identity, why, NO_SERVER, notice=True))
             remarks.append(Remark(one.identity, why, segment))
             retiring.add(one.identity)
-    return Servers(tuple(servers.values()), tuple(sorted(retiring)), tuple(dict.fromkeys(problems)), tuple(remarks))
+    return Servers(
+        servers=tuple(servers.values()),
+        retiring=tuple(sorted(retiring)),
+        problems=tuple(dict.fromkeys(problems)),
+        remarks=tuple(remarks),
+        healthy=healthy,
+        reached=len(addresses),
+    )
 
 
 def _unnameable(cluster: str, identity: str) -> str:
