@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bridge import config as options
-from bridge.cli.reading import Locate, World, example, is_labelled, read_world
-from bridge.cli.render import Json, Level, cut, github_line, number, problems_json, safe, say, say_json
+from bridge.cli.reading import Locate, World, is_labelled, read_world
+from bridge.cli.render import Json, Level, cut, github_line, number, problems_json, safe, say, say_json, suggestion
 from bridge.cli.wiring import Site, opened_store, sites
 from bridge.config import Config, Output
 from bridge.layouts.lint import Finding, Grade
@@ -76,12 +76,6 @@ def _values(items: Iterable[tuple[str, Item | None]]) -> dict[str, str]:
 # A source.
 
 
-def suggestion(problem: Problem) -> str:
-    """How the label is written, where that is known; empty where its text is not what is wrong."""
-    written = "" if problem.notice else example(problem.label)
-    return f"for example {problem.label}={written}" if written not in ("", problem.value) else ""
-
-
 def _by_service(problems: Iterable[Problem]) -> dict[str, list[Problem]]:
     """Problems first, then notices."""
     found: dict[str, list[Problem]] = {}
@@ -127,7 +121,7 @@ def _world_json(world: World) -> dict[str, Json]:
         "labelled": sum(map(is_labelled, world.snapshot.services)),
         "published": sum(verdict.route is not None for verdict in world.verdicts),
         "problems": [
-            {**fields, "suggestion": suggestion(problem), **_place_json(problem, world.locate)}
+            {**fields, **_place_json(problem, world.locate)}
             for problem, fields in zip(world.problems, problems_json(world.problems), strict=True)
         ],
     }

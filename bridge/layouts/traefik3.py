@@ -7,11 +7,13 @@ from dataclasses import replace
 from functools import lru_cache
 
 from bridge.layouts import RouteLayout, Target
+from bridge.layouts.lint import Finding
 from bridge.layouts.traefik3_guard import check
 from bridge.layouts.traefik3_keys import is_own, page_service, route_keys, services, written
 from bridge.layouts.traefik3_losses import losses, page_problem, refuse
 from bridge.layouts.traefik3_names import PROTECTING, object_name, server_base
 from bridge.layouts.traefik3_rules import asked_hosts
+from bridge.layouts.traefik3_secrets import is_secret
 from bridge.model.keys import STANDING, Entry, Place, Role, Wish, group_name, server_cluster
 from bridge.model.problem import Problem
 from bridge.model.route import ErrorPage, Route
@@ -24,6 +26,7 @@ class Traefik3:
 
     name = "traefik3"
     reads_halves = False  # it reads its tree in one request
+    has_backstop = False
 
     def __init__(self, target: Target) -> None:
         self.target = target
@@ -97,9 +100,25 @@ class Traefik3:
         rules = (value for path, value in keys.items() if path.startswith("http/routers/") and path.endswith("/rule"))
         return frozenset(host for rule in rules for host in asked_hosts(rule))
 
+    def is_secret(self, path: str, value: str) -> bool:
+        """Whether reports hide the value of the key at `path` below the prefix, since it may let somebody in."""
+        return is_secret(path, value)
+
     def standing(self) -> Mapping[str, str]:
         """The sentinel: of a tree in which no key is left Traefik goes on to serve the last routes."""
         return {f"http/middlewares/{STANDING}/addPrefix/prefix": "/"}
+
+    def lint(
+        self,
+        keys: Mapping[str, str],
+        elsewhere: Mapping[str, str],  # noqa: ARG002
+        prefix: str,
+        store_kind: str,  # noqa: ARG002
+    ) -> tuple[Finding, ...]:
+        """What Traefik 3 refuses, loses or misreads, the worst first."""
+        from bridge.layouts.traefik3_lint import lint  # much to load that only this needs
+
+        return lint(keys, prefix, self.target.version)
 
     def tree_prefix(self, prefix: str, store_kind: str) -> str:  # noqa: ARG002
         """`traefik/` on both stores: with a leading slash Traefik 3 finds nothing, and says nothing.
