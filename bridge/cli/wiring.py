@@ -82,7 +82,7 @@ def ask_source(config: Config, site: Site, standing: Callable[[str], Standing] |
     verdicts, _ = settled(config, site.layout, snapshot, standing)
     wishes, problems = lay_out(verdicts, site.layout, config.get(options.CLUSTER))
     if wants_standing(config, site.layout):
-        wishes = with_standing(wishes, chosen)
+        wishes = with_standing(wishes, site.layout)
     return Asked(wishes, verdicts, (*snapshot.problems, *problems), snapshot.environment)
 
 
