@@ -25,7 +25,7 @@ from bridge.model.world import Container, Service
 from bridge.routes.aliases import by_title
 
 CLOSE = 3  # names that are told where there is no such service
-BY_NAME = "by their names alone: with --store, who was there first"
+BY_NAME = "decided by name: only the store knows who was there first; give --store"
 
 
 @dataclass(frozen=True, slots=True)
