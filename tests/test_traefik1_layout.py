@@ -458,11 +458,6 @@ def test_every_registered_layout_loads_under_its_name() -> None:
     assert [layout(name).name for name in LAYOUTS] == list(LAYOUTS)
 
 
-def test_an_unknown_layout_is_named_with_the_known_ones() -> None:
-    with pytest.raises(UsageError, match=r"--layout 'traefik9': use traefik1"):
-        layout("traefik9")
-
-
 # Whose a key is, and what it does: from its path alone.
 
 F, B = "frontends/web__shop", "backends/web__shop"
