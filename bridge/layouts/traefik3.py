@@ -141,9 +141,7 @@ def build(target: Target) -> RouteLayout:
 
 @lru_cache(_PLACES)
 def _place(path: str) -> Place | None:
-    lowered = path.lower()
-    protocol, kind, name, *below = (*lowered.split("/", 3), "", "")[:4]
-    rest = below[0]
+    protocol, kind, name, rest = (*path.lower().split("/", 3), "", "", "")[:4]
     if protocol != "http" or not name:
         return None
     match kind:
@@ -180,8 +178,8 @@ def _middleware_place(name: str) -> Place:
 
 def _service_place(name: str, rest: str) -> Place:
     group, holder = _group(name), f"http/services/{name}"
-    balancer, servers, server, *field = (*rest.split("/", 3), "", "", "")[:4]
-    if (balancer, servers) != ("loadbalancer", "servers") or not field[0]:
+    balancer, servers, server, field = (*rest.split("/", 3), "", "", "")[:4]
+    if (balancer, servers) != ("loadbalancer", "servers") or not field:
         return Place(group, holder, Role.REST)
     cluster = server_cluster(server)
     # A server that names no cluster was written by hand: nobody's own, so nobody counts it among its servers.
