@@ -25,6 +25,12 @@ _PROTECTS = re.compile(
     r"|headers/((allowedhosts|hostsproxyheaders)(/.*)?|ssl.*)",
     re.S,
 )
+# Those of them by which more requests pass: whose word counts for who asks, for which host, and whether by TLS.
+_WEAKENS = re.compile(
+    r"whitelist/usexforwardedfor|auth/forward/(trustforwardheader|tls/(insecureskipverify|caoptional))"
+    r"|headers/(hostsproxyheaders(/.*)?|sslproxyheaders/.*)",
+    re.S,
+)
 
 
 class Traefik1:
@@ -136,7 +142,7 @@ def _place(path: str) -> Place | None:
         return None
     group, holder = group_name(name), f"{kind}/{name}"
     if kind == "frontends":
-        return Place(group, holder, _frontend_role(rest))
+        return Place(group, holder, _frontend_role(rest), weakens=_WEAKENS.fullmatch(rest) is not None)
     servers, _, server_path = rest.partition("/")
     server, slash, _ = server_path.partition("/")
     if servers != "servers" or not slash:
