@@ -43,10 +43,13 @@ def changes(rule: Rule) -> Iterator[Change]:
     """
     last = {matcher.kind: matcher.values for matcher in rule.matchers}
     regexes = _last(rule, Kind.PATH_STRIP_REGEX, Kind.PATH_PREFIX_STRIP_REGEX)
+    prefixes = _last(rule, Kind.PATH_STRIP, Kind.PATH_PREFIX_STRIP)
+    if regexes and prefixes:
+        raise ValueError("it strips twice: what does not begin with the second prefix then Traefik 1 answers with 404")
     if regexes:
         patterns = (_regex(value, _PATH_PART, "^", "") for value in _longest_first(regexes))
         yield STRIP_REGEX, (("stripPrefixRegex/regex", tuple(patterns)),)
-    if prefixes := _last(rule, Kind.PATH_STRIP, Kind.PATH_PREFIX_STRIP):
+    if prefixes:
         yield STRIP, (("stripPrefix/prefixes", tuple(map(_literal_path, _longest_first(prefixes)))),)
     if added := last.get(Kind.ADD_PREFIX):
         yield ADD, (("addPrefix/prefix", _new_path(added[-1])),)
