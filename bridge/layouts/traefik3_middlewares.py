@@ -100,6 +100,13 @@ def _regex(node: Node, _version: Version) -> Flaws:
     yield from _regexps(node, "regex")
 
 
+def _redirect_regex(node: Node, version: Version) -> Flaws:
+    yield from _regex(node, version)
+    for name in ("regex", "replacement"):
+        if not node.text(name):
+            yield name, _wrong("it is missing, or empty", "clients are sent to nonsense", "write both")
+
+
 def _basic(node: Node, version: Version) -> Flaws:
     yield from _users(node, 2)
     if node.items("users") or node.text("usersFile"):
@@ -125,8 +132,9 @@ def _users(node: Node, parts: int) -> Flaws:
 
 
 def _forward(node: Node, _version: Version) -> Flaws:
-    if not node.text("address"):
-        yield "address", _wrong("it is missing, or empty", "every request is answered with 500", "write it")
+    if not re.match("(?i)https?://.", node.text("address")):
+        effect = "every request is answered with 500"
+        yield "address", _wrong("it is missing, or no URL", effect, "write http://host:port/path")
     yield from _regexps(node, "authResponseHeadersRegex")
     for name in ("ca", "cert", "key"):
         yield from _file(node, f"tls/{name}")
@@ -163,7 +171,7 @@ def _negative(text: str) -> bool:
 
 def _flight(node: Node, _version: Version) -> Flaws:
     if (_number(node, "amount") or 0) <= 0:
-        yield "amount", _wrong("it is missing, or not above 0", "it does not limit as it says", "write 1 or more")
+        yield "amount", _wrong("it is missing, or not above 0", "every request is answered with 429", "write 1 or more")
     yield from _source(node)
 
 
@@ -237,6 +245,9 @@ def _redirect_scheme(node: Node, _version: Version) -> Flaws:
         yield "scheme", _lost("it is missing, or empty", "write https")
     elif node.text("scheme") not in ("http", "https"):
         yield "scheme", _wrong("it is neither http nor https", "clients are sent there all the same", "write https")
+    port = node.text("port")
+    if port and not (is_whole(port) and 0 < int(port) <= 65535):
+        yield "port", _wrong("it is no port", "every request fails", "write 443, or delete it")
 
 
 def _errors(node: Node, _version: Version) -> Flaws:
@@ -298,7 +309,7 @@ _CHECKS: Mapping[str, Callable[[Node, Version], Flaws]] = {
     "ipwhitelist": _allow,
     "plugin": _plugin,
     "ratelimit": _rate,
-    "redirectregex": _regex,
+    "redirectregex": _redirect_regex,
     "redirectscheme": _redirect_scheme,
     "replacepathregex": _regex,
     "retry": _retry,

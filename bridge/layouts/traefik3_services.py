@@ -40,7 +40,7 @@ def http_service_flaws(node: Node, version: Version) -> Flaws:
             yield from _balancer(node, version)
         case "weighted" | "highestRandomWeight":
             yield from _children(node, kind)
-            yield from _cookie(node, f"{kind}/sticky/cookie")
+            yield from _cookie(node, f"{kind}/sticky/cookie", version)
         case "mirroring":
             yield from _named(node, "mirroring/service")
             for mirror in node.each("mirroring/mirrors"):
@@ -131,7 +131,7 @@ def _balancer(node: Node, version: Version) -> Flaws:
     if node.find(base + "sticky") and not node.find(base + "sticky/cookie"):
         effect = "no client stays with its server"
         yield base + "sticky", _wrong("it has no cookie", effect, "write sticky/cookie/name")
-    yield from _cookie(node, base + "sticky/cookie")
+    yield from _cookie(node, base + "sticky/cookie", version)
     yield from _health_check(node, base + "healthCheck")
 
 
@@ -153,14 +153,15 @@ def _url(text: str, keeps_path: bool) -> Iterator[Flaw]:
         yield _notice("the path of a server's url counts for nothing", "it is read without", "write scheme://host:port")
 
 
-def _cookie(node: Node, path: str) -> Flaws:
+def _cookie(node: Node, path: str, version: Version) -> Flaws:
     cookie = node.find(path)
     if not cookie:
         return
     if not cookie.text("name"):
         effect = "Traefik makes one up, another one in another store"
         yield f"{path}/name", _notice("the cookie has no name", effect, "write one")
-    if cookie.text("sameSite") not in ("", "none", "lax", "strict"):
+    text = cookie.text("sameSite")
+    if (text.lower() if version >= (3, 7) else text) not in ("", "none", "lax", "strict"):
         effect = "the cookie says nothing of it"
         yield f"{path}/sameSite", _wrong("it is none of none, lax and strict", effect, "write lax")
 
