@@ -10,12 +10,18 @@ from typing import Any
 
 import pytest
 
+from bridge.layouts import Target, layout
 from bridge.layouts.lint import Finding, Grade
 from bridge.layouts.traefik3_fields import Version
 from bridge.layouts.traefik3_language import http_flaws
 from bridge.layouts.traefik3_lint import faults, lint, poison, strays
+from bridge.routes import Policy, judge_all
+from bridge.sources.document import snapshot
+from bridge.sync import lay_out, with_standing
+from tests.worlds.generate import document
 
 GOLDEN = Path(__file__).parent / "golden"
+SAMPLES = sorted((Path(__file__).parent / "samples").glob("*.stacks.json"))
 PAIRS = sorted((GOLDEN / "traefik3").glob("[0-9]*.json"))
 OBJECTS = json.loads((GOLDEN / "traefik3_objects.json").read_text())
 RULES = json.loads((GOLDEN / "traefik3_rules.json").read_text())
@@ -185,6 +191,22 @@ def test_a_rule_that_never_matches_is_told(rule: str) -> None:
 @pytest.mark.parametrize("rule", [r"HostRegexp(`(?i)^Shop\.x$`)", r"HostRegexp(`^[A-Za-z]\D\PL(?P<Name>x)$`)"])
 def test_a_rule_that_can_match_is_not(rule: str) -> None:
     assert list(http_flaws(rule, (3, 7))) == []
+
+
+@pytest.mark.parametrize("version", [(3, 0), (3, 7)])
+@pytest.mark.parametrize(
+    "data",
+    [*(path.read_bytes() for path in SAMPLES), document(40, 3, 1, unhealthy=0.3)],
+    ids=lambda data: str(len(data)),
+)
+def test_of_what_the_bridge_writes_nothing_is_said(data: bytes, version: Version) -> None:
+    written = layout("traefik3", Target(version))
+    wishes, _ = lay_out(judge_all(snapshot(data, "file:world.json"), Policy()), written, "default")
+    wishes = with_standing(wishes, written)
+    keys = {f"traefik/{path}": value for wish in wishes.values() for path, value in {**wish.shared, **wish.own}.items()}
+    assert len(keys) > 4
+    assert lint(keys, "traefik/", version) == ()
+    assert poison(keys, "traefik/", version) == ()
 
 
 GOOD = {
