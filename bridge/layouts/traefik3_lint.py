@@ -16,7 +16,7 @@ from bridge.layouts.traefik3_tree import ANYTHING, Node, Tree, decode, is_read
 
 _UNREAD = "Traefik 3 does not read it, but it wakes Traefik"
 _BLOCKS = ", and without one middleware in the tree the last route that is deleted stays for ever"
-_NAME = re.compile(r"(?=.*[a-z])[a-z0-9._-]+")
+_NAME = re.compile(r"(?![0-9]+\Z)[a-z0-9._-]+")
 _NUMBER = re.compile(r"0|-?[1-9][0-9]*")
 _TIME = re.compile(r"(?:0|[1-9][0-9]*)(?:ns|us|ms|s|m|h)")
 _PEM = frozenset(("ca", "cert", "key", "certfile", "keyfile", "cafiles", "rootcas"))
