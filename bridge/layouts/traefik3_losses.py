@@ -72,7 +72,8 @@ def losses(route: Route, target: Target) -> Iterator[Problem]:
         yield from _of_rule(route, frontend)
         yield from _of_clients(route, frontend, target)
         yield from _of_headers(route, counting(frontend.headers))
-    for frontend, router, winner in contested(route, target):
+    rivals = contested(route, target) if len(route.frontends) > 1 else ()
+    for frontend, router, winner in rivals:
         if winner is not None:
             reason = f"{object_name(route, winner.segment)} asks for the same requests, and gets them"
             yield _lost(route, table.RULE, write_rule(frontend.rule), reason, f"wrote no router {router.name}")
