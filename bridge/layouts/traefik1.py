@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from bridge.labels.rules import parse_rule, write_rule
 from bridge.layouts import RouteLayout, Target
-from bridge.layouts.lint import Finding
+from bridge.layouts.lint import Finding, Grade
 from bridge.layouts.traefik1_guard import check
 from bridge.layouts.traefik1_keys import name_of, route_keys, server_base
 from bridge.layouts.traefik1_secrets import is_secret
@@ -111,6 +111,13 @@ class Traefik1:
         from bridge.layouts.traefik1_lint import lint, strays  # much to load that only this needs
 
         return (*lint(keys, prefix, store_kind), *strays(elsewhere, prefix.removeprefix("/"), prefix))
+
+    def poison(self, keys: Mapping[str, str], prefix: str) -> tuple[Finding, ...]:
+        """What ends Traefik 1.7, or stops it from taking any change."""
+        from bridge.layouts.traefik1_lint import lint
+
+        found = lint(keys, prefix, "etcd" if prefix.startswith("/") else "consul")
+        return tuple(one for one in found if one.flaw.grade in (Grade.DEAD, Grade.FROZEN))
 
     def tree_prefix(self, prefix: str, store_kind: str) -> str:
         """`/traefik/` on etcd, `traefik/` on Consul: the only forms that Traefik 1.7 finds by its default flags.
