@@ -300,3 +300,103 @@ def test_what_lets_somebody_in_is_not_shown() -> None:
 def test_what_stands_beside_the_prefix_is_a_notice() -> None:
     keys = {"traefik2/http/routers/x/bogus": "1", "traefik": "", "traefik/note": "x"}
     assert {one.flaw.grade for one in lint(keys, "traefik/", (3, 7))} == {Grade.NOTICE}
+
+
+ROUTED = {
+    "http/routers/r/rule": "Host(`r.test`)",
+    "http/routers/r/service": "s",
+    "http/services/s/loadBalancer/servers/a/url": "http://10.0.0.1:80",
+}
+
+
+def said(more: dict[str, str], version: Version = (3, 7)) -> list[tuple[str, Grade]]:
+    keys = {f"traefik/{path}": value for path, value in {**ROUTED, **more}.items()}
+    return [(one.key.removeprefix("traefik/"), one.flaw.grade) for one in lint(keys, "traefik/", version)]
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("http/routers/r/entryPoints", ""),
+        ("http/routers/r/tls", "yes"),
+        ("http/services/s/loadBalancer/sticky", "true"),
+        ("http/services/s/loadBalancer/sticky/cookie", "1"),
+        ("http/services/s/loadBalancer/servers", "http://10.0.0.1:80,http://10.0.0.2:80"),
+        ("http/services/s/loadBalancer/servers/a/weight", "0"),
+        ("http/services/s/loadBalancer/servers/b", "http://10.0.0.2:80"),
+        ("http/routers/r/entryPoints/web", "web"),
+        ("http/middlewares/a@b/addPrefix/prefix", "/x"),
+        ("http/middlewares/m/headers/customRequestHeaders/A/b", "x"),
+        ("http/middlewares/m/headers/sslRedirect", "true"),
+        ("http/middlewares/m/buffering/retryExpression", "Attempts() < 2"),
+    ],
+)
+def test_what_traefik_takes_and_reads_otherwise_is_a_warning_at_its_key(path: str, value: str) -> None:
+    grades = {key: grade for key, grade in said({path: value}) if key.startswith(path) or path.startswith(key)}
+    assert Grade.WRONG in grades.values()
+    assert not {Grade.LOST, Grade.FROZEN, Grade.DEAD} & set(grades.values())
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("http/routers/r/tls", "false"),
+        ("http/routers/r/tls", "TRUE"),
+        ("http/routers/r/tls", ""),
+        ("http/routers/r/entryPoints/0", "web"),
+        ("http/services/s/loadBalancer/servers/a/weight", "3"),
+        ("http/services/s/loadBalancer/serversTransport", ""),
+    ],
+)
+def test_of_what_traefik_reads_as_it_is_meant_nothing_is_said(path: str, value: str) -> None:
+    assert said({path: value}) == []
+
+
+def test_who_refers_to_a_name_of_digits_must_write_brackets() -> None:
+    keys = {"http/services/7/loadBalancer/servers/a/url": "http://10.0.0.1:80"}
+    name = ("http/services/7", Grade.NOTICE)
+    assert said({**keys, "http/routers/r/service": "7"}) == [("http/routers/r/service", Grade.LOST), name]
+    assert said({**keys, "http/routers/r/service": "[7]"}) == [name]
+
+
+def test_of_two_spellings_of_one_key_the_later_counts() -> None:
+    early, late = "http/routers/r/Priority", "http/routers/r/priority"
+    assert said({early: "abc", late: "5"}) == [(late, Grade.WRONG)]
+    assert said({early: "5", late: "abc"}) == [(late, Grade.FROZEN), (late, Grade.WRONG)]
+
+
+def test_below_what_is_switched_off_no_value_counts_but_each_name_does() -> None:
+    off = {"http/middlewares/m/compress": "false"}
+    grades = [grade for _, grade in said({**off, "http/middlewares/m/compress/minResponseBodyBytes": "abc"})]
+    assert Grade.FROZEN not in grades
+    assert Grade.FROZEN in [grade for _, grade in said({**off, "http/middlewares/m/compress/bogus": "abc"})]
+
+
+def test_two_routers_of_one_rule_and_priority_are_told_where_they_meet() -> None:
+    other = {
+        "http/routers/x/rule": "Host(`r.test`)",
+        "http/routers/x/service": "t",
+        "http/services/t/loadBalancer/servers/a/url": "http://10.0.0.2:80",
+    }
+    assert said(other) == [("http/routers/x/rule", Grade.WRONG)]
+    assert said({**other, "http/routers/x/priority": "14"}) == [("http/routers/x/rule", Grade.WRONG)]
+    for apart in ({"priority": "15"}, {"tls": "true"}, {"service": "s"}, {"entryPoints": "web"}):
+        assert said({**other, **{f"http/routers/x/{field}": value for field, value in apart.items()}}) == []
+
+
+def test_a_key_that_is_refused_is_all_that_is_said_of_its_object() -> None:
+    assert said({"http/middlewares/m/rateLimiter/average": "5"}) == [
+        ("http/middlewares/m/rateLimiter/average", Grade.FROZEN)
+    ]
+
+
+def test_a_key_of_a_newer_traefik_names_the_version() -> None:
+    keys = {"traefik/http/services/s/loadBalancer/strategy": "wrr"}
+    (finding,) = poison(keys, "traefik/", (3, 3))
+    assert "3.4" in finding.flaw.reason
+    assert poison(keys, "traefik/", (3, 4)) == ()
+
+
+def test_a_slip_of_the_pen_is_told_with_what_was_meant() -> None:
+    (finding,) = poison({"traefik/http/routers/r/entrypoint": "web"}, "traefik/", (3, 0))
+    assert "entryPoints" in finding.flaw.remedy

@@ -71,7 +71,7 @@ def _tokens(text: str) -> list[_Token]:
             raise Fault(f"{text[at : at + 10]!r} is not understood", at)
         kind = found.lastgroup
         if kind == "end" or (kind == "blank" and "\n" in found[0]):
-            ended = ended or bool(tokens and (tokens[-1].kind != "sign" or tokens[-1].text == ")"))
+            ended = bool(tokens and (tokens[-1].kind != "sign" or tokens[-1].text == ")"))
         elif kind != "blank":
             if ended:
                 raise Fault("the line ends before it", at)

@@ -146,16 +146,14 @@ def _put(root: Node, path: str, value: str, key: str, twins: list[tuple[str, str
 
 
 def _step(shape: Shape, folded: str) -> Shape | None:
-    """What may stand below a place under this name; None where nothing may."""
+    """What may stand below a place under this name; None where nothing may, or nothing is known."""
     if shape.each:
         return shape.each
     of = shape.field
-    if of is None or (of.type is Type.BRANCH and not of.ignored):
+    if of is None or of.type is Type.BRANCH:
         found = shape.fields.get(folded)
-        if found is None or (found[1].field and found[1].field.refused):
-            return None
-        return found[1]
-    return ANYTHING if of.ignored or not of.path else _ENTRIES.get(of.type)
+        return None if found is None or (found[1].field and found[1].field.refused) else found[1]
+    return _ENTRIES.get(of.type) if of.path else ANYTHING
 
 
 def _unknown(node: Node, name: str) -> Flaw:
@@ -195,11 +193,13 @@ def _misfits(node: Node, element: bool, off: bool) -> Iterator[tuple[str, Flaw]]
         off = off or node.off
         for child in node.below.values():
             yield from _misfits(child, bool(shape.each), off)
+    elif node.value is None:
+        return  # a key is refused that would stand below it
     elif of is None or of.type is Type.BRANCH or of.type in MAPS:
         may_be_leaf = element or shape.listed or shape is ANYTHING or bool(of and (of.empty or of.ignored))
         if not may_be_leaf and node.path:
             yield node.key, _refused("it can hold no value, only keys below it", "delete it, or write those")
-    elif not off and not of.ignored and (wrong := _WRONG.get(of.type)) and (fault := wrong(node.value or "")):
+    elif not off and not of.ignored and (wrong := _WRONG.get(of.type)) and (fault := wrong(node.value)):
         yield node.key, fault
 
 
