@@ -13,6 +13,7 @@ _WHOLE = re.compile(r"[+-]?[0-9]{1,40}")
 _PIECE = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
 _UNITS = {"ns": 1, "us": 10**3, "µs": 10**3, "μs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
 _MOST = 2**63 - 1
+_LENGTH = 200  # characters of a time
 
 
 def is_whole(text: str) -> bool:
@@ -24,6 +25,8 @@ def nanoseconds(text: str) -> float:
     """How long a time is; a plain number counts seconds. Raises ValueError where it is none."""
     if is_whole(text):
         return int(text) * 10.0**9
+    if len(text) > _LENGTH:
+        raise ValueError("no time")
     sign, digits = (text[0], text[1:]) if text[:1] in ("+", "-") else ("", text)
     pieces = _PIECE.findall(digits)
     length = sum(float(number) * _UNITS[unit] for number, unit in pieces)

@@ -19,6 +19,7 @@ from bridge.layouts.lint import Flaw, Grade
 from bridge.layouts.traefik3_fields import Version
 from bridge.layouts.traefik3_regexp import has_capitals, regexp_fault
 
+LENGTH = 20_000  # characters of a rule that is looked at
 DEPTH = 100  # parentheses in parentheses; keeps our own recursion short
 
 _TOKEN = re.compile(
@@ -181,6 +182,11 @@ def asks_for_tls(text: str, version: Version) -> bool:
 
 
 def _flaws(text: str, version: Version, known: Mapping[str, _Matcher]) -> Flaws:
+    if len(text) > LENGTH:
+        yield Flaw(
+            Grade.NOTICE, f"it is longer than {LENGTH} characters", "it is not looked at here", "make it shorter"
+        )
+        return
     try:
         calls = parse(text)
     except ValueError as err:

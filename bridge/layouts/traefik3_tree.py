@@ -18,6 +18,8 @@ from bridge.layouts.traefik3_fields import MAPS, Field, Shape, Type, Version, fo
 
 REFUSES = "Traefik refuses the whole tree: it takes no change of anybody any more, and loads nothing when it starts"
 _NEWEST = (3, 99)
+_HINTS = 100  # keys of which it is told what was perhaps meant: looking for that takes long
+_NAME_LIMIT = 40  # characters of a name that may be a slip
 _TOPS = ("http", "tcp", "udp", "tls")
 _NUMBER = re.compile("[0-9]+", re.ASCII)
 
@@ -89,7 +91,11 @@ def decode(keys: Mapping[str, str], version: Version) -> Tree:
     """Of the keys by their path below the prefix, as Traefik of this version decodes them."""
     root = Node("", "", shapes(version))
     twins = list[tuple[str, str]]()
-    refused = [found for path, value, key in _folded(keys, twins) if (found := _put(root, path, value, key, twins))]
+    refused = list[tuple[str, Flaw]]()
+    for path, value, key in _folded(keys, twins):
+        if misplaced := _put(root, path, value, key, twins):
+            node, name = misplaced
+            refused.append((key, _unknown(node, name, hint=len(refused) < _HINTS)))
     refused += _misfits(root, element=False, off=False)
     return Tree(root, tuple(refused), tuple(dict.fromkeys(twins)))
 
@@ -119,7 +125,8 @@ def _folded(keys: Mapping[str, str], twins: list[tuple[str, str]]) -> list[tuple
     return sorted(single.values())
 
 
-def _put(root: Node, path: str, value: str, key: str, twins: list[tuple[str, str]]) -> tuple[str, Flaw] | None:
+def _put(root: Node, path: str, value: str, key: str, twins: list[tuple[str, str]]) -> tuple[Node, str] | None:
+    """The key into the tree; where that is impossible, the place and the name that cannot stand below it."""
     node, way = root, ""
     for written in path.split("/"):
         if not written:
@@ -131,7 +138,7 @@ def _put(root: Node, path: str, value: str, key: str, twins: list[tuple[str, str
         if child is None:
             shape = _step(node.shape, folded)
             if shape is None:
-                return key, _unknown(node, written)
+                return node, written
             child = node.below[folded] = Node(name, way, shape)
         elif child.name != name and node.shape.each:
             twins.append((way, child.path))
@@ -156,7 +163,7 @@ def _step(shape: Shape, folded: str) -> Shape | None:
     return _ENTRIES.get(of.type) if of.path else ANYTHING
 
 
-def _unknown(node: Node, name: str) -> Flaw:
+def _unknown(node: Node, name: str, hint: bool) -> Flaw:
     of = node.shape.field
     if of and of.type is not Type.BRANCH:
         return _refused(f"{node.path} holds a value, and nothing can stand below it", "delete it")
@@ -165,7 +172,7 @@ def _unknown(node: Node, name: str) -> Flaw:
         return _refused(
             f"only Traefik 3.{since} and newer know {name!r} {place}", "delete it, or replace each older Traefik first"
         )
-    near = get_close_matches(fold(name), node.shape.fields, 1)
+    near = get_close_matches(fold(name), node.shape.fields, 1) if hint and len(name) <= _NAME_LIMIT else []
     remedy = f"delete it, or call it {node.shape.fields[near[0]][0]}" if near else "delete it"
     return _refused(f"Traefik knows no {name!r} {place}", remedy)
 
