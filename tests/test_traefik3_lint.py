@@ -24,6 +24,7 @@ GOLDEN = Path(__file__).parent / "golden"
 SAMPLES = sorted((Path(__file__).parent / "samples").glob("*.stacks.json"))
 PAIRS = sorted((GOLDEN / "traefik3").glob("[0-9]*.json"))
 OBJECTS = json.loads((GOLDEN / "traefik3_objects.json").read_text())
+TREES = json.loads((GOLDEN / "traefik3_trees.json").read_text())
 RULES = json.loads((GOLDEN / "traefik3_rules.json").read_text())
 KINDS = {
     "router": "http/routers",
@@ -55,6 +56,11 @@ WORST_IS_ASSUMED = {
 OLDER_GO = {("3.0.4", "http/routers/u-v6"), ("3.0.4", "http/services/u-v6")}
 
 
+def version_of(traefik: str) -> Version:
+    major, minor, _ = traefik.split(".")
+    return int(major), int(minor)
+
+
 @dataclass(frozen=True)
 class Case:
     """A tree, and what a Traefik made of it."""
@@ -70,8 +76,7 @@ class Case:
 
     @property
     def version(self) -> Version:
-        major, minor, _ = self.traefik.split(".")
-        return int(major), int(minor)
+        return version_of(self.traefik)
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -132,6 +137,17 @@ def test_the_verdict_is_the_real_traefiks(case: Case) -> None:
     else:
         assert case.verdict in (*ENDS, "nothing loaded")
         assert graded(found, Grade.DEAD)
+
+
+@pytest.mark.parametrize("tree", TREES, ids=lambda tree: f"{TREES.index(tree)}-{tree['traefik']}")
+def test_odd_keys_are_refused_as_by_the_real_traefik(tree: dict[str, Any]) -> None:
+    """Chosen by hand, and by chance: names and values of all types, in odd spellings and at odd places."""
+    keys = {f"traefik/{path}": value for path, value in tree["kv"].items()}
+    refused = graded(poison(keys, "traefik/", version_of(tree["traefik"])), Grade.FROZEN)
+    if "http/middlewares/a/URLRewrite/hostname" in tree["kv"]:  # of what is ignored nothing is known here
+        assert refused
+        return
+    assert bool(refused) is tree["frozen"]
 
 
 def test_each_kind_of_verdict_was_recorded() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 from ipaddress import ip_address, ip_network
 
 TRUE = frozenset(("1", "t", "T", "true", "TRUE", "True"))
@@ -29,10 +30,10 @@ def nanoseconds(text: str) -> float:
         raise ValueError("no time")
     sign, digits = (text[0], text[1:]) if text[:1] in ("+", "-") else ("", text)
     pieces = _PIECE.findall(digits)
-    length = sum(float(number) * _UNITS[unit] for number, unit in pieces)
-    if not pieces or "".join(map("".join, pieces)) != digits or length > _MOST:
+    length = sum(Fraction(number) * _UNITS[unit] for number, unit in pieces)
+    if not pieces or "".join(map("".join, pieces)) != digits or length > _MOST + (sign == "-"):
         raise ValueError("no time")
-    return -length if sign == "-" else length
+    return float(-length if sign == "-" else length)
 
 
 def is_range(text: str) -> bool:

@@ -21,12 +21,13 @@ _NEWEST = (3, 99)
 _HINTS = 100  # keys of which it is told what was perhaps meant: looking for that takes long
 _NAME_LIMIT = 40  # characters of a name that may be a slip
 _TOPS = ("http", "tcp", "udp", "tls")
+_CODE = "/GRPCStatus/code"  # unlike all other numbers it has no sign
 _NUMBER = re.compile("[0-9]+", re.ASCII)
 
 ANYTHING = Shape()  # below it nothing is looked at
 _ENTRIES = {
     Type.TEXTS: Shape(Field("", Type.TEXT)),
-    Type.NUMBERS: Shape(Field("", Type.WHOLE)),
+    Type.NUMBERS: Shape(Field("{entry}", Type.WHOLE)),  # nothing can stand below it: its own value would be empty
     Type.FREE: ANYTHING,
     Type.LIST: ANYTHING,
 }
@@ -160,6 +161,8 @@ def _step(shape: Shape, folded: str) -> Shape | None:
     if of is None or of.type is Type.BRANCH:
         found = shape.fields.get(folded)
         return None if found is None or (found[1].field and found[1].field.refused) else found[1]
+    if of.ignored:
+        return None
     return _ENTRIES.get(of.type) if of.path else ANYTHING
 
 
@@ -206,7 +209,7 @@ def _misfits(node: Node, element: bool, off: bool) -> Iterator[tuple[str, Flaw]]
         may_be_leaf = element or shape.listed or shape is ANYTHING or bool(of and (of.empty or of.ignored))
         if not may_be_leaf and node.path:
             yield node.key, _refused("it can hold no value, only keys below it", "delete it, or write those")
-    elif not off and not of.ignored and (wrong := _WRONG.get(of.type)) and (fault := wrong(node.value)):
+    elif not off and not of.ignored and (fault := _wrong(of)(node.value)):
         yield node.key, fault
 
 
@@ -216,6 +219,11 @@ def _refused(reason: str, remedy: str) -> Flaw:
 
 def _no_whole(text: str) -> Flaw | None:
     return None if is_whole(text) else _refused("it is no whole number of 64 bits", "write decimal digits alone")
+
+
+def _no_code(text: str) -> Flaw | None:
+    fits = text.isascii() and text.isdecimal() and int(text[:20]) < 2**32
+    return None if fits else _refused("it is no number of 32 bits without a sign", "write decimal digits alone")
 
 
 def _no_truth(text: str) -> Flaw | None:
@@ -228,6 +236,14 @@ def _no_time(text: str) -> Flaw | None:
     except ValueError:
         return _refused("it is no time", "write a number with its unit, as 10s")
     return None
+
+
+def _nothing(_text: str) -> Flaw | None:
+    return None
+
+
+def _wrong(of: Field) -> Callable[[str], Flaw | None]:
+    return _no_code if of.path.endswith(_CODE) else _WRONG.get(of.type, _nothing)
 
 
 _WRONG: Mapping[Type, Callable[[str], Flaw | None]] = {
