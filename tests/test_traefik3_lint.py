@@ -1,4 +1,8 @@
-"""The verdict on a whole tree is the one of the real Traefik 3, by the recordings of it, version by version."""
+"""The verdict on a whole tree is the one of the real Traefik 3, by the recordings of it, version by version.
+
+Besides the pairs of `golden/traefik3` (whole trees, with requests) four files hold what 3.0.4 and 3.7.15 made of odd
+keys, rules, objects and webs of references, on etcd: which trees they refused, which objects they called disabled.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +28,7 @@ GOLDEN = Path(__file__).parent / "golden"
 SAMPLES = sorted((Path(__file__).parent / "samples").glob("*.stacks.json"))
 PAIRS = sorted((GOLDEN / "traefik3").glob("[0-9]*.json"))
 OBJECTS = json.loads((GOLDEN / "traefik3_objects.json").read_text())
+GRAPHS = json.loads((GOLDEN / "traefik3_graphs.json").read_text())
 TREES = json.loads((GOLDEN / "traefik3_trees.json").read_text())
 RULES = json.loads((GOLDEN / "traefik3_rules.json").read_text())
 KINDS = {
@@ -181,6 +186,18 @@ def test_odd_objects_are_lost_as_the_real_traefik_loses_them(record: dict[str, A
     assert set(record["disabled"]) - lost(findings, "traefik") == unknown
     assert more <= TOLD_BY_ROUTERS | {path for traefik, path in OLDER_GO if traefik == case.traefik}
     assert record["objects"] > 100
+
+
+@pytest.mark.parametrize("record", GRAPHS, ids=lambda one: f"{GRAPHS.index(one)}-{one['traefik']}")
+def test_routers_are_lost_by_what_they_lead_to_as_the_real_traefik_loses_them(record: dict[str, Any]) -> None:
+    """Sixty routers over services and middlewares that name each other by chance."""
+    keys = {f"traefik/{path}": value for path, value in record["kv"].items()}
+    findings = lint(keys, "traefik/", version_of(record["traefik"]))
+    if not record["loaded"]:  # a service leads to itself, and its configuration stands still
+        assert graded(findings, Grade.DEAD)
+        return
+    assert not graded(findings, Grade.DEAD, Grade.FROZEN)
+    assert {path for path in lost(findings, "traefik") if path.startswith("http/routers/")} == set(record["disabled"])
 
 
 @pytest.mark.parametrize(("rule", "taken"), RULES.items())
