@@ -23,7 +23,7 @@ def _in_any_case(word: str) -> str:
     return "".join(f"[{char.upper()}{char}]" for char in word)
 
 
-# As `is_ours`: also what is a slip for one of ours.
+# As `is_ours`, but for a misspelt first word: also what is a slip for one of ours.
 _OURS = rf"^[\W_]*{_in_any_case('traefik')}(?:[\W_]|{_in_any_case('frontend')})"
 # A name as a pattern. A segment may hold dots, a page's name none.
 _SEGMENT, _INNER = r"(?!(?:frontend|backend)\.).+", "[^ .]+"
