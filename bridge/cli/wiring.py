@@ -131,10 +131,13 @@ def policy(config: Config) -> Policy:
     )
 
 
-def sites(config: Config) -> tuple[Site, ...]:
-    """Where this process publishes, a site a layout. Raises UsageError where one lies in another."""
+def sites(config: Config, unsaid: str = "etcd") -> tuple[Site, ...]:
+    """Where this process publishes, a site a layout. Raises UsageError where one lies in another.
+
+    `unsaid`: the store's kind where no option says it.
+    """
     address, said = config.find(options.STORE), config.get(options.LAYOUT)
-    kind, usual = (address.kind, address.prefix) if address else ("etcd", DEFAULT_PREFIX)
+    kind, usual = (address.kind, address.prefix) if address else (unsaid, DEFAULT_PREFIX)
     target = Target(
         version=config.get(options.TRAEFIK_VERSION),
         entry_points=config.get(options.ENTRY_POINTS),
