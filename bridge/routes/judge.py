@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import compress
+from functools import lru_cache
+from itertools import compress, islice
 
 from bridge.labels import table
-from bridge.labels.lookup import speaks_only_newer, spot
+from bridge.labels.lookup import SUGGESTIONS, meant, speaks_only_newer, spot
 from bridge.labels.notes import NO_ROUTE, Found, find
 from bridge.labels.read import Asked, read
 from bridge.labels.types import Publish
@@ -15,7 +16,7 @@ from bridge.labels.views import View
 from bridge.model.keys import route_name
 from bridge.model.problem import Problem
 from bridge.model.route import Gate, Route, Setting, Verdict
-from bridge.model.world import Service, Snapshot
+from bridge.model.world import Service, Snapshot, is_ours
 from bridge.routes.aliases import Followed, by_title, follow
 from bridge.routes.contests import (
     CONTESTED,
@@ -95,7 +96,7 @@ class Judge:
         """
         if policy != self._policy:
             self._policy, self._known = policy, {}
-        services = [one for one in snapshot.services if any(name.startswith(table.PREFIX) for name in one.labels)]
+        services = [one for one in snapshot.services if any(map(is_ours, one.labels))]
         known = [self._known.get((one.uuid, one.name)) for one in services]
         wanting = [
             before.wanting if before is not None and before.service is one else _wanting(one, policy)
@@ -195,10 +196,10 @@ def _judge(
         gates.append(gate)
         if problem:
             return Verdict(service.title, tuple(gates), settings, (*asked.problems, problem))
-    gates.append(_ALONE)
     of = alias.services if alias else (service,)
     asker = Asker(service, asked, policy, address_of(service, policy), hosts, of)
     found = [servers(asker, pool) for pool in asked.pools]
+    gates += (*_server_gates(asker, found[0]), _ALONE)
     problems = [problem for one in found for problem in one.problems]
     return Verdict(
         service.title,
@@ -219,6 +220,8 @@ def _judge(
             *(dict.fromkeys(problems) if len(found) > 1 else problems),  # one of a container is found for each pool
         ),
         route=_route(asker, found),
+        remarks=tuple([remark for one in found for remark in one.remarks]),
+        stands_for=tuple([one.title for one in alias.services]) if alias else (),
     )
 
 
@@ -238,6 +241,7 @@ _SPEAKS = Gate("vocabulary", True, "its labels are not Traefik 2's and 3's alone
 _FITS = Gate("constraint", True, "its tags fit every constraint")
 _SOLE = Gate("sole", True, "no other service of its name comes first")
 _ALLOWED = Gate("domain", True, "its hosts are allowed")
+_UNCHECKED = Gate("health", True, "nobody checks external addresses", closes=False)
 _ALONE = Gate(CONTESTED, True, "no other service is published for the same requests")
 
 
@@ -260,6 +264,9 @@ def _enable(service: Service, policy: Policy) -> Found[Publish]:
 
 
 def _enabled(service: Service, policy: Policy) -> tuple[Gate, Problem | None]:
+    if slip := _slip(service):
+        why = f"it is not known; did you mean {table.ENABLE.name}?"
+        return Gate("enabled", False, f"{slip}: {why}"), Problem(service.title, slip, "", why, NO_ROUTE)
     found = _enable(service, policy)
     if found.problem:
         return Gate("enabled", False, found.problem.reason), found.problem
@@ -271,6 +278,14 @@ def _enabled(service: Service, policy: Policy) -> tuple[Gate, Problem | None]:
         ), None
     why = f"{table.ENABLE.name} is {found.value.value}" if found.origin == table.ENABLE.name else "no label asks for it"
     return Gate("enabled", found.value is not Publish.NO, why), None
+
+
+def _slip(service: Service) -> str:
+    """The label by which a service may say whether it asks for a route, where it does not say so by the right one."""
+    if service.labels.get(table.ENABLE.name):
+        return ""
+    unknown = (name for name in sorted(service.labels) if spot(name) is None)
+    return next((name for name in islice(unknown, SUGGESTIONS) if meant(name) == table.ENABLE.name), "")
 
 
 def _is_port(name: str) -> bool:
@@ -310,7 +325,9 @@ def _vocabulary(service: Service, _: Policy) -> tuple[Gate, Problem | None]:
     if not newer:
         return _SPEAKS, None
     why = "its labels speak to Traefik 2 and 3 only"
-    return Gate("vocabulary", False, why), Problem(service.title, newer, "", why, NO_FRONTEND, notice=True)
+    do = "say it in Traefik 1's labels too, if its requests shall come here: bridge labels lists them"
+    problem = Problem(service.title, newer, "", why, NO_FRONTEND, notice=True, suggestion=do)
+    return Gate("vocabulary", False, why), problem
 
 
 def _constraint(service: Service, policy: Policy) -> tuple[Gate, Problem | None]:
@@ -328,7 +345,8 @@ def _sole(service: Service, holder: Service) -> tuple[Gate, Problem | None]:
     if holder is service:
         return _SOLE, None
     why = f"service {holder.uuid} of stack {holder.stack_uuid} has the same name and comes first"
-    return Gate("sole", False, why), Problem(service.title, "", service.uuid, why, NO_ROUTE)
+    problem = Problem(service.title, "", service.uuid, why, NO_ROUTE, suggestion="give one of them another name")
+    return Gate("sole", False, why), problem
 
 
 def _label_gates(asked: Asked) -> tuple[Gate, ...]:
@@ -356,7 +374,28 @@ def _domain(service: Service, policy: Policy, asked: Asked) -> tuple[Gate, Probl
     if host is None:
         return _ALLOWED, None
     why = f"--allow-domain does not allow {host or 'a rule for any host'}"
-    return Gate("domain", False, why), Problem(service.title, "", host, f"{why} in this cluster", NO_ROUTE)
+    do = f"use hosts in {' or '.join(policy.domains)}"
+    problem = Problem(service.title, "", host, f"{why} in this cluster", NO_ROUTE, suggestion=do)
+    return Gate("domain", False, why), problem
+
+
+def _server_gates(asker: Asker, found: Servers) -> tuple[Gate, ...]:
+    """Whether any container is healthy and any can be reached. A route stands without, and says 503."""
+    if any(one.kind == EXTERNAL for one in asker.of):
+        health = _UNCHECKED
+    else:
+        health = _healthy(found.healthy, sum([len(one.containers) for one in asker.of]))
+    return (health, _reached(found.reached)) if health.passed or found.reached else (health,)
+
+
+@lru_cache
+def _healthy(count: int, of: int) -> Gate:
+    return Gate("health", count > 0, f"{count} of {of} containers healthy", closes=False)
+
+
+@lru_cache
+def _reached(count: int) -> Gate:
+    return Gate("address", count > 0, f"{count} can be reached" if count else "none can be reached", closes=False)
 
 
 def _name(service: Service, asked: Asked) -> tuple[Gate, Problem | None]:
