@@ -101,9 +101,9 @@ class LockedConsul:
     def put(self, key: str, value: str) -> None:
         self.server.put(key, value)
 
-    def session(self, node: str) -> str:
-        """One that lives on a node."""
-        return str(self.server.sessions(node)[0]["ID"])
+    def session(self, records: str, name: LeaseName) -> str:
+        """The id of the session that stands for a lease."""
+        return next(str(one["ID"]) for one in self.server.sessions() if one["Name"] == f"{records}{name}")
 
     def ask(self, who: Secrets, method: str, path: str, body: object = None) -> Answer:
         """One call with this bridge's token."""
@@ -146,9 +146,7 @@ class LockedEtcd:
 
     server: EtcdServer
     kind: str = "etcd"
-    root: Secrets = field(
-        default_factory=lambda: {"BRIDGE_STORE_USER": "root", "BRIDGE_STORE_PASSWORD": ROOT_PASSWORD}
-    )
+    root: Secrets = field(default_factory=lambda: {"BRIDGE_STORE_USER": "root", "BRIDGE_STORE_PASSWORD": ROOT_PASSWORD})
 
     def __post_init__(self) -> None:
         self.server.require_login(ROOT_PASSWORD)
@@ -162,7 +160,12 @@ class LockedEtcd:
         said = {"ETCDCTL_API": "3", "ETCDCTL_ENDPOINTS": self.endpoint, "ETCDCTL_USER": f"root:{ROOT_PASSWORD}"}
         path = os.pathsep.join((str(Path(etcd_binary()).parent), os.environ["PATH"]))
         subprocess.run(
-            ["sh", "-eu"], input=policy.encode(), env={**said, "PATH": path}, check=True, capture_output=True, timeout=60
+            ["sh", "-eu"],
+            input=policy.encode(),
+            env={**said, "PATH": path},
+            check=True,
+            capture_output=True,
+            timeout=60,
         )
         user = re.findall(r"^etcdctl role add (\S+)$", policy, re.M)[0]
         self.server.ask("auth/user/add", name=user, password=PASSWORD)
@@ -177,11 +180,13 @@ class LockedEtcd:
 
     def ask(self, who: Secrets, path: str, **fields: object) -> Answer:
         """One call of the JSON gateway, as this bridge's user."""
-        token = ""
-        if who:
-            login = {"name": who["BRIDGE_STORE_USER"], "password": who["BRIDGE_STORE_PASSWORD"]}
-            token = str(json.loads(self._post("", "auth/authenticate", login).text)["token"])
-        return self._post(token, path, fields)
+        return self._post(self._log_in(who), path, fields)
+
+    def _log_in(self, who: Secrets) -> str:
+        if not who:
+            return ""
+        login = {"name": who["BRIDGE_STORE_USER"], "password": who["BRIDGE_STORE_PASSWORD"]}
+        return str(json.loads(self._post("", "auth/authenticate", login).text)["token"])
 
     def _post(self, token: str, path: str, fields: Mapping[str, object]) -> Answer:
         connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=CALL)
@@ -194,15 +199,12 @@ class LockedEtcd:
             connection.close()
 
     def attempts(self, who: Secrets, key: str) -> Iterator[tuple[str, Answer]]:
-        named = _base64(key.encode())
+        named, token = _base64(key.encode()), self._log_in(who)
         put, gone = {"key": named, "value": _base64(b"stolen")}, {"key": named}
         all_below = {"key": named, "range_end": _base64(prefix_end(key.encode()))}
-        yield "put", self.ask(who, "kv/put", **put)
-        yield "delete", self.ask(who, "kv/deleterange", **gone)
-        yield "delete what begins so", self.ask(who, "kv/deleterange", **all_below)
+        yield "put", self._post(token, "kv/put", put)
+        yield "delete", self._post(token, "kv/deleterange", gone)
+        yield "delete what begins so", self._post(token, "kv/deleterange", all_below)
         for branch in ("success", "failure"):  # rights count also in the one that is not taken
-            yield f"put in a transaction: {branch}", self.ask(who, "kv/txn", **{branch: [{"request_put": put}]})
-            yield (
-                f"delete in a transaction: {branch}",
-                self.ask(who, "kv/txn", **{branch: [{"request_delete_range": gone}]}),
-            )
+            for what, operation in (("put", {"request_put": put}), ("delete", {"request_delete_range": gone})):
+                yield f"{what} in a transaction: {branch}", self._post(token, "kv/txn", {branch: [operation]})

@@ -191,6 +191,7 @@ class EtcdServer(Server):
             "initial-cluster": f"test=http://127.0.0.1:{peer}",
             "listen-metrics-urls": f"http://127.0.0.1:{metrics}",
             "auth-token-ttl": str(self.token_ttl),
+            "bcrypt-cost": "4",  # the least: every login takes that long
             "quota-backend-bytes": str(self.quota),
             "heartbeat-interval": "20",  # milliseconds; one member elects itself at once, and leases of 1 s are granted
             "election-timeout": "200",

@@ -2,61 +2,35 @@
 
 from __future__ import annotations
 
-import os
-import re
-import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import closing
 from itertools import count
 from pathlib import Path
 
 import pytest
 
-from bridge.cli.policy import POLICIES
-from bridge.layouts.traefik1 import TRAEFIK1
-from bridge.layouts.traefik1_values import WRITTEN
-from bridge.model.change import LeaseName
-from bridge.model.keys import STANDING, Publisher, lease_node, records_prefix
+from bridge.layouts import LAYOUTS, layout
+from bridge.model.change import Create, LeaseName, Transaction
+from bridge.model.keys import lease_node, records_prefix
 from bridge.ownership.records import (
     FLEET,
-    STANDING_FAMILY,
     claim_path,
     cluster_family,
     cluster_records,
     guard_path,
     leader_path,
     presence_path,
-    read_leader,
 )
-from bridge.sources.document import snapshot
-from bridge.sync import sync
-from bridge.writer import Settings
-from tests.commands import Bridge, Ran, silent
-from tests.locked import NOBODY, Locked, LockedConsul, LockedEtcd, Secrets, client, url
-from tests.publishing import Hurry, wishes
-from tests.servers import free_ports, running_consul, running_etcd
-from tests.test_run_etcd import Process, eventually
-from tests.worlds.generate import Object, encode, stacks
+from bridge.stores.base import Refused
+from tests.commands import Bridge, silent
+from tests.locked import NOBODY, Locked, LockedConsul, LockedEtcd, Secrets, client
+from tests.rights import KINDS, RIGHTS, SHARED, TTL, A, B, Broken, Place, live_a_day, own_group
+from tests.servers import running_consul, running_etcd
 
 ROOT = Path(__file__).parent.parent
-KINDS = sorted(POLICIES)
-A, B = "a", "b"
-SHARED = "web-0__stack-0"  # a group of both clusters
-TTL = 600  # seconds
-
 _places = count(1)
 bridge = pytest.fixture(silent)
-
-
-class Broken(Exception):
-    """What a bridge did came out otherwise than it should."""
-
-
-def own_group(cluster: str) -> str:
-    return f"own-{cluster}__stack-0"
 
 
 @pytest.fixture(scope="module")
@@ -78,131 +52,6 @@ def server(request: pytest.FixtureRequest) -> Locked:
     return found
 
 
-@dataclass
-class Place:
-    """A prefix of its own in a locked store, and the bridges that publish there."""
-
-    server: Locked
-    bridge: Bridge
-    folder: Path
-    prefix: str
-
-    @property
-    def tree(self) -> str:
-        return TRAEFIK1.tree_prefix(self.prefix, self.server.kind)
-
-    @property
-    def records(self) -> str:
-        return records_prefix(self.prefix)
-
-    def policy(self, cluster: str) -> str:
-        """What is printed for a cluster."""
-        ran = self.bridge("policy", self.server.kind, "--cluster", cluster, "--store", url(self.server, self.prefix))
-        assert (ran.code, ran.err) == (0, "")
-        return ran.out
-
-    def admit(self, cluster: str, *, but: int | None = None) -> Secrets:
-        """The bridge of a cluster with the rights that are printed for it, `but` for one of them."""
-        lines = self.policy(cluster).splitlines(keepends=True)
-        rights = [line for line in lines if re.match(r"[a-z_]+ \"|etcdctl role grant-permission ", line)]
-        assert len(rights) == len(list(POLICIES[self.server.kind].rules(self.publisher(cluster))))
-        if but is not None:
-            lines.remove(rights[but])
-        return self.server.admit("".join(lines))
-
-    def publisher(self, cluster: str) -> Publisher:
-        return Publisher(TRAEFIK1, self.tree, self.records, cluster)
-
-    def said(self, who: Secrets, *arguments: str, code: int = 0) -> Ran:
-        """A command in this bridge's name. Raises Broken where it ends with another code."""
-        with pytest.MonkeyPatch.context() as environment:
-            for name, value in who.items():
-                environment.setenv(name, value)
-            ran = self.bridge(*arguments, "--store", url(self.server, self.prefix))
-        if ran.code != code:
-            raise Broken(arguments, ran)
-        return ran
-
-    def sync(self, who: Secrets, cluster: str) -> Ran:
-        return self.said(who, *self.publishes("sync", cluster))
-
-    def publishes(self, command: str, cluster: str, sick: int = 0) -> tuple[str, ...]:
-        """The command with all that it needs but the store. `sick`: containers of the own service, of its two."""
-        source = self.source(cluster, sick)
-        return (command, "--source", f"file:{source}", "--cluster", cluster, "--ttl", f"{TTL}s", "--read-time", "0")
-
-    def source(self, cluster: str, sick: int = 0) -> Path:
-        """A shared service and one of the cluster's own."""
-        path = self.folder / f"{cluster}.json"
-        new = path.with_suffix(".new")
-        new.write_bytes(encode(world(cluster, sick)))
-        new.replace(path)
-        return path
-
-    def groups(self, who: Secrets) -> dict[str, dict[str, object]]:
-        """What show tells this bridge."""
-        return {str(row["group"]): row for row in self.said(who, "show", "--output", "json").rows("groups")}
-
-    def standing(self) -> dict[str, str]:
-        """All that stands, by whole key."""
-        with closing(client(self.server, self.prefix, self.records, self.server.root)) as eyes:
-            found = {**eyes.read(self.tree).items, **eyes.read(self.records).items}
-        return {key: item.value for key, item in found.items() if item}
-
-    def servers(self, group: str) -> set[str]:
-        """The keys of a group's servers."""
-        return {key for key in self.standing() if key.startswith(f"{self.tree}backends/{group}/servers/")}
-
-    def leader(self, cluster: str) -> str:
-        """The replica that leads."""
-        found = read_leader(self.standing().get(self.records + leader_path(cluster), ""))
-        return found.name if found else ""
-
-    def sweep(self, who: Secrets, cluster: str) -> None:
-        """A sync in this bridge's name that waits for nothing."""
-        settings = Settings(self.publisher(cluster), "", "1", TTL, "test.sweep", "token-sweep", read_time=0.0)
-        wanted = wishes(snapshot(self.source(cluster).read_bytes(), "world"), cluster)
-        with closing(client(self.server, self.prefix, self.records, who)) as store:
-            sync(wanted, store, settings, timing=Hurry().timing)
-
-    @contextmanager
-    def running(self, who: Secrets, cluster: str) -> Iterator[Process]:
-        """`bridge run` in this bridge's name."""
-        arguments = [*self.publishes("run", cluster), "--store", url(self.server, self.prefix), "--settle", "0.05"]
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("BRIDGE_")}
-        popen = subprocess.Popen(
-            [sys.executable, "-m", "bridge", *arguments, "--replica", "one"],
-            cwd=ROOT,
-            env={**environment, **who},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        process = Process(popen)
-        try:
-            yield process
-        finally:
-            process.close()
-
-
-def world(cluster: str, sick: int) -> list[Object]:
-    made = stacks(2, 2, seed=ord(cluster))
-    services = made[0]["services"]
-    assert isinstance(services, list)
-    own = services[1]
-    assert isinstance(own, dict)
-    containers = own["containers"]
-    assert isinstance(containers, list)
-    for one in containers[:sick]:
-        assert isinstance(one, dict)
-        one["health_state"] = "unhealthy"
-    own["name"] = own["primary_service_name"] = f"own-{cluster}"
-    own["labels"] = {"traefik.enable": "true", "traefik.domain": "local", "traefik.port": "8080"}
-    for one in containers:
-        assert isinstance(one, dict)
-        one["service_name"] = f"own-{cluster}"
-    return made
-
-
 @pytest.fixture
 def place(server: Locked, bridge: Bridge, tmp_path: Path) -> Place:
     return Place(server, bridge, tmp_path, f"place{next(_places)}/traefik")
@@ -211,41 +60,172 @@ def place(server: Locked, bridge: Bridge, tmp_path: Path) -> Place:
 # What must work
 
 
-def live_a_day(place: Place, a: Secrets, b: Secrets) -> None:
-    """Everything that bridges do; `a` comes first. Raises Broken where something comes out otherwise."""
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_all_commands_work_for_two_clusters_with_the_rights_that_are_printed(place: Place, name: str) -> None:
+    place.layout = layout(name)
+    live_a_day(place, place.admit(A))
 
-    def expect(what: bool, step: object) -> None:
-        if not what:
-            raise Broken(step)
 
-    place.said(a, *place.publishes("plan", A), "--exit-code", code=4)
+@pytest.mark.parametrize(("kind", "right"), [(kind, at) for kind in KINDS for at in range(RIGHTS[kind])])
+def test_without_any_one_of_the_rights_something_is_refused(
+    request: pytest.FixtureRequest, bridge: Bridge, tmp_path: Path, kind: str, right: int
+) -> None:
+    """So none is printed in vain."""
+    place = Place(request.getfixturevalue(f"locked_{kind}"), bridge, tmp_path, f"place{next(_places)}/traefik")
+    with pytest.raises(Broken, match=r"ermission denied|register the node|hand-written"):
+        live_a_day(place, place.admit(A, but=right))
+
+
+def test_consul_may_ask_for_the_right_to_list(locked_consul: LockedConsul, bridge: Bridge, tmp_path: Path) -> None:
+    """Then the right to read is too little for whoever reads a whole prefix."""
+    place = Place(locked_consul, bridge, tmp_path, f"place{next(_places)}")
+    weaker = locked_consul.admit(place.policy(A).replace('"list"', '"read"'))
+    with pytest.raises(Broken, match="Permission denied"):
+        place.sync(weaker, A)
+    place.sync(place.admit(A), A)
+
+
+@pytest.mark.parametrize("prefix", ["v3/it's", 'a"${x\\', "überall", "a--b-"])
+def test_a_prefix_of_odd_characters_is_written_as_the_store_reads_it(
+    server: Locked, bridge: Bridge, tmp_path: Path, prefix: str
+) -> None:
+    place = Place(server, bridge, tmp_path, f"{next(_places)}{prefix}")
+    who = place.admit(A)
+    place.sync(who, A)
+    assert place.groups(who)[SHARED]["claims"] == [A]
+
+
+# What must not
+
+
+@pytest.fixture
+def both(place: Place) -> tuple[Secrets, Secrets]:
+    """Both clusters have published."""
+    a, b = place.admit(A), place.admit(B)
     place.sync(a, A)
     place.sync(b, B)
-    seen = place.groups(a)
-    expect(seen.keys() == {SHARED, own_group(A), own_group(B), STANDING}, seen)
-    expect(seen[SHARED]["claims"] == [A, B], seen)
-    whose = {row["whose"] for group in seen.values() for row in group["servers"]}  # type: ignore[attr-defined]
-    expect(whose == {A, B}, seen)
-    expect(place.groups(b) == seen, "show")
-    place.said(a, "check")
+    return a, b
 
-    with place.running(a, A) as process:
-        eventually(lambda: place.leader(A) == "one", process)
-        place.source(A, sick=1)
-        eventually(lambda: len(place.servers(own_group(A))) == 2, process)
-        place.source(A)
-        eventually(lambda: len(place.servers(own_group(A))) == 4, process)
-        process.end(signal.SIGTERM)
 
-    place.said(b, "leave", "--cluster", B, "--read-time", "0")
-    expect(place.groups(a).keys() == {SHARED, own_group(A), STANDING}, "leave")
+def test_what_is_anothers_is_refused_by_the_server_and_stays(place: Place, both: tuple[Secrets, Secrets]) -> None:
+    """Also what a longer name has that begins with ours, and what Traefik takes for its own configuration."""
+    for path in (leader_path(B), f"{cluster_records(B)}drain/host"):  # so that b has all that a cluster can have
+        place.server.put(place.records + path, "{}")
+    before = place.standing()
+    its = [key for key in before if key.startswith(place.records + cluster_records(B))]
+    assert {place.records + path for path in (presence_path(B), claim_path(B, SHARED), leader_path(B))} < set(its)
+    absent = [
+        *(place.records + path for path in (presence_path("a2"), f"{cluster_records(B)}drain/new", "other", FLEET)),
+        *(records_prefix(other) + presence_path(A) for other in (f"{place.prefix}2", "other")),
+        *(place.tree + path for path in ("leader", "entrypoints/http/address", "backend", "acme/account/object")),
+        f"{place.tree[:-1]}2/backends/x",
+        "other/backends/x/servers/a--1/url",
+    ]
+    for key in (*its, *absent):
+        tried = dict(place.server.attempts(both[0], key))
+        assert len(tried) >= 7
+        assert [(way, answer) for way, answer in tried.items() if not answer.is_refusal] == [], key
+    assert place.standing() == before
+
+
+def test_a_transaction_with_one_write_too_many_changes_nothing(place: Place, both: tuple[Secrets, Secrets]) -> None:
+    before = place.standing()
+    fleet = LeaseName(FLEET, TTL)
+    with closing(client(place.server, place.prefix, place.records, both[0])) as store:
+        store.ensure(fleet)
+        allowed = Create(place.records + guard_path("new"), "1", fleet)
+        for key in (place.records + claim_path(B, "new"), f"{place.tree}leader"):
+            with pytest.raises(Refused, match=r"ermission denied.*bridge policy"):
+                store.commit(Transaction((), (allowed, Create(key, "stolen", fleet))))
+    assert place.standing() == before
+
+
+def test_leases_of_others_are_refused_in_consul(locked_consul: LockedConsul, bridge: Bridge, tmp_path: Path) -> None:
+    """Whoever ends one, or its node, ends its keys; whoever renews one keeps a dead cluster's servers."""
+    place = Place(locked_consul, bridge, tmp_path, f"place{next(_places)}")
+    a, b = place.admit(A), place.admit(B)
+    place.sync(a, A)
     place.sync(b, B)
+    before = place.standing()
+    node = lease_node(place.records, cluster_family(B))
+    session = locked_consul.session(place.records, LeaseName(cluster_family(B), TTL))
+    tried = [
+        locked_consul.ask(a, "PUT", f"session/destroy/{session}"),
+        locked_consul.ask(a, "PUT", f"session/renew/{session}"),
+        locked_consul.ask(a, "PUT", "session/create", {"Node": node}),
+        locked_consul.ask(a, "PUT", "catalog/deregister", {"Node": node}),
+        locked_consul.ask(a, "PUT", "catalog/register", {"Node": node, "Address": "192.0.2.1"}),
+    ]
+    assert [answer for answer in tried if not answer.is_refusal] == []
+    assert place.standing() == before
+
+
+def test_a_lease_that_holds_anothers_keys_is_not_revoked_in_etcd(
+    locked_etcd: LockedEtcd, bridge: Bridge, tmp_path: Path
+) -> None:
+    place = Place(locked_etcd, bridge, tmp_path, f"place{next(_places)}")
+    a, b = place.admit(A), place.admit(B)
+    place.sync(b, B)
+    assert locked_etcd.ask(a, "lease/revoke", ID=place.lease(cluster_family(B))).is_refusal
+
+
+# What no right can limit: docs/security.md says it
+
+
+def test_a_cluster_can_harm_what_is_shared(place: Place, both: tuple[Secrets, Secrets]) -> None:
+    """Servers of others among it: their cluster stands behind the service's name, and rights go by prefix."""
+    server = min(key for key in place.servers(SHARED) if f"/{B}--" in key)
+    rule = f"{place.tree}frontends/{SHARED}/routes/main/rule"
+    for key in (server, rule, place.records + guard_path(SHARED)):
+        dict(place.server.attempts(both[0], key))
+        assert key not in place.standing()
+    place.sync(both[1], B)
+    assert {server, rule} <= place.standing().keys()
+
+
+def test_a_cluster_can_end_the_leases_of_the_fleet(place: Place, both: tuple[Secrets, Secrets]) -> None:
+    """All routes go at once. The next pass of any cluster puts them back."""
+    rule = f"{place.tree}frontends/{own_group(B)}/routes/main/rule"
+    assert rule in place.standing()
+    if isinstance(place.server, LockedConsul):
+        node = lease_node(place.records, FLEET)
+        for session in {row["ID"] for row in place.server.server.sessions(node)}:
+            assert place.server.ask(both[0], "PUT", f"session/destroy/{session}").status == 200
+    else:
+        assert isinstance(place.server, LockedEtcd)
+        assert place.server.ask(both[0], "lease/revoke", ID=place.lease(FLEET)).status == 200
+    assert rule not in place.standing()
+    place.sync(both[1], B)
+    assert rule in place.standing()
+
+
+def test_leases_of_etcd_are_open_to_whoever_reaches_it(locked_etcd: LockedEtcd, bridge: Bridge, tmp_path: Path) -> None:
+    """Without a login: kept alive, listed with their keys' names, ended while they are empty, and taken beforehand."""
+    place = Place(locked_etcd, bridge, tmp_path, f"place{next(_places)}")
+    b, lease, theirs = place.admit(B), place.lease(cluster_family(B)), 7 * TTL
+    assert locked_etcd.ask(NOBODY, "lease/grant", ID=lease, TTL=TTL).status == 200
+    assert locked_etcd.ask(NOBODY, "lease/revoke", ID=lease).status == 200
+    assert locked_etcd.ask(NOBODY, "lease/grant", ID=lease, TTL=theirs).status == 200
+    place.sync(b, B)
+    told = locked_etcd.ask(NOBODY, "lease/timetolive", ID=lease, keys=True)
+    assert f'"grantedTTL":"{theirs}"' in told.text
+    assert b64encode((place.records + presence_path(B)).encode()).decode() in told.text
+    assert f'"TTL":"{theirs}"' in locked_etcd.ask(NOBODY, "lease/keepalive", ID=lease).text
+    assert locked_etcd.ask(NOBODY, "lease/revoke", ID=lease).status == 400
+    assert locked_etcd.ask(NOBODY, "kv/range", key=b64encode(b"x").decode()).status == 400
+
+
+def test_a_key_can_be_put_on_anothers_lease(place: Place, both: tuple[Secrets, Secrets]) -> None:
+    """It then lives and ends with that one; rights count for the key alone."""
+    key = f"{place.tree}backends/{SHARED}/servers/a--borrowed/url"
+    if isinstance(place.server, LockedConsul):
+        session = place.server.session(place.records, LeaseName(cluster_family(B), TTL))
+        answer = place.server.transact(both[0], "lock", key, Session=session)
+    else:
+        assert isinstance(place.server, LockedEtcd)
+        put = {"key": b64encode(key.encode()).decode(), "lease": place.lease(cluster_family(B))}
+        answer = place.server.ask(both[0], "kv/txn", success=[{"request_put": put}])
+    assert answer.status == 200, answer
+    assert key in place.standing()
     place.server.end(place.records, LeaseName(cluster_family(B), TTL))
-    place.sweep(a, A)
-    expect(place.groups(a).keys() == {SHARED, own_group(A), STANDING}, "sweep")
-    place.said(a, "leave", "--cluster", A, "--read-time", "0")
-    expect(place.standing() == {}, place.standing())
-
-
-def test_all_commands_work_for_two_clusters_with_the_rights_that_are_printed(place: Place) -> None:
-    live_a_day(place, place.admit(A), place.admit(B))
+    assert key not in place.standing()

@@ -51,6 +51,13 @@ class Site:
         return self.layout.tree_prefix(self.prefix, self.store_kind)
 
     @property
+    def elsewhere(self) -> str:
+        """Where keys lie that somebody wrote with a slash too many or too few in front; empty where none can."""
+        if self.store_kind == "consul":  # there no key begins with a slash
+            return ""
+        return self.tree.removeprefix("/") if self.tree.startswith("/") else f"/{self.tree}"
+
+    @property
     def records(self) -> str:
         """How ours begin, with the closing slash."""
         return records_prefix(self.prefix)
