@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from jsonschema import Draft202012Validator
 
+from bridge.cli.policy import POLICIES
+from bridge.cli.schemas import schema
 from bridge.layouts import LAYOUTS, layout
 from bridge.layouts.traefik1 import TRAEFIK1
 from bridge.layouts.traefik1_values import WRITTEN
@@ -62,6 +65,16 @@ def test_a_process_of_two_layouts_gets_the_rights_of_both(bridge: Bridge) -> Non
     assert both_of_them == [*one, *other]
     assert ("key_prefix", "v3/traefik/http/", "write") in other
     assert not {name for _, name, _ in one} & {name for _, name, _ in other}
+
+
+@pytest.mark.parametrize("kind", POLICIES)
+def test_the_json_fits_its_schema(bridge: Bridge, kind: str) -> None:
+    """And says what the text says."""
+    found = bridge("policy", kind, "--cluster", "berlin", "--output", "json")
+    Draft202012Validator(schema("policy")).validate(found.json)
+    text = bridge("policy", kind, "--cluster", "berlin").out
+    assert [row for row in found.rows("rules") if str(row["name"]) not in text or str(row["access"]) not in text] == []
+    assert not Draft202012Validator(schema("policy")).is_valid(found.json | {"rules": [{}]})
 
 
 def test_no_two_clusters_share_the_node_of_their_leases() -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from itertools import count
 from pathlib import Path
 
@@ -27,6 +28,8 @@ from tests.commands import Bridge, silent
 from tests.locked import NOBODY, Locked, LockedConsul, LockedEtcd, Secrets, client
 from tests.rights import KINDS, RIGHTS, SHARED, TTL, A, B, Broken, Place, live_a_day, own_group
 from tests.servers import running_consul, running_etcd
+from tests.test_run_etcd import eventually
+from tests.traefik import TraefikServer
 
 ROOT = Path(__file__).parent.parent
 _places = count(1)
@@ -93,6 +96,26 @@ def test_a_prefix_of_odd_characters_is_written_as_the_store_reads_it(
     who = place.admit(A)
     place.sync(who, A)
     assert place.groups(who)[SHARED]["claims"] == [A]
+
+
+def test_traefik_3_reads_with_the_rights_that_the_page_gives_it(server: Locked, tmp_path: Path) -> None:
+    """And what changes while it runs."""
+    page = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+    fence = "hcl" if server.kind == "consul" else "sh"
+    who = server.admit(re.findall(rf"^```{fence}\n(.*?)```", page, re.M | re.S)[0])
+    token, user, password = (who.get(f"BRIDGE_STORE_{name}", "") for name in ("TOKEN", "USER", "PASSWORD"))
+    login = {"token": token} if token else {"username": user, "password": password}
+    static = {f"providers.{server.kind}.{name}": text for name, text in login.items()}
+    traefik = TraefikServer(tmp_path, server.kind, server.endpoint, "v3/traefik", static=static)
+    with ExitStack() as stack:
+        stack.callback(traefik.kill)
+        for name in ("before", "after"):
+            server.put(f"v3/traefik/http/services/{name}/loadBalancer/servers/one/url", "http://192.0.2.1")
+            server.put(f"v3/traefik/http/routers/{name}/rule", f"Host(`{name}`)")
+            server.put(f"v3/traefik/http/routers/{name}/service", name)
+            if name == "before":
+                traefik.start()
+            eventually(lambda: name in traefik.objects("routers"))  # noqa: B023
 
 
 # What must not

@@ -22,14 +22,17 @@ from bridge.model.problem import UsageError
 from bridge.ownership.records import FLEET, cluster_family
 from bridge.ownership.rights import key_rights
 
+RESOURCES = ("key_prefix", "session", "session_prefix", "node")  # etcd knows the first
+ACCESS = ("list", "read", "write", "readwrite")  # Consul takes the first three, etcd read and readwrite
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One right in a store's own words."""
 
-    resource: str  # key_prefix: all keys that begin so; in Consul also session, session_prefix, node
-    name: str
-    access: str  # list, read, write; in etcd read, readwrite
+    resource: str  # of RESOURCES
+    name: str  # where the resource is a prefix, of all that begins so
+    access: str  # of ACCESS
     why: str
 
 
