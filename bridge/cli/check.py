@@ -181,4 +181,5 @@ def _trees_github(trees: Iterable[Tree]) -> Iterator[str]:
     for finding in (finding for tree in trees for finding in tree.findings):
         flaw = finding.flaw
         told = f"{cut(flaw.reason)}; {flaw.effect}; to do: {flaw.remedy}"
-        yield github_line(LEVELS[flaw.grade], finding.key, told, None)
+        title = " = ".join(filter(None, (finding.key, cut(finding.value))))
+        yield github_line(LEVELS[flaw.grade], title, told, None)

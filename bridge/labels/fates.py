@@ -8,9 +8,10 @@ from enum import Enum
 
 from bridge.labels import table
 from bridge.labels.lookup import spot
-from bridge.labels.notes import told
+from bridge.labels.notes import NO_ROUTE, told
 from bridge.model.problem import Problem
 from bridge.model.route import Verdict
+from bridge.model.world import told_name
 
 
 class Fate(Enum):
@@ -30,7 +31,7 @@ class Said:
     name: str
     value: str | None  # None: no report shows it
     fate: Fate
-    why: str  # empty where it is used
+    why: str  # empty where all of it is used
 
 
 def fates(labels: Mapping[str, str], verdict: Verdict | None, problems: Iterable[Problem]) -> Iterator[Said]:
@@ -40,10 +41,11 @@ def fates(labels: Mapping[str, str], verdict: Verdict | None, problems: Iterable
     for problem in problems:
         of.setdefault(problem.label, []).append(problem)
     for name, text in sorted(labels.items()):
-        fate, why = _fate(name, text, of.get(name, []), name in used, verdict)
         found = spot(name)
+        said = name if found else told_name(name)
+        fate, why = _fate(name, text, of.get(said, []), name in used, verdict)
         # One that is not known may be a slip for a secret one.
-        yield Said(name, text if found and told(found.row, text) == text else None, fate, why)
+        yield Said(said, text if found and told(found.row, text) == text else None, fate, why)
 
 
 def _used(verdict: Verdict) -> Iterator[str]:
@@ -59,7 +61,10 @@ def _fate(name: str, text: str, its: list[Problem], used: bool, verdict: Verdict
         why = "; ".join(text for one in its for text in (one.reason, one.did, one.suggestion) if text)
         if spot(name) is None:
             return Fate.UNKNOWN, why
-        return Fate.IGNORED if all(one.notice for one in its) else Fate.REFUSED, why
+        if all(one.notice for one in its):
+            return Fate.IGNORED, why
+        # What costs an item of it, or a container that says it otherwise, leaves the rest of it in use.
+        return Fate.USED if used and all(one.did != NO_ROUTE for one in its) else Fate.REFUSED, why
     if spot(name) is None:
         return Fate.UNKNOWN, ""
     if not text:

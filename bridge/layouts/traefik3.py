@@ -10,6 +10,7 @@ from bridge.layouts import RouteLayout, Target
 from bridge.layouts.lint import Finding
 from bridge.layouts.traefik3_guard import check
 from bridge.layouts.traefik3_keys import is_own, page_service, route_keys, services, written
+from bridge.layouts.traefik3_lint import lint, poison, strays
 from bridge.layouts.traefik3_losses import losses, page_problem, refuse
 from bridge.layouts.traefik3_names import PROTECTING, object_name, server_base
 from bridge.layouts.traefik3_rules import asked_hosts
@@ -112,14 +113,16 @@ class Traefik3:
     def lint(
         self,
         keys: Mapping[str, str],
-        elsewhere: Mapping[str, str],  # noqa: ARG002
+        elsewhere: Mapping[str, str],
         prefix: str,
         store_kind: str,  # noqa: ARG002
     ) -> tuple[Finding, ...]:
         """What Traefik 3 refuses, loses or misreads, the worst first."""
-        from bridge.layouts.traefik3_lint import lint  # much to load that only this needs
+        return (*lint(keys, prefix, self.target.version), *strays(elsewhere, prefix))
 
-        return lint(keys, prefix, self.target.version)
+    def poison(self, keys: Mapping[str, str], prefix: str) -> tuple[Finding, ...]:
+        """What ends Traefik 3, or makes it refuse the whole tree."""
+        return poison(keys, prefix, self.target.version)
 
     def tree_prefix(self, prefix: str, store_kind: str) -> str:  # noqa: ARG002
         """`traefik/` on both stores: with a leading slash Traefik 3 finds nothing, and says nothing.
@@ -142,9 +145,7 @@ def build(target: Target) -> RouteLayout:
 
 @lru_cache(_PLACES)
 def _place(path: str) -> Place | None:
-    lowered = path.lower()
-    protocol, kind, name, *below = (*lowered.split("/", 3), "", "")[:4]
-    rest = below[0]
+    protocol, kind, name, rest = (*path.lower().split("/", 3), "", "", "")[:4]
     if protocol != "http" or not name:
         return None
     match kind:
@@ -181,8 +182,8 @@ def _middleware_place(name: str) -> Place:
 
 def _service_place(name: str, rest: str) -> Place:
     group, holder = _group(name), f"http/services/{name}"
-    balancer, servers, server, *field = (*rest.split("/", 3), "", "", "")[:4]
-    if (balancer, servers) != ("loadbalancer", "servers") or not field[0]:
+    balancer, servers, server, field = (*rest.split("/", 3), "", "", "")[:4]
+    if (balancer, servers) != ("loadbalancer", "servers") or not field:
         return Place(group, holder, Role.REST)
     cluster = server_cluster(server)
     # A server that names no cluster was written by hand: nobody's own, so nobody counts it among its servers.

@@ -21,12 +21,12 @@ _NEWEST = (3, 99)
 _TOPS = ("http", "tcp", "udp", "tls")
 _NUMBER = re.compile("[0-9]+", re.ASCII)
 
-_ANYTHING = Shape()  # below it nothing is looked at
+ANYTHING = Shape()  # below it nothing is looked at
 _ENTRIES = {
     Type.TEXTS: Shape(Field("", Type.TEXT)),
     Type.NUMBERS: Shape(Field("", Type.WHOLE)),
-    Type.FREE: _ANYTHING,
-    Type.LIST: _ANYTHING,
+    Type.FREE: ANYTHING,
+    Type.LIST: ANYTHING,
 }
 
 
@@ -80,14 +80,18 @@ class Tree:
 
     root: Node
     refused: tuple[tuple[str, Flaw], ...]  # by path; if any, Traefik makes nothing of any key
+    twins: tuple[
+        tuple[str, str], ...
+    ]  # a path, and another one in other letters, earlier, that is the same for Traefik
 
 
 def decode(keys: Mapping[str, str], version: Version) -> Tree:
     """Of the keys by their path below the prefix, as Traefik of this version decodes them."""
     root = Node("", "", shapes(version))
-    refused = [found for path, value, key in _folded(keys) if (found := _put(root, path, value, key))]
+    twins = list[tuple[str, str]]()
+    refused = [found for path, value, key in _folded(keys, twins) if (found := _put(root, path, value, key, twins))]
     refused += _misfits(root, element=False, off=False)
-    return Tree(root, tuple(refused))
+    return Tree(root, tuple(refused), tuple(dict.fromkeys(twins)))
 
 
 def is_read(path: str) -> bool:
@@ -95,7 +99,7 @@ def is_read(path: str) -> bool:
     return fold(path[:4]).startswith(_TOPS)
 
 
-def _folded(keys: Mapping[str, str]) -> list[tuple[str, str, str]]:
+def _folded(keys: Mapping[str, str], twins: list[tuple[str, str]]) -> list[tuple[str, str, str]]:
     """Path and value of each key that Traefik reads, in its order, and whose path it was: numbers at the end joined."""
     single, joined = {}, dict[str, list[tuple[str, str]]]()
     for path, value in keys.items():
@@ -109,11 +113,13 @@ def _folded(keys: Mapping[str, str]) -> list[tuple[str, str, str]]:
         single[path] = (path, value, path)
     for above, found in joined.items():
         found.sort()
+        if above in single:
+            twins.append((found[0][0], above))
         single[above] = (above, ",".join(value for _, value in found), found[0][0])
     return sorted(single.values())
 
 
-def _put(root: Node, path: str, value: str, key: str) -> tuple[str, Flaw] | None:
+def _put(root: Node, path: str, value: str, key: str, twins: list[tuple[str, str]]) -> tuple[str, Flaw] | None:
     node, way = root, ""
     for written in path.split("/"):
         if not written:
@@ -127,9 +133,14 @@ def _put(root: Node, path: str, value: str, key: str) -> tuple[str, Flaw] | None
             if shape is None:
                 return key, _unknown(node, written)
             child = node.below[folded] = Node(name, way, shape)
+        elif child.name != name and node.shape.each:
+            twins.append((way, child.path))
         node = child
-        if node.shape is _ANYTHING:
+        if node.shape is ANYTHING:
             break
+    else:
+        if node.value is not None and node.key != path:
+            twins.append((path, node.key))
     node.value, node.key = value, key
     return None
 
@@ -144,7 +155,7 @@ def _step(shape: Shape, folded: str) -> Shape | None:
         if found is None or (found[1].field and found[1].field.refused):
             return None
         return found[1]
-    return _ANYTHING if of.ignored or not of.path else _ENTRIES.get(of.type)
+    return ANYTHING if of.ignored or not of.path else _ENTRIES.get(of.type)
 
 
 def _unknown(node: Node, name: str) -> Flaw:
@@ -185,7 +196,7 @@ def _misfits(node: Node, element: bool, off: bool) -> Iterator[tuple[str, Flaw]]
         for child in node.below.values():
             yield from _misfits(child, bool(shape.each), off)
     elif of is None or of.type is Type.BRANCH or of.type in MAPS:
-        may_be_leaf = element or shape.listed or shape is _ANYTHING or bool(of and (of.empty or of.ignored))
+        may_be_leaf = element or shape.listed or shape is ANYTHING or bool(of and (of.empty or of.ignored))
         if not may_be_leaf and node.path:
             yield node.key, _refused("it can hold no value, only keys below it", "delete it, or write those")
     elif not off and not of.ignored and (wrong := _WRONG.get(of.type)) and (fault := wrong(node.value or "")):
