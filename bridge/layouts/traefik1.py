@@ -19,6 +19,8 @@ from bridge.model.route import Kind, Matcher, Route, Rule
 
 _PLACES = 1 << 17  # paths remembered: more than a tree holds that Traefik still reads in minutes
 
+_KINDS = ("backends", "frontends")
+
 # What keeps requests away below `frontends/<f>/`. Lists may stand as a leaf or as children.
 _PROTECTS = re.compile(
     r"(auth|whitelist|redirect)/.*|(basicauth|entrypoints)(/.*)?|passtlscert"
@@ -38,6 +40,7 @@ class Traefik1:
 
     name = "traefik1"
     reads_halves = True
+    folders = tuple(f"{kind}/" for kind in _KINDS)
     has_backstop = True
 
     def entries(self, route: Route, cluster: str) -> tuple[Entry, ...]:
@@ -145,7 +148,7 @@ def build(_target: Target) -> RouteLayout:
 def _place(path: str) -> Place | None:
     kind, _, below = path.partition("/")
     name, _, rest = below.partition("/")
-    if kind not in ("frontends", "backends") or not name:
+    if kind not in _KINDS or not name:
         return None
     group, holder = group_name(name), f"{kind}/{name}"
     if kind == "frontends":

@@ -27,6 +27,7 @@ class Traefik3:
 
     name = "traefik3"
     reads_halves = False  # it reads its tree in one request
+    folders: tuple[str, ...] = ("http/",)
     has_backstop = False
 
     def __init__(self, target: Target) -> None:
