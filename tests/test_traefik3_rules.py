@@ -68,7 +68,11 @@ def test_a_rule_is_translated(old: str, new: str) -> None:
         ),
         (
             "AddPrefix:/n;PathPrefixStrip:/p;AddPrefix:/m,/o",
-            [("strip", "stripPrefix/prefixes", ("/p",)), ("add", "addPrefix/prefix", "/o")],
+            [
+                ("strip", "stripPrefix/prefixes", ("/p",)),
+                ("strip", "stripPrefix/forceSlash", "true"),
+                ("add", "addPrefix/prefix", "/o"),
+            ],
         ),
     ],
 )

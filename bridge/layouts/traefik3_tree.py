@@ -159,8 +159,7 @@ def _step(shape: Shape, folded: str) -> Shape | None:
         return shape.each
     of = shape.field
     if of is None or of.type is Type.BRANCH:
-        found = shape.fields.get(folded)
-        return None if found is None or (found[1].field and found[1].field.refused) else found[1]
+        return shape.fields.get(folded, ("", None))[1]
     if of.ignored:
         return None
     return _ENTRIES.get(of.type) if of.path else ANYTHING
