@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from bridge.labels import table
 from bridge.labels.rules import write_rule
@@ -79,6 +80,19 @@ def losses(route: Route, target: Target) -> Iterator[Problem]:
             yield _lost(route, table.RULE, write_rule(frontend.rule), reason, f"wrote no router {router.name}")
     for backend in route.backends:
         yield from _of_backend(route, backend, target)
+    if route.acme:
+        yield from _of_certificates(route, target)
+
+
+def _of_certificates(route: Route, target: Target) -> Iterator[Problem]:
+    speaking = {name for name, _ in target.tls}
+    if not target.resolver:
+        reason, how = "no resolver of Traefik 3's is known", "name it with --cert-resolver"
+    elif not any(speaking & {*(frontend.entry_points or target.entry_points)} for frontend in route.frontends):
+        reason, how = "none of its entry points speaks TLS", "name one with --entry-points"
+    else:
+        return
+    yield replace(_lost(route, table.ACME, "true", reason, "asked for no certificate"), suggestion=how)
 
 
 def _lost(route: Route, row: Row, value: str, reason: str, did: str, *, notice: bool = False) -> Problem:
