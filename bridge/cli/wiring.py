@@ -6,7 +6,7 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +16,7 @@ from typing import NoReturn
 
 from bridge import __version__
 from bridge import config as options
-from bridge.config import Config
+from bridge.config import Config, Placed
 from bridge.labels.fallback import DOMAIN_WORD, Fallback, filled
 from bridge.labels.types import Address
 from bridge.layouts import RouteLayout, Target, layout
@@ -157,9 +157,9 @@ def policy(config: Config) -> Policy:
     )
 
 
-def sites(config: Config) -> tuple[Site, ...]:
-    """Where this process publishes, a site a layout. Raises UsageError where one lies in another."""
-    address, said = config.find(options.STORE), config.get(options.LAYOUT)
+def sites(config: Config, said: Sequence[Placed] = ()) -> tuple[Site, ...]:
+    """Where this process publishes, a site a layout; or other layouts. Raises UsageError where one lies in another."""
+    address, said = config.find(options.STORE), said or config.get(options.LAYOUT)
     kind, usual = (address.kind, address.prefix) if address else ("etcd", DEFAULT_PREFIX)
     target = Target(
         version=config.get(options.TRAEFIK_VERSION),
