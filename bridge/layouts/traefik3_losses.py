@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bridge.labels import table
+from bridge.labels.notes import told
 from bridge.labels.table import INNER, Row
 from bridge.layouts import NoCounterpart, Target
 from bridge.layouts.headers import counting
@@ -60,7 +61,8 @@ def _refuse_of_redirect(redirect: Redirect, target: Target) -> None:
         raise NoCounterpart(table.REDIRECT_ENTRY_POINT.name, redirect.entry_point, reason)
     if "{{" in redirect.replacement:
         reason = "Traefik 3 knows no templates in it"
-        raise NoCounterpart(table.REDIRECT_REPLACEMENT.name, redirect.replacement, reason)
+        value = told(table.REDIRECT_REPLACEMENT, redirect.replacement)
+        raise NoCounterpart(table.REDIRECT_REPLACEMENT.name, value, reason)
 
 
 def losses(route: Route, target: Target) -> Iterator[Problem]:
@@ -74,7 +76,7 @@ def losses(route: Route, target: Target) -> Iterator[Problem]:
 
 
 def _lost(route: Route, row: Row, value: str, reason: str, did: str, *, notice: bool = False) -> Problem:
-    return Problem(route.title, row.name, "" if row.secret else value, reason, did, notice)
+    return Problem(route.title, row.name, told(row, value), reason, did, notice)
 
 
 def _of_rule(route: Route, frontend: Frontend) -> Iterator[Problem]:
