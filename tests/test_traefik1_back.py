@@ -234,6 +234,14 @@ def test_what_else_cannot_be_read_back_names_its_key_and_the_rest_stands(keys: d
     assert any(label.startswith(name) for back in found for label, _ in told(back.problems))
 
 
+def test_what_is_empty_says_as_little_as_it_does_to_traefik() -> None:
+    empty = ("entrypoints", "whitelist/sourcerange", "redirect/entrypoint", "passtlscert", "priority")
+    keys = {f"frontends/frontend1/{name}": "" for name in empty} | {"backends/backend1/servers//url": "http://a"}
+    found = one(MINIMAL | keys)
+    assert found.route == one(MINIMAL).route
+    assert [problem.label for problem in found.problems] == ["backends/backend1/servers//url"]
+
+
 def test_certificates_are_counted_and_an_alias_is_told() -> None:
     keys = {"tls/1/certificate/certfile": "a", "tls/1/entrypoints": "https", "tls/2/entrypoints": "https"}
     found = read_back(MINIMAL | keys | {"alias": "/other"}, "c1")

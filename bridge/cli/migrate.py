@@ -8,7 +8,7 @@ merely done otherwise is not.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bridge import config as options
@@ -18,6 +18,7 @@ from bridge.cli.render import Json, cut, number, problems_json, safe, say, say_j
 from bridge.cli.wiring import Site, opened_store, sites
 from bridge.config import Config, Output, Placed
 from bridge.layouts import RouteLayout
+from bridge.layouts.lint import Grade
 from bridge.layouts.traefik1_back import read_back
 from bridge.layouts.traefik3_objects import Fields, Router, Service
 from bridge.model.problem import Problem, UsageError
@@ -65,10 +66,11 @@ def _migration(config: Config) -> Migration:
     before, after = sites(config, [said.get(name, usual) for name, usual in _USUAL.items()])
     cluster, stored = config.get(options.CLUSTER), config.find(options.STORE) is not None
     if config.find(options.SOURCE) is not None:
-        tree, candidates = None, of_verdicts(read_world(config).verdicts, cluster)
+        tree, broken, candidates = None, 0, of_verdicts(read_world(config).verdicts, cluster)
     elif stored:
         keys = _keys(config, before)
         tree = read_back(keys, cluster)
+        broken = _broken(keys, before)
         candidates = of_tree(tree.routes, keys)
     else:
         raise UsageError("migrate", "", f"give {options.SOURCE.flag} or {options.STORE.flag}")
@@ -80,7 +82,7 @@ def _migration(config: Config) -> Migration:
         moves=tuple(found),
         problems=tuple(sorted({*(tree.problems if tree else ()), *of_all})),
         settings=tuple(_settings(found, [after.store_kind] if stored else list(STORES), after.prefix)),
-        notes=tuple(_notes(tree.certificates if tree else None)),
+        notes=tuple(_notes(tree.certificates if tree else None, broken)),
     )
 
 
@@ -115,8 +117,18 @@ def _settings(found: Iterable[Move], kinds: Iterable[str], prefix: str) -> Itera
     yield Setting(THROTTLE, "2s", why)
 
 
-def _notes(certificates: int | None) -> Iterator[str]:
+def _broken(keys: Mapping[str, str], site: Site) -> int:
+    """How many of them Traefik 1 itself cannot use."""
+    whole = {site.tree + path: value for path, value in keys.items()}
+    grades = (finding.flaw.grade for finding in site.layout.lint(whole, {}, site.tree, site.store_kind))
+    return sum(grade in (Grade.DEAD, Grade.FROZEN, Grade.LOST) for grade in grades)
+
+
+def _notes(certificates: int | None, broken: int) -> Iterator[str]:
     """`certificates`: how many stand below Traefik 1's tls/; None: nobody looked."""
+    if broken:
+        faults = number(broken, "fault")
+        yield f"{faults} in its keys cost Traefik 1 routes already: bridge check {options.STORE.flag} names them"
     if certificates != 0:
         what = "certificates" if certificates is None else number(certificates, "certificate")
         yield (

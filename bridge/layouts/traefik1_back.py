@@ -267,6 +267,9 @@ class _Reader:
             url = f"{base}{name}/url"
             if not keys.get(url):
                 continue  # Traefik looks at none without
+            if not name:
+                self._problem(url, "a server without a name", LEFT_OUT)
+                continue
             try:
                 scheme, host, port = _address(unescape_value(keys[url]))
             except ValueError as err:

@@ -29,6 +29,7 @@ _OTHERWISE: Mapping[str, Row] = {
     "frontends/*/basicauth": table.BASIC_USERS_OLD,
     "frontends/*/passHostHeader": table.PASS_HOST_HEADER,
 }
+_USERS: tuple[Row, ...] = (table.BASIC_USERS, table.BASIC_USERS_OLD, table.DIGEST_USERS)
 
 
 def _by_shape() -> Iterator[tuple[str, Row]]:
@@ -119,7 +120,8 @@ def _say(found: Told, row: Row, names: tuple[tuple[str, str], ...], path: str, t
         word = next((word for word, known in found.names.items() if known == name), f"n{len(found.names)}")
         found.names[word] = name
         label = label.replace(INNER, word)
-    if text or label not in found.labels:  # of two keys for one thing an empty one says nothing
+    # What is empty says nothing, and may stand beside another key for the same; of users it means that there are none.
+    if text or (row in _USERS and label not in found.labels):
         found.labels[label], found.keys[label] = text, path
 
 
