@@ -104,8 +104,8 @@ def _settings(found: Iterable[Move], kinds: Iterable[str], prefix: str) -> Itera
         yield Setting(f"providers.{kind}.rootKey", prefix, why)
     named = Counter((name, router.tls) for router in routers for name in router.entry_points)
     for name, tls in sorted(named):
-        kinds = " with TLS" if tls else ""
-        yield Setting(f"entryPoints.{name}", "", f"{number(named[name, tls], 'router')}{kinds} name it")
+        why = f"named by {number(named[name, tls], 'router')}{' with TLS' if tls else ''}"
+        yield Setting(f"entryPoints.{name}", "", why)
     if count := sum(not router.entry_points for router in routers):
         why = (
             f"{number(count, 'router')} without entry points listen at all that are default; --entry-points names some"
@@ -128,7 +128,7 @@ def _notes(certificates: int | None, broken: int) -> Iterator[str]:
     """`certificates`: how many stand below Traefik 1's tls/; None: nobody looked."""
     if broken:
         faults = number(broken, "fault")
-        yield f"{faults} in its keys cost Traefik 1 routes already: bridge check {options.STORE.flag} names them"
+        yield f"Traefik 1 itself loses routes by {faults} in its keys: bridge check {options.STORE.flag} names them"
     if certificates != 0:
         what = "certificates" if certificates is None else number(certificates, "certificate")
         yield (
@@ -188,7 +188,7 @@ def _row(name: str, value: str, depth: int = 3) -> str:
 def _frontend_lines(frontend: Frontend1, layout: RouteLayout) -> Iterator[str]:
     yield f"    frontend {safe(frontend.name)}"
     yield _row("rule", frontend.rule)
-    yield _row("priority", f"{frontend.priority}{', its rule is so long' if frontend.by_length else ''}")
+    yield _row("priority", f"{frontend.priority}{', the length of its rule' if frontend.by_length else ''}")
     yield _row("entry points", ", ".join(frontend.entry_points) or "the default ones")
     for name, fields in (("protected by", frontend.protects), ("asks for", frontend.more)):
         for field in _fields(f"frontends/{frontend.name}/", fields, layout):

@@ -97,10 +97,13 @@ def of_verdicts(verdicts: Iterable[Verdict], cluster: str) -> list[Candidate]:
 
 def of_tree(routes: Iterable[Back], keys: Mapping[str, str]) -> list[Candidate]:
     """What was read back from keys, by path below the prefix."""
+    objects: dict[str, dict[str, str]] = {}
+    for path, value in keys.items():
+        objects.setdefault("/".join(path.split("/", 2)[:2]), {})[path] = value
     found = []
     for back in routes:
-        bases = (*(f"frontends/{name}/" for name in back.frontends), *(f"backends/{name}/" for name in back.backends))
-        its = {path: value for path, value in keys.items() if path.startswith(bases)}
+        names = (*(f"frontends/{name}" for name in back.frontends), *(f"backends/{name}" for name in back.backends))
+        its = {path: value for name in names for path, value in objects[name].items()}
         found.append(Candidate(back.title, its, back.route, back.problems))
     return found
 

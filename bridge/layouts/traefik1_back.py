@@ -270,11 +270,15 @@ class _Reader:
             if not name:
                 self._problem(url, "a server without a name", LEFT_OUT)
                 continue
+            value = "" if types.holds_login(keys[url]) else keys[url]
             try:
-                scheme, host, port = _address(unescape_value(keys[url]))
+                scheme, host, port, rest = _address(unescape_value(keys[url]))
             except ValueError as err:
-                self._problem(url, str(err), LEFT_OUT, value="" if types.holds_login(keys[url]) else keys[url])
+                self._problem(url, str(err), LEFT_OUT, value=value)
                 continue
+            if rest.strip("/"):
+                reason = "path, query and user of a server's url count for nothing in Traefik 1"
+                self._problem(url, reason, f"{LEFT_OUT} of it", value=value, notice=True)
             yield Server(self._identity(name), scheme, host, port, self._weight(f"{base}{name}/weight", keys))
 
     def _identity(self, name: str) -> str:
@@ -326,15 +330,15 @@ def _inner(name: str) -> str:
         return name
 
 
-def _address(url: str) -> tuple[str, str, int]:
-    """Scheme, host and port of a server. Raises ValueError where no server can be reached by it, or not so."""
-    scheme, host, port, _ = parsed_url(url)
+def _address(url: str) -> tuple[str, str, int, str]:
+    """Scheme, host and port of a server, and what else there is. Raises ValueError where it cannot be reached so."""
+    scheme, host, port, rest = parsed_url(url)
     if scheme not in _PORTS:
         raise ValueError("its scheme is neither http nor https")
     number = int(port[:9]) if port else _PORTS[scheme]
     if not 0 < number <= 65535:
         raise ValueError("its port is not between 1 and 65535")
     try:
-        return scheme, types.address(host.removeprefix("[").removesuffix("]")), number
+        return scheme, types.address(host.removeprefix("[").removesuffix("]")), number, rest
     except ValueError:
-        return scheme, types.host(host), number
+        return scheme, types.host(host), number, rest
