@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.layouts.traefik3_objects import kept_name
+from bridge.layouts.traefik3_moved import kept_name
 from tests.commands import Bridge, Ran, silent
 from tests.servers import ConsulServer, EtcdServer
 from tests.test_schemas import check

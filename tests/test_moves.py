@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bridge.cli.moves import Move, Moved, moves, of_tree
 from bridge.layouts import Target, layout
 from bridge.layouts.traefik1_back import FOREIGN, read_back
-from bridge.layouts.traefik3_objects import kept_name, with_kept_names
+from bridge.layouts.traefik3_moved import kept_name, with_kept_names
 from bridge.layouts.traefik3_tree import decode
 from tests.test_traefik1_back import PATHS, TREES, golden
 

@@ -20,7 +20,7 @@ from bridge.config import Config, Output, Placed
 from bridge.layouts import RouteLayout
 from bridge.layouts.lint import Grade
 from bridge.layouts.traefik1_back import read_back
-from bridge.layouts.traefik3_objects import Fields, Router, Service
+from bridge.layouts.traefik3_moved import Fields, Router, Service
 from bridge.model.problem import Problem, UsageError
 from bridge.stores import STORES
 
@@ -63,7 +63,7 @@ def run(config: Config) -> int:
 
 def _migration(config: Config) -> Migration:
     said = {one.layout: one for one in config.get(options.LAYOUT)}
-    before, after = sites(config, [said.get(name, usual) for name, usual in _USUAL.items()])
+    before, after = sites(config, layouts=[said.get(name, usual) for name, usual in _USUAL.items()])
     cluster, stored = config.get(options.CLUSTER), config.find(options.STORE) is not None
     if config.find(options.SOURCE) is not None:
         tree, broken, candidates = None, 0, of_verdicts(read_world(config).verdicts, cluster)

@@ -11,7 +11,7 @@ from bridge.layouts.go_values import is_whole
 from bridge.layouts.traefik1 import TRAEFIK1
 from bridge.layouts.traefik1_back import FOREIGN, Back, length_of, rules_of
 from bridge.layouts.traefik1_labels import items_of
-from bridge.layouts.traefik3_objects import Fields, Router, Service, routers, services, with_kept_names
+from bridge.layouts.traefik3_moved import Fields, Router, Service, routers, services, with_kept_names
 from bridge.model.keys import Role, route_name
 from bridge.model.problem import Problem
 from bridge.model.route import Route, Verdict

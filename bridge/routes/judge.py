@@ -29,6 +29,7 @@ from bridge.routes.contests import (
     requests,
     settle,
 )
+from bridge.routes.pages import foreign_pages, passes_by
 from bridge.routes.policy import ALIAS, EXTERNAL, KINDS, Policy, refused_host
 from bridge.routes.servers import Asker, Servers, address_of, counted, server_gates, servers
 
@@ -76,6 +77,7 @@ class _Judged:
     hosts: list[str]  # its containers' hosts' addresses
     verdict: Verdict
     requests: tuple[Request, ...]
+    pages: tuple[tuple[str, str], ...]  # name and backend of its error pages that are others'
 
 
 class Judge:
@@ -124,7 +126,7 @@ class Judge:
         asked_for = [(one.verdict.service, one.requests) for one in judged if one.requests]
         if asked_for != self._asked:
             self._asked, self._overlaps = asked_for, overlaps(asked_for)
-        return Judgement(tuple([one.verdict for one in judged]), self._overlaps)
+        return Judgement(_with_pages(judged), self._overlaps)
 
 
 def judge_all(snapshot: Snapshot, policy: Policy) -> tuple[Verdict, ...]:
@@ -163,7 +165,22 @@ def _rejudge(
         if known.service == service:
             return replace(known, service=service)
     verdict = _judge(service, wanting, policy, holder, alias, hosts)
-    return _Judged(service, wanting, holds, alias, its, verdict, requests(verdict.route))
+    asks, pages = requests(verdict.route), foreign_pages(verdict.route)
+    return _Judged(service, wanting, holds, alias, its, verdict, asks, pages)
+
+
+def _with_pages(judged: Sequence[_Judged]) -> tuple[Verdict, ...]:
+    """The verdicts; of one whose error pages are others', with what they must know of these."""
+    verdicts = [one.verdict for one in judged]
+    asking = [(at, one) for at, one in enumerate(judged) if one.pages]
+    if asking:
+        routed = [(one.service, one.verdict.route) for one in judged if one.holds]
+        published = {route_name(route.service, route.stack): service for service, route in routed if route}
+        for at, one in asking:
+            found = tuple(passes_by(one.service.title, one.pages, published))
+            if found:
+                verdicts[at] = replace(one.verdict, problems=(*one.verdict.problems, *found))
+    return tuple(verdicts)
 
 
 def _hosts_of(services: Iterable[Service], hosts: Mapping[str, str]) -> list[str]:
