@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from bridge.labels import table
+from bridge.labels.notes import told
 from bridge.labels.rules import write_rule
 from bridge.labels.table import INNER, Row
 from bridge.layouts import NoCounterpart, Target
@@ -64,7 +65,8 @@ def _refuse_of_redirect(redirect: Redirect, target: Target) -> None:
         raise NoCounterpart(table.REDIRECT_ENTRY_POINT.name, redirect.entry_point, reason)
     if "{{" in redirect.replacement:
         reason = "Traefik 3 knows no templates in it"
-        raise NoCounterpart(table.REDIRECT_REPLACEMENT.name, redirect.replacement, reason)
+        value = told(table.REDIRECT_REPLACEMENT, redirect.replacement)
+        raise NoCounterpart(table.REDIRECT_REPLACEMENT.name, value, reason)
 
 
 def losses(route: Route, target: Target) -> Iterator[Problem]:
@@ -96,8 +98,8 @@ def _of_certificates(route: Route, target: Target) -> Iterator[Problem]:
 
 
 def _lost(route: Route, row: Row, value: str, reason: str, did: str, *, notice: bool = False) -> Problem:
-    """`value`: what the label says; empty where it is secret."""
-    return Problem(route.title, row.name, value, reason, did, notice)
+    """`value`: what the label says."""
+    return Problem(route.title, row.name, told(row, value), reason, did, notice)
 
 
 def _of_rule(route: Route, frontend: Frontend) -> Iterator[Problem]:
