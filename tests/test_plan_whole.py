@@ -59,15 +59,18 @@ def test_whatever_changes_on_a_live_route_changes_at_once(after: Wish) -> None:
     assert not any(isinstance(change, Delete) for change in changes(sent).values() if change.key.endswith(OPENS))
 
 
-def test_a_protection_comes_at_once_also_while_another_cluster_has_servers_that_ask_for_none() -> None:
-    """They may be there until their cluster's lease ends."""
+def test_a_protection_waits_for_no_other_cluster() -> None:
+    """Its servers, which do not belong under the new rule, may be there until their cluster's lease ends."""
     scene = Scene()
     decider, other = process(scene), process(scene, "c1")
-    before = wish(ADD, "c0--1")
-    decider.settle(before)
+    decider.settle(wish(ADD, "c0--1"))
     other.settle(wish(ADD, "c1--1"))
-    decider.settle(wish({**ADD, **AUTH}, "c0--1"))
+    decider.settle(wish({**ADD, **AUTH}, "c0--1", rule=THEIRS))
     assert scene.values()[LIST] == f"{GROUP}--add,{GROUP}--auth"
+    assert scene.values()[RULE] == OURS
+    other.settle(wish(ADD, "c1--1"))
+    decider.settle(wish({**ADD, **AUTH}, "c0--1", rule=THEIRS))
+    assert scene.values()[RULE] == THEIRS
 
 
 def test_nothing_goes_that_a_list_which_waits_still_names() -> None:
