@@ -106,7 +106,14 @@ HAND = {
 
 @pytest.mark.parametrize(("sample", "services"), [("mixed", 13), ("real", 5)])
 def test_what_the_samples_ask_for_moves_whole(bridge: Bridge, sample: str, services: int) -> None:
-    named = ("--source", f"file:{SAMPLES / f'{sample}.stacks.json'}")
+    named = (
+        "--source",
+        f"file:{SAMPLES / f'{sample}.stacks.json'}",
+        "--cert-resolver",
+        "le",
+        "--entry-points",
+        "https",
+    )
     ran = bridge("migrate", *named, "--output", "json")
     assert (ran.code, ran.json["summary"]) == (0, {"whole": services, "losses": 0, "missing": 0})
     check("migrate", ran.json)
@@ -186,7 +193,8 @@ def test_of_what_this_bridge_wrote_the_same_is_told_as_of_its_labels(bridge: Bri
     named = f"file:{SAMPLES / 'mixed.stacks.json'}"
     assert bridge("sync", "--source", named, "--store", url, "--read-time", "0").code == 0
     of_labels, of_keys = (
-        bridge("migrate", *way, "--output", "json") for way in (("--source", named), ("--store", url))
+        bridge("migrate", *way, "--cert-resolver", "le", "--entry-points", "https", "--output", "json")
+        for way in (("--source", named), ("--store", url))
     )
     assert of_keys.code == 0
     check("migrate", of_keys.json)
