@@ -1,11 +1,4 @@
-"""Rules of Traefik 3: read as it reads them, and what is wrong with one.
-
-    rule = one *( ( "&&" | "||" ) one )
-    one  = "!" one | "(" rule ")" | matcher "(" text *( "," text ) [ "," ] ")"
-
-Traefik reads a rule as an expression of Go: with its two kinds of text, its comments, and line ends only where Go
-would not end a statement there.
-"""
+"""What is wrong with a rule of Traefik 3."""
 
 from __future__ import annotations
 
@@ -13,142 +6,13 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from bridge.labels.faults import Fault, place
+from bridge.labels.newer_rules import parse
 from bridge.layouts.go_values import is_range
 from bridge.layouts.lint import Flaw, Grade
 from bridge.layouts.traefik3_fields import Version
 from bridge.layouts.traefik3_regexp import has_capitals, regexp_fault
 
 LENGTH = 20_000  # characters of a rule that is looked at
-DEPTH = 100  # parentheses in parentheses; keeps our own recursion short
-
-_TOKEN = re.compile(
-    r"(?P<blank>[ \t\r]+|/\*.*?\*/)|(?P<end>\n|//[^\n]*)|(?P<name>[^\W\d]\w*)"
-    r"|(?P<raw>`[^`]*`)|(?P<text>\"(?:[^\"\\\n]|\\.)*\")|(?P<sign>&&|\|\||[!(),])",
-    re.S,
-)
-_ESCAPE = re.compile(
-    r"\\(?:([abfnrtv\\\"])|([0-7]{3})|x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|(.))", re.S
-)
-_PLAIN = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One matcher with its values."""
-
-    name: str
-    values: tuple[str, ...]
-    at: int  # where it begins
-    negated: bool
-
-
-def parse(text: str) -> tuple[Call, ...]:
-    """All matchers of a rule, in its order. Raises ValueError, which points at the character."""
-    try:
-        parser = _Parser(_tokens(text), len(text))
-        parser.rule(DEPTH, negated=False)
-        if parser.left:
-            raise Fault(f"{parser.left[0].text!r} is not expected there", parser.left[0].at)
-    except Fault as err:
-        raise ValueError(f"{err.reason} {place(text, err.at)}") from err
-    return tuple(parser.calls)
-
-
-@dataclass(frozen=True, slots=True)
-class _Token:
-    kind: str  # a group of _TOKEN
-    text: str
-    at: int
-
-
-def _tokens(text: str) -> list[_Token]:
-    """Raises Fault."""
-    tokens = list[_Token]()
-    at, ended = 0, False
-    while at < len(text):
-        found = _TOKEN.match(text, at)
-        if not found or not found.lastgroup:
-            raise Fault(f"{text[at : at + 10]!r} is not understood", at)
-        kind = found.lastgroup
-        if kind == "end" or (kind == "blank" and "\n" in found[0]):
-            ended = bool(tokens and (tokens[-1].kind != "sign" or tokens[-1].text == ")"))
-        elif kind != "blank":
-            if ended:
-                raise Fault("the line ends before it", at)
-            tokens.append(_Token(kind, found[0], at))
-        at = found.end()
-    return tokens
-
-
-class _Parser:
-    """The tokens that are left, and the matchers that were found. Each method takes what it is named after."""
-
-    def __init__(self, tokens: list[_Token], end: int) -> None:
-        self.left, self.end = tokens[::-1], end
-        self.calls: list[Call] = []
-
-    def next(self, what: str) -> _Token:
-        if not self.left:
-            raise Fault(f"it ends where {what} is expected", self.end)
-        return self.left.pop()
-
-    def meets(self, sign: str) -> bool:
-        met = bool(self.left) and self.left[-1].text == sign
-        if met:
-            self.left.pop()
-        return met
-
-    def sign(self, sign: str) -> None:
-        found = self.next(repr(sign))
-        if found.text != sign:
-            raise Fault(f"{found.text!r} stands where {sign!r} is expected", found.at)
-
-    def rule(self, depth: int, negated: bool) -> None:
-        self.one(depth, negated)
-        while self.meets("||") or self.meets("&&"):
-            self.one(depth, negated)
-
-    def one(self, depth: int, negated: bool) -> None:
-        token = self.next("a matcher")
-        if depth == 0:
-            raise Fault(f"it has more than {DEPTH} parentheses in parentheses", token.at)
-        if token.text == "!":
-            self.one(depth - 1, not negated)
-        elif token.text == "(":
-            self.rule(depth - 1, negated)
-            self.sign(")")
-        elif token.kind == "name":
-            self.sign("(")
-            self.calls.append(Call(token.text, tuple(self.texts()), token.at, negated))
-        else:
-            raise Fault(f"{token.text!r} stands where a matcher is expected", token.at)
-
-    def texts(self) -> Iterator[str]:
-        while not self.meets(")"):
-            token = self.next("a text in quotes")
-            if token.kind == "raw":
-                yield token.text[1:-1].replace("\r", "")
-            elif token.kind == "text":
-                yield _ESCAPE.sub(_unescaped, token.text[1:-1])
-            else:
-                raise Fault(f"{token.text!r} stands where a text in quotes is expected", token.at)
-            if not self.meets(","):
-                self.sign(")")
-                return
-
-
-def _unescaped(found: re.Match[str]) -> str:
-    plain, octal, *codes, other = found.groups()
-    if other is not None:
-        raise Fault(f"{found[0]!r} escapes nothing", 0)
-    code = int(octal, 8) if octal else next((int(code, 16) for code in codes if code), 0)
-    if code > 0x10FFFF:
-        raise Fault(f"{found[0]!r} is no character", 0)
-    return _PLAIN.get(plain, plain) if plain else chr(code)
-
-
-# What is wrong with a rule.
 
 Flaws = Iterator[Flaw]
 
