@@ -20,6 +20,7 @@ from bridge.routes import Rank
 from bridge.stores.base import Store
 from bridge.writer import Settings, Writer
 
+_WON = "published nothing of what the service's labels of older Traefiks ask for"
 POLL = 0.5  # seconds between two looks at a leader that may have died
 
 
@@ -58,7 +59,10 @@ def lay_out(
     `known` is kept from one call to the next by whoever wants routes that did not change to cost nothing.
     """
     laid = dict(known or {})
-    routes = {verdict.route.title: verdict.route for verdict in verdicts if verdict.route}
+    verdicts = tuple(verdicts)
+    natives = layout.natives([verdict.native for verdict in verdicts if verdict.native], cluster)
+    beaten = {one.service: one.native for one in verdicts if one.native and one.route and layout.speaks_native}
+    routes = {one.route.title: one.route for one in verdicts if one.route and one.service not in beaten}
     refused: dict[str, Problem] = {}
     while True:
         left = [route for title, route in routes.items() if title not in refused]
@@ -78,8 +82,12 @@ def lay_out(
         known.update(laid)
     losses = (problem for one in laid.values() for problem in one.losses)
     missing = (problem for _, problems in grounded for problem in problems)
-    problems = tuple(dict.fromkeys((*refused.values(), *losses, *missing)))
-    return {one.wish.group: one.wish for one in laid.values()}, problems
+    won = (
+        Problem(title, one.label, "", "it speaks to this Traefik itself", _WON, notice=True)
+        for title, one in beaten.items()
+    )
+    problems = tuple(dict.fromkeys((*refused.values(), *losses, *missing, *natives.problems, *won)))
+    return {**{one.wish.group: one.wish for one in laid.values()}, **natives.wishes}, problems
 
 
 def _grounded(routes: list[Route], layout: RouteLayout) -> list[tuple[Route, tuple[Problem, ...]]]:

@@ -19,6 +19,7 @@ from bridge.model.route import Backend, Buffering, Route, Server, Setting, Verdi
 from bridge.model.world import Container, Service, Snapshot
 from bridge.routes import Health, Policy, judge, judge_all
 from bridge.sources import open_source
+from bridge.sync import lay_out
 
 HERE = Path(__file__).parent
 AUTO = Policy()
@@ -119,8 +120,9 @@ class TestGates:
 
     def test_labels_of_traefik_2_alone_are_a_notice_and_no_route(self) -> None:
         verdict = judge(service({"traefik.http.routers.x.rule": "Host(`a`)"}), AUTO)
-        assert closed(verdict) == "vocabulary"
-        assert [problem.notice for problem in verdict.problems] == [True]
+        assert (verdict.route, verdict.problems, verdict.native is not None) == (None, (), True)
+        wishes, problems = lay_out([verdict], TRAEFIK1, "default")
+        assert (wishes, [problem.notice for problem in problems]) == ({}, [True])
 
     @pytest.mark.parametrize(
         ("labels", "gate"),
@@ -148,8 +150,8 @@ class TestGates:
 
     def test_an_open_way_shows_every_gate(self) -> None:
         names = [gate.name for gate in judge(service(), AUTO).gates]
-        assert names[:6] == ["enabled", "system", "kind", "vocabulary", "constraint", "sole"]
-        assert names[6:] == ["protection", "port", "protocol", "rule", "domain", "name", "health", "address", "contest"]
+        assert names[:5] == ["enabled", "system", "kind", "constraint", "sole"]
+        assert names[5:] == ["protection", "port", "protocol", "rule", "domain", "name", "health", "address", "contest"]
 
 
 class TestServers:
@@ -364,7 +366,8 @@ class TestHosts:
     def test_an_address_speaks_no_vocabulary(self) -> None:
         """It is the bridge's own, so a service of Traefik 3 may say it too."""
         newer = {"traefik.http.routers.web.rule": "Host(`a`)", **ON_HOST}
-        assert closed(judge(service(newer), AUTO)) == "vocabulary"
+        found = judge(service(newer), AUTO)
+        assert (found.route, found.native and found.native.alone) == (None, True)
 
     def test_a_real_environment_is_reached_from_outside(self) -> None:
         """Its containers publish 8080 at ports from 32768 up, and nothing else there is asked for."""
@@ -435,7 +438,6 @@ class TestNames:
             service({"traefik.enable": "false"}),
             service(kind="dnsService"),
             service({"traefik.enable": "x"}),
-            service(labels={"traefik.enable": "true", "traefik.http.routers.a.rule": "Host(`a`)"}),
         ):
             _, other = self.both(idle, service(stack_uuid="st-2"))
             assert other.route is not None
@@ -630,16 +632,13 @@ class TestSamples:
         assert client.route.acme
         assert backend.problems == ()
 
-    def test_real_services_that_speak_another_language_have_none_yet(self) -> None:
-        none = {name: closed(verdict) for name, verdict in sample("real").items() if not verdict.route}
-        assert none == {
-            "clms-backend/plone": "vocabulary",
-            "clms-backend/plone-cdse-monitor": "vocabulary",
-            "clms-backend/varnish": "vocabulary",
-            "copernicus-land/apache": "vocabulary",
-            "insitu-frontend/varnish": "vocabulary",
-            "taskman/apache": "vocabulary",
+    def test_real_services_that_speak_to_traefik_2_have_no_route_and_what_they_ask_of_it(self) -> None:
+        none = {name: verdict.native for name, verdict in sample("real").items() if not verdict.route}
+        assert set(none) == {
+            *("clms-backend/plone", "clms-backend/plone-cdse-monitor", "clms-backend/varnish"),
+            *("copernicus-land/apache", "insitu-frontend/varnish", "taskman/apache"),
         }
+        assert all(found and found.alone and found.asked for found in none.values())
 
 
 WORDS = st.text(max_size=12) | st.sampled_from(

@@ -722,8 +722,11 @@ G = "web__shop"
             Place(G, f"http/services/{G}/loadBalancer/servers/mine", Role.REST),
         ),
         ("http/middlewares/zz-bridge/addPrefix/prefix", Place(STANDING, "http/middlewares/zz-bridge", Role.REST)),
-        ("http/routers/mine/service", Place("mine", "http/routers/mine", Role.OPENS)),
-        ("http/middlewares/mine/headers/frameDeny", Place("mine", "http/middlewares/mine", Role.REST)),
+        ("http/routers/mine/service", Place("http.routers.mine", "http/routers/mine", Role.OPENS)),
+        (
+            "http/middlewares/mine/headers/frameDeny",
+            Place("http.middlewares.mine", "http/middlewares/mine", Role.PROTECTS),
+        ),
         # Traefik merges names that differ in case: such a key is one of ours to it.
         (f"HTTP/Routers/{G.upper()}/Rule", Place(G, f"http/routers/{G}", Role.RULE)),
         *((path, None) for path in ("", "http", "http/routers", "http/routers/", "tcp/routers/a/b", "tls/options/x/y")),

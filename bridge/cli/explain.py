@@ -105,12 +105,15 @@ def _explained(world: World, wanted: str, cluster: str) -> Iterator[Explained]:
 
 def _trees(world: World, verdict: Verdict | None, cluster: str) -> Iterator[Tree]:
     for site, wishes in world.laid:
-        wish = next((one for one in wishes.values() if verdict and one.title == verdict.service), None)
-        if wish is None or verdict is None or verdict.route is None:
-            yield Tree(site, {}, {})
-            continue
-        entries = site.layout.entries(verdict.route, cluster)
-        yield Tree(site, {**wish.shared, **wish.own}, {entry.path: entry.origin for entry in entries})
+        title = verdict.service if verdict and (verdict.route or verdict.native) else ""
+        its = [one for one in wishes.values() if title and title in (one.holders or (one.title,))]
+        keys = {path: value for one in its for path, value in (*one.shared.items(), *one.own.items())}
+        origins: dict[str, str] = {}
+        if verdict and verdict.native:
+            origins.update(site.layout.natives((verdict.native,), cluster).origins)
+        if verdict and verdict.route and any(not one.holders for one in its):
+            origins.update({entry.path: entry.origin for entry in site.layout.entries(verdict.route, cluster)})
+        yield Tree(site, keys, origins)
 
 
 def _containers(service: Service, verdict: Verdict | None, world: World) -> Iterator[Container]:
@@ -136,9 +139,9 @@ def stands(one: Explained) -> Iterator[Stands]:
     """Each container behind the service, then each external address."""
     verdict = one.verdict
     servers: dict[str, list[Server]] = {}
-    for backend in verdict.route.backends if verdict and verdict.route else ():
-        for server in backend.servers:
-            servers.setdefault(server.identity, []).append(server)
+    for server in _servers(verdict):
+        if server not in servers.setdefault(server.identity, []):
+            servers[server.identity].append(server)
     said: dict[str, list[str]] = {}
     for remark in verdict.remarks if verdict else ():
         said.setdefault(remark.identity, []).append(f"{remark.segment}: {remark.why}" if remark.segment else remark.why)
@@ -149,6 +152,14 @@ def stands(one: Explained) -> Iterator[Stands]:
         urls = tuple(_url(server) for server in servers.get(identity, ()))
         why = "; ".join(dict.fromkeys(said.get(identity, closed)))
         yield Stands(container.name or identity if container else identity, container, urls, why)
+
+
+def _servers(verdict: Verdict | None) -> Iterator[Server]:
+    """All that its route leads to, and its labels of Traefik 2 and 3."""
+    if verdict and verdict.route:
+        yield from (server for backend in verdict.route.backends for server in backend.servers)
+    if verdict and verdict.native:
+        yield from (server for asked in verdict.native.asked for server in asked.servers)
 
 
 def _url(server: Server) -> str:
@@ -166,8 +177,11 @@ def _summary(one: Explained) -> str:
     if one.closed:
         return f"not published: {one.closed.why}{guess}"
     if not any(tree.keys for tree in one.trees):
+        alone = one.verdict.native and not one.verdict.route
+        if alone and not any(tree.site.layout.speaks_native for tree in one.trees):
+            return "not published: its labels speak to Traefik 2 and 3 only"
         return "not published: no key of it may be written"
-    servers = sum(len(backend.servers) for backend in one.verdict.route.backends) if one.verdict.route else 0
+    servers = len(set(_servers(one.verdict)))
     rivals = f", though others ask for the same requests{guess}" if guess else ""
     outcome = f"with {number(servers, 'server')}" if servers else "without a server: its requests are answered with 503"
     return f"published, {outcome}{rivals}"

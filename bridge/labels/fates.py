@@ -8,6 +8,7 @@ from enum import Enum
 
 from bridge.labels import table
 from bridge.labels.lookup import spot
+from bridge.labels.native_names import may_be_shown, where
 from bridge.labels.notes import NO_ROUTE, told
 from bridge.model.problem import Problem
 from bridge.model.route import Verdict
@@ -42,10 +43,11 @@ def fates(labels: Mapping[str, str], verdict: Verdict | None, problems: Iterable
         of.setdefault(problem.label, []).append(problem)
     for name, text in sorted(labels.items()):
         found = spot(name)
-        said = name if found else told_name(name)
+        said = name if found or where(name) else told_name(name)
         fate, why = _fate(name, text, of.get(said, []), name in used, verdict)
         # One that is not known may be a slip for a secret one.
-        yield Said(said, text if found and told(found.row, text) == text else None, fate, why)
+        shown = told(found.row, text) == text if found else may_be_shown(name, text)
+        yield Said(said, text if shown else None, fate, why)
 
 
 def _used(verdict: Verdict) -> Iterator[str]:
@@ -54,22 +56,31 @@ def _used(verdict: Verdict) -> Iterator[str]:
         yield table.TAGS.name
     for setting in verdict.settings:
         yield from (setting.origin, *setting.origin.split(","))  # one setting may be of several
+    for asked in verdict.native.asked if verdict.native else ():
+        yield from (asked.label, *(said.label for said in asked.fields))
 
 
 def _fate(name: str, text: str, its: list[Problem], used: bool, verdict: Verdict | None) -> tuple[Fate, str]:
     if its:
         why = "; ".join(text for one in its for text in (one.reason, one.did, one.suggestion) if text)
-        if spot(name) is None:
+        if _is_unknown(name):
             return Fate.UNKNOWN, why
         if all(one.notice for one in its):
             return Fate.IGNORED, why
         # What costs an item of it, or a container that says it otherwise, leaves the rest of it in use.
         return Fate.USED if used and all(one.did != NO_ROUTE for one in its) else Fate.REFUSED, why
-    if spot(name) is None:
+    if _is_unknown(name):
         return Fate.UNKNOWN, ""
+    if verdict and verdict.native and where(name):
+        return Fate.USED, ""
     if not text:
         return Fate.NOT_USED, "it is empty"
     return (Fate.USED, "") if used else (Fate.NOT_USED, _unused(name, verdict))
+
+
+def _is_unknown(name: str) -> bool:
+    found = where(name)
+    return spot(name) is None and (found is None or bool(found.wrong))
 
 
 def _unused(name: str, verdict: Verdict | None) -> str:

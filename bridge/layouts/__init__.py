@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol
 
 from bridge.layouts.lint import Finding
 from bridge.model.keys import Entry, Layout, Wish
+from bridge.model.native import Native
 from bridge.model.problem import Problem
 from bridge.model.route import Route
 
@@ -25,6 +26,15 @@ class Target:
     resolver: str = ""  # who gets the certificates of all routers with TLS; empty: nobody
 
 
+@dataclass(frozen=True, slots=True)
+class Natives:
+    """What labels of Traefik 2 and 3 come to, of all services together: their names are global."""
+
+    wishes: Mapping[str, Wish]  # by group; a group is one object
+    problems: tuple[Problem, ...]
+    origins: Mapping[str, str]  # what asked for a key, by its path
+
+
 class NoCounterpart(ValueError):
     """What protects a route and cannot be said in a layout: it costs the route there."""
 
@@ -38,6 +48,7 @@ class RouteLayout(Layout, Protocol):
     """A layout that lays routes out, besides what ownership must know of it."""
 
     has_backstop: bool  # its standing group answers requests
+    speaks_native: bool  # it publishes what labels of Traefik 2 and 3 ask for
 
     def entries(self, route: Route, cluster: str) -> tuple[Entry, ...]:
         """All keys of `route` as `cluster` wants them, sorted by path.
@@ -50,6 +61,9 @@ class RouteLayout(Layout, Protocol):
 
     def losses(self, route: Route) -> tuple[Problem, ...]:
         """What of `route` has no counterpart here, and what is done instead. Of a route that has entries."""
+
+    def natives(self, asking: Sequence[Native], cluster: str) -> Natives:
+        """What services ask for in labels of Traefik 2 and 3, as `cluster` wants it."""
 
     def grounded(self, route: Route, published: Collection[str]) -> tuple[Route, tuple[Problem, ...]]:
         """`route` without what refers to other routes' backends and would cost it itself: they are missing.

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 
 from bridge.labels.rules import parse_rule, write_rule
 from bridge.labels.table import ACME
-from bridge.layouts import RouteLayout, Target
+from bridge.layouts import Natives, RouteLayout, Target
 from bridge.layouts.lint import Finding, Grade
 from bridge.layouts.traefik1_guard import check
 from bridge.layouts.traefik1_keys import name_of, route_keys, server_base
 from bridge.layouts.traefik1_secrets import is_secret
 from bridge.layouts.traefik1_text import stored, unescape_value
 from bridge.model.keys import STANDING, Entry, Place, Role, Wish, group_name, route_name, server_cluster
+from bridge.model.native import Native
 from bridge.model.problem import Problem
 from bridge.model.route import Kind, Matcher, Route, Rule
 
@@ -43,6 +44,7 @@ class Traefik1:
     reads_halves = True
     folders = tuple(f"{kind}/" for kind in _KINDS)
     has_backstop = True
+    speaks_native = False
 
     def entries(self, route: Route, cluster: str) -> tuple[Entry, ...]:
         """All keys of `route` as `cluster` wants them, sorted by path. Raises ValueError as `check`."""
@@ -80,6 +82,17 @@ class Traefik1:
     ) -> tuple[Route, tuple[Problem, ...]]:
         """The same: a backend that is missing costs Traefik 1 an error page, and nothing else."""
         return route, ()
+
+    def natives(self, asking: Sequence[Native], cluster: str) -> Natives:  # noqa: ARG002
+        """Nothing: Traefik 1 knows none of it."""
+        why = "its labels speak to Traefik 2 and 3 only"
+        do = "say it in Traefik 1's labels too, if its requests shall come here: bridge labels lists them"
+        told = [
+            Problem(one.title, one.label, "", why, "no frontend", notice=True, suggestion=do)
+            for one in asking
+            if one.alone
+        ]
+        return Natives({}, tuple(told), {})
 
     def place(self, path: str) -> Place | None:
         """What a key at `path` below the prefix is; None outside `frontends/<name>` and `backends/<name>`."""

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
-from bridge.layouts import RouteLayout, Target
+from bridge.layouts import Natives, RouteLayout, Target
 from bridge.layouts.lint import Finding
 from bridge.layouts.traefik3_guard import check
 from bridge.layouts.traefik3_keys import is_own, page_service, route_keys, services, written
 from bridge.layouts.traefik3_lint import lint, poison, strays
 from bridge.layouts.traefik3_losses import losses, page_problem, refuse
-from bridge.layouts.traefik3_names import PROTECTING, object_name, server_base
+from bridge.layouts.traefik3_names import PROTECTING, is_native, native_group, object_name, server_base
+from bridge.layouts.traefik3_native import merged, typed
 from bridge.layouts.traefik3_rules import asked_hosts
 from bridge.layouts.traefik3_secrets import is_secret
 from bridge.model.keys import STANDING, Entry, Place, Role, Wish, group_name, server_cluster
+from bridge.model.native import Native
 from bridge.model.problem import Problem
 from bridge.model.route import ErrorPage, Route
 
@@ -34,6 +36,7 @@ class Traefik3:
     reads_halves = False  # it reads its tree in one request
     folders: tuple[str, ...] = ("http/",)
     has_backstop = False
+    speaks_native = True
 
     def __init__(self, target: Target) -> None:
         self.target = target
@@ -90,6 +93,10 @@ class Traefik3:
         )
         problems = {page_problem(route, page.name, page.backend) for page in lost}
         return replace(route, frontends=frontends), tuple(sorted(problems))
+
+    def natives(self, asking: Sequence[Native], cluster: str) -> Natives:
+        """Routers, services and middlewares under the names that labels give them."""
+        return merged([typed(one, self.target) for one in asking], cluster, self.target)
 
     def place(self, path: str) -> Place | None:
         """What a key at `path` below the prefix is; None outside HTTP's routers, middlewares and services."""
@@ -159,13 +166,14 @@ def _place(path: str) -> Place | None:
     protocol, kind, name, rest = (*path.lower().split("/", 3), "", "", "")[:4]
     if protocol != "http" or not name:
         return None
+    group = native_group(f"http/{kind}/{name}") if is_native(name) else _group(name)
     match kind:
         case "routers":
-            return Place(_group(name), f"http/routers/{name}", _router_role(rest))
+            return Place(group, f"http/routers/{name}", _router_role(rest))
         case "middlewares":
-            return _middleware_place(name, rest)
+            return _middleware_place(group, name, rest)
         case "services":
-            return _service_place(name, rest)
+            return _service_place(group, name, rest)
     return None
 
 
@@ -183,22 +191,27 @@ def _router_role(rest: str) -> Role:
     return Role.PROTECTS if field in ("entrypoints", "tls") else Role.REST
 
 
-def _middleware_place(name: str, rest: str) -> Place:
-    """A middleware belongs to its router: without it, or before it is there, Traefik drops the router."""
+def _middleware_place(group: str, name: str, rest: str) -> Place:
+    """A middleware belongs to its router: without it, or before it is there, Traefik drops the router.
+
+    That of native labels is a group of its own, and whichever it is, a router may count on it.
+    """
+    if is_native(name):
+        return Place(group, f"http/middlewares/{name}", Role.PROTECTS)
     router, dashes, _ = name.rpartition("--")
     if not dashes:
-        return Place(_group(name), f"http/middlewares/{name}", Role.REST)
+        return Place(group, f"http/middlewares/{name}", Role.REST)
     if not _protects(name):
-        return Place(_group(name), f"http/routers/{router}", Role.REST)
-    return Place(_group(name), f"http/routers/{router}", Role.PROTECTS, weakens=rest in _WEAKENS)
+        return Place(group, f"http/routers/{router}", Role.REST)
+    return Place(group, f"http/routers/{router}", Role.PROTECTS, weakens=rest in _WEAKENS)
 
 
 def _protects(middleware: str) -> bool:
     return middleware.rpartition("--")[2] in PROTECTING
 
 
-def _service_place(name: str, rest: str) -> Place:
-    group, holder = _group(name), f"http/services/{name}"
+def _service_place(group: str, name: str, rest: str) -> Place:
+    holder = f"http/services/{name}"
     balancer, servers, server, field = (*rest.split("/", 3), "", "", "")[:4]
     if (balancer, servers) != ("loadbalancer", "servers") or not field:
         return Place(group, holder, Role.REST)

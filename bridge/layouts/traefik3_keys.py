@@ -117,16 +117,17 @@ def distinct(servers: tuple[Server, ...]) -> tuple[Server, ...]:
     """The first of those that share a url, as in Traefik 1: Traefik 3 would give it the requests of both."""
     first: dict[str, Server] = {}
     for server in servers:
-        first.setdefault(_url(server), server)
+        first.setdefault(url(server), server)
     return tuple(first.values())
 
 
 def _server_keys(base: str, server: Server) -> Keys:
-    yield f"{base}/url", _url(server)
+    yield f"{base}/url", url(server)
     if server.weight != 1:
         yield f"{base}/weight", str(server.weight)
 
 
-def _url(server: Server) -> str:
+def url(server: Server) -> str:
+    """Where a server is reached."""
     host = f"[{server.host}]" if ":" in server.host else server.host
     return f"{server.scheme}://{host}:{server.port}"

@@ -6,7 +6,7 @@ it can only be a word of ours: no service, stack or segment makes a name look li
 
 from __future__ import annotations
 
-from bridge.model.keys import NAME_LIMIT, escape, route_name, server_name, unescape
+from bridge.model.keys import NAME_LIMIT, STANDING, escape, route_name, server_name, unescape
 from bridge.model.route import Route
 
 TLS = "--tls"  # ends the name of the router of a frontend's entry points with TLS
@@ -37,6 +37,16 @@ def middleware_name(router: str, what: str, inner: str = "") -> str:
     if len(escaped) > NAME_LIMIT:
         raise ValueError(f"a name is longer than {NAME_LIMIT} bytes")
     return f"{router}--{what}-{escaped}"
+
+
+def is_native(name: str) -> bool:
+    """Whether a router, service or middleware of this name is asked for by native labels: they use no `__`."""
+    return "__" not in name.partition("--")[0] and name != STANDING
+
+
+def native_group(place: str) -> str:
+    """The group of one object of native labels, http/routers/<name>: no service's group has no `__`."""
+    return place.replace("/", ".")
 
 
 def server_base(service: str, cluster: str, identity: str) -> str:

@@ -121,6 +121,7 @@ class Wish:
     retiring: frozenset[str] = frozenset()  # holders of own keys that go although what they lead to still lives
     unchecked: bool = False  # so do all others that go: nobody says when they die
     title: str = ""  # stack/service, for reports
+    holders: tuple[str, ...] = ()  # stack/service of all that ask for it, where they may be several; sorted
 
 
 class Layout(Protocol):

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from bridge.model.problem import Problem
+
+if TYPE_CHECKING:  # which is made of servers, so it looks at this file
+    from bridge.model.native import Native
 
 
 class Kind(Enum):
@@ -314,6 +318,7 @@ class Verdict:
     route: Route | None = None
     remarks: tuple[Remark, ...] = ()
     stands_for: tuple[str, ...] = ()  # stack/service, whose containers an alias leads to
+    native: Native | None = None  # what labels of Traefik 2 and 3 ask for, beside the route or instead
 
     @property
     def closed(self) -> Gate | None:

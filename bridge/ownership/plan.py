@@ -175,12 +175,19 @@ class _Planner:
             farewell(self.standing) if leaving else (),
         )
 
-    def _turn(self, unit: Unit) -> int:
-        """What is new comes first and what goes last: an error page of one group may be another's."""
-        group = self.standing.groups.get(unit.group)
+    def _turn(self, unit: Unit) -> tuple[int, bool]:
+        """What is new comes first and what goes last: one group may refer to another, and what opens to what does not.
+
+        So of what is new what opens comes last, and of what goes it goes first.
+        """
+        group, wish = self.standing.groups.get(unit.group), self.wishes.get(unit.group)
         if group is None or not group.shared:
-            return 0
-        return 1 if unit.group in self.wishes else 2
+            return 0, bool(wish and self._opens(wish.shared))
+        return (1, False) if wish else (2, not self._opens(group.shared))
+
+    def _opens(self, keys: Iterable[str]) -> bool:
+        places = (self.layout.place(path) for path in keys)
+        return any(place and place.role is Role.OPENS for place in places)
 
     def _group(self, group: Group, wish: Wish | None) -> None:
         mine = group.claim_of(self.me)

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from itertools import compress, islice
 
 from bridge.labels import table
-from bridge.labels.lookup import SUGGESTIONS, meant, speaks_only_newer, spot
-from bridge.labels.notes import NO_ROUTE, Found, find
+from bridge.labels.lookup import SUGGESTIONS, is_newer, meant, speaks_only_newer, spot
+from bridge.labels.notes import NO_ROUTE, find
+from bridge.labels.notes import Found as FoundLabel
 from bridge.labels.read import Asked, read
 from bridge.labels.types import Publish
 from bridge.labels.views import View
@@ -29,6 +30,7 @@ from bridge.routes.contests import (
     requests,
     settle,
 )
+from bridge.routes.natives import Found, asks_newer, newer
 from bridge.routes.pages import foreign_pages, passes_by
 from bridge.routes.policy import ALIAS, EXTERNAL, KINDS, Policy, refused_host
 from bridge.routes.servers import Asker, Servers, address_of, counted, server_gates, servers
@@ -202,6 +204,39 @@ def _judge(
     gates = [*wanting.gates, gate]
     if problem:
         return Verdict(service.title, tuple(gates), problems=(problem,))
+    of = alias.services if alias else (service,)
+    found = newer(service, policy, hosts, of) if asks_newer(service.labels) else None
+    if found and speaks_only_newer(service.labels):
+        return _newer_alone(service, policy, tuple(gates), found, alias)
+    older = _older(service, policy, tuple(gates), alias, hosts)
+    return replace(older, native=replace(found.native, alone=False)) if found else older
+
+
+def _newer_alone(
+    service: Service, policy: Policy, gates: tuple[Gate, ...], found: Found, alias: Followed | None
+) -> Verdict:
+    """The verdict of a service that speaks to Traefik 2 and 3 alone."""
+    enable, native = _enable(service, policy), found.native
+    if enable.value is Publish.STACK:
+        why = "stack says a host's name in rancher-traefik's labels alone"
+        problem = Problem(service.title, table.ENABLE.name, enable.value.value, why, "took true", notice=True)
+        native = replace(native, problems=(problem, *native.problems))
+    return Verdict(
+        service.title,
+        (*gates, *found.gates),
+        settings=(Setting(table.ENABLE.sets, enable.value.value, enable.origin), *found.settings),
+        problems=alias.problems if alias else (),
+        remarks=found.remarks,
+        stands_for=tuple([one.title for one in alias.services]) if alias else (),
+        native=native,
+    )
+
+
+def _older(
+    service: Service, policy: Policy, before: tuple[Gate, ...], alias: Followed | None, hosts: Mapping[str, str]
+) -> Verdict:
+    """The verdict by the labels that become a route."""
+    gates = [*before]
     enable = _enable(service, policy)
     asked = read(service.title, service.name, service.stack, enable.value, service.labels, policy.fallback)
     gates += _label_gates(asked)
@@ -261,7 +296,6 @@ def _route(asker: Asker, found: Sequence[Servers]) -> Route:
 # Gates: each with the problem to report where it is closed.
 
 _NOT_RANCHERS = Gate("system", True, "its stack is not Rancher's own")
-_SPEAKS = Gate("vocabulary", True, "its labels are not Traefik 2's and 3's alone")
 _FITS = Gate("constraint", True, "its tags fit every constraint")
 _SOLE = Gate("sole", True, "no other service of its name comes first")
 _ALLOWED = Gate("domain", True, "its hosts are allowed")
@@ -270,7 +304,7 @@ _ALONE = Gate(CONTESTED, True, "no other service is published for the same reque
 
 def _wanting(service: Service, policy: Policy) -> _Wanting:
     gates = []
-    for ask in (_enabled, _system, _kind, _vocabulary, _constraint):
+    for ask in (_enabled, _system, _kind, _constraint):
         gate, problem = ask(service, policy)
         gates.append(gate)
         if not gate.passed:
@@ -278,11 +312,11 @@ def _wanting(service: Service, policy: Policy) -> _Wanting:
     return _Wanting(tuple(gates))
 
 
-def _enable(service: Service, policy: Policy) -> Found[Publish]:
+def _enable(service: Service, policy: Policy) -> FoundLabel[Publish]:
     """What the service's label says, or the policy where it has none."""
     found = find(table.ENABLE, View(service.labels), service.title)
     if policy.expose and not service.labels.get(table.ENABLE.name):
-        return Found(Publish.SERVICE, EXPOSED)
+        return FoundLabel(Publish.SERVICE, EXPOSED)
     return found
 
 
@@ -295,7 +329,7 @@ def _enabled(service: Service, policy: Policy) -> tuple[Gate, Problem | None]:
         return Gate("enabled", False, found.problem.reason), found.problem
     if found.origin == EXPOSED:
         # As Traefik's provider has it. So what nobody thought of, a database or this bridge, is not published.
-        says = any(text and _is_port(name) for name, text in service.labels.items())
+        says = any((text and _is_port(name)) or is_newer(name) for name, text in service.labels.items())
         return Gate(
             "enabled", says, EXPOSED if says else f"no label asks for it, and without a port {EXPOSED} does not"
         ), None
@@ -341,16 +375,6 @@ def _kind(service: Service, policy: Policy) -> tuple[Gate, Problem | None]:
     else:
         why = f"a {service.kind} has no servers of its own"
     return Gate("kind", False, why), _unheard(service, why)
-
-
-def _vocabulary(service: Service, _: Policy) -> tuple[Gate, Problem | None]:
-    newer = speaks_only_newer(service.labels)
-    if not newer:
-        return _SPEAKS, None
-    why = "its labels speak to Traefik 2 and 3 only"
-    do = "say it in Traefik 1's labels too, if its requests shall come here: bridge labels lists them"
-    problem = Problem(service.title, newer, "", why, NO_FRONTEND, notice=True, suggestion=do)
-    return Gate("vocabulary", False, why), problem
 
 
 def _constraint(service: Service, policy: Policy) -> tuple[Gate, Problem | None]:

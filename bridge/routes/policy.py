@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from enum import Enum
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from bridge.labels.fallback import Fallback
 from bridge.labels.types import Address, host
@@ -112,6 +112,11 @@ def refused_host(rule: Rule, domains: Iterable[str]) -> str | None:
     if not hosts:
         return ""
     return next((one for one in hosts if not _allowed(one, allowed)), None)
+
+
+def host_check(domains: Collection[str]) -> Callable[[str], bool] | None:
+    """Says of a host's name whether it is in one of the domains; None where any host is."""
+    return None if not domains or EVERY_DOMAIN in domains else partial(_allowed, domains=tuple(domains))
 
 
 def _allowed(name: str, domains: Iterable[str]) -> bool:

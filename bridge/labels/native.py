@@ -1,0 +1,311 @@
+"""From labels of Traefik 2 and 3 to what they ask for, with the meaning that Traefik 2's Rancher provider gave them.
+
+Where that left out a whole service for one odd label, here goes what the label speaks of.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from bridge.labels.fallback import Fallback
+from bridge.labels.lookup import is_newer
+from bridge.labels.native_names import Where, may_be_shown, own, unnameable, where
+from bridge.labels.newer_rules import Tree, calls
+from bridge.labels.newer_translation import confined, mended, translated
+from bridge.labels.types import Whole
+from bridge.model.native import Said
+from bridge.model.problem import Problem
+from bridge.model.route import MODIFIERS, Rule
+from bridge.model.world import told_name
+
+LOST = "left it out, with what depends on it"
+IGNORED = "ignored it"
+DEFAULT_RULE = "--default-rule"
+DEFAULT = "default"
+ROUTERS, SERVICES = "http/routers/", "http/services/"
+SERVER = "loadbalancer/server/"
+RULE_LIMIT = 20_000  # characters
+
+_PORT, _WEIGHT = Whole(1, 65535), Whole(0, 1_000_000)
+_SCHEMES = ("http", "https", "h2c")
+_RUNS = re.compile(r"[^\W_]+")
+T = TypeVar("T")
+
+_AUTOMATIC_OFF = ("tcp/routers/", "tcp/services/", "udp/routers/", "udp/services/")
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Where the requests of one service go."""
+
+    port: int
+    scheme: str
+    weight: int  # 0: its servers get nothing
+
+
+@dataclass(slots=True)
+class Element:
+    """One object on the way; it is changed while labels are read, and never afterwards."""
+
+    place: str
+    label: str = ""  # the first that asks for it; empty where it is there without
+    fields: dict[str, Said] = field(default_factory=dict)  # by path in small letters
+    pool: Pool | None = None  # of a service
+
+    def text(self, path: str) -> str:
+        """The value of a field; empty where it is missing."""
+        said = self.fields.get(path)
+        return said.text if said else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the labels of one service ask for."""
+
+    elements: tuple[Element, ...]  # sorted by place
+    lost: tuple[str, ...]  # places of what cannot be had
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """The service that asks, as far as what it asks for depends on it."""
+
+    title: str
+    service: str
+    stack: str
+    ports: tuple[int, ...]  # on which its containers are published
+    fallback: Fallback = field(default_factory=Fallback)
+    allows: Callable[[str], bool] | None = None  # hosts; None: any
+
+
+def read_native(bearer: Bearer, labels: Mapping[str, str]) -> Reading:
+    """What these labels ask for. Whatever the text, never an exception."""
+    reader = _Reader(bearer)
+    reader.collect(labels)
+    reader.complete()
+    reader.services()
+    reader.routers()
+    kept = sorted(reader.elements.items())
+    return Reading(
+        tuple(one for place, one in kept if place not in reader.lost),
+        tuple(sorted(reader.lost)),
+        tuple(dict.fromkeys(reader.problems)),
+    )
+
+
+def automatic_name(service: str, stack: str) -> str:
+    """Of the router and the service that no label names."""
+    return f"{service}_{stack}".lower()
+
+
+def normalized(name: str) -> str:
+    """As in the default rule of Traefik 2's provider: what is neither letter nor digit becomes one dash."""
+    return "-".join(_RUNS.findall(name))
+
+
+def _scheme(text: str) -> str:
+    if text.lower() not in _SCHEMES:
+        raise ValueError(f"it is none of {', '.join(_SCHEMES)}")
+    return text.lower()
+
+
+class _Reader:
+    """The labels of one service on the way. What is lost is found on the way as well."""
+
+    def __init__(self, bearer: Bearer) -> None:
+        self.bearer = bearer
+        self.elements: dict[str, Element] = {}
+        self.lost: set[str] = set()
+        self.problems: list[Problem] = []
+
+    def problem(
+        self, label: str, text: str, reason: str, did: str = LOST, hint: str = "", notice: bool = False
+    ) -> None:
+        """Something wrong with a label, whose value is shown where it lets nobody in."""
+        value = text if may_be_shown(label, text) else ""
+        self.problems.append(
+            Problem(self.bearer.title, told_name(label), value, reason, did, notice=notice, suggestion=hint)
+        )
+
+    def refuse(self, place: str, label: str, text: str, reason: str, hint: str = "") -> None:
+        """An object that cannot be had."""
+        self.lost.add(place)
+        self.problem(label, text, reason, hint=hint)
+
+    def collect(self, labels: Mapping[str, str]) -> None:
+        """All objects that are named, with what is said of them."""
+        nowhere: list[tuple[str, Where]] = []
+        for label, text in sorted(labels.items()):
+            found = where(label)
+            if found is None:
+                continue
+            if not found.place:
+                nowhere.append((label, found))
+                continue
+            element = self.elements.setdefault(found.place, Element(found.place, label))
+            if why := found.wrong or unnameable(found.place.rpartition("/")[2]):
+                self.refuse(found.place, label, text, why, found.hint)
+                continue
+            path = found.path.lower() if "/plugin/" not in f"/{found.path.lower()}" else found.path
+            before = element.fields.setdefault(path, Said(found.path, text, label))
+            if before.text != text:
+                self.refuse(found.place, label, text, f"{before.label} says otherwise")
+        for label, found in nowhere:  # nobody knows which of its name it speaks of
+            self.problem(label, labels[label], found.wrong, hint=found.hint)
+            self.lost |= {place for place in self.elements if place.endswith(f"/{found.name}")}
+
+    def named(self, kind: str) -> list[str]:
+        """The places of all objects of a kind, lost ones too: they are asked for."""
+        return sorted(place for place in self.elements if place.startswith(kind))
+
+    def complete(self) -> None:
+        """The router and the service that no label names."""
+        if not any(place.startswith("http/") for place in self.elements):
+            return
+        name = automatic_name(self.bearer.service, self.bearer.stack)
+        if not self.named(SERVICES) and self._wants_service():
+            self._automatic(SERVICES, name)
+        services = self.named(SERVICES)
+        if not self.named(ROUTERS) and len(services) == 1 and self._may_route():
+            self._automatic(ROUTERS, name)
+
+    def _may_route(self) -> bool:
+        return not any(place.startswith(_AUTOMATIC_OFF) for place in self.elements)
+
+    def _wants_service(self) -> bool:
+        """Whether a router needs the service that no label names."""
+        if not self._may_route() and not self.named(ROUTERS):
+            return False
+        routers = self.named(ROUTERS)
+        name = automatic_name(self.bearer.service, self.bearer.stack)
+        return not routers or any(own(self.elements[one].text("service")) in ("", name) for one in routers)
+
+    def _automatic(self, kind: str, name: str) -> None:
+        place = kind + name
+        self.elements[place] = Element(place)
+        if why := unnameable(name):
+            hint = f"name one: {'.'.join(('traefik', *kind.strip('/').split('/')))}.NAME…"
+            self.lost.add(place)
+            self.problems.append(Problem(self.bearer.title, "", name, why, LOST, suggestion=hint))
+
+    # Services: what is said of servers is taken out of their fields.
+
+    def services(self) -> None:
+        """The port, the scheme and the weight of each service's servers."""
+        for place in self.named(SERVICES):
+            if place not in self.lost:
+                self._service(place, self.elements[place])
+
+    def _service(self, place: str, element: Element) -> None:
+        if url := element.fields.pop(f"{SERVER}url", None):
+            self.problem(url.label, url.text, "servers are containers, which have their own", IGNORED)
+        scheme = self._value(place, element, "scheme", _scheme, "http")
+        weight = self._value(place, element, "weight", _WEIGHT, 1)
+        port = self._value(place, element, "port", _PORT, 0)
+        if place not in self.lost:
+            port = port or self._published(place)
+        if place not in self.lost:
+            element.pool = Pool(port, scheme, weight)
+
+    def _value(self, place: str, element: Element, name: str, parse: Callable[[str], T], default: T) -> T:
+        """What a label says of the servers; the default, and the service is lost, where it is wrong."""
+        said = element.fields.pop(SERVER + name, None)
+        if not said or not said.text:
+            return default
+        try:
+            return parse(said.text)
+        except ValueError as err:
+            self.refuse(place, said.label, said.text, str(err))
+            return default
+
+    def _published(self, place: str) -> int:
+        """The port that the containers are published at; 0, and the service is lost, where there is not one."""
+        ports = self.bearer.ports
+        if len(ports) == 1:
+            return ports[0]
+        label = f"traefik.http.services.{place.rpartition('/')[2]}.loadbalancer.server.port"
+        why = "several ports are published" if ports else "no label says the port, and none is published"
+        self.lost.add(place)
+        self.problems.append(Problem(self.bearer.title, label, "", why, LOST, suggestion=f"say {label}"))
+        return 0
+
+    # Routers.
+
+    def routers(self) -> None:
+        """The rule, its priority and the service of each router."""
+        services = self.named(SERVICES)
+        for place in self.named(ROUTERS):
+            if place not in self.lost:
+                self._router(place, self.elements[place], services)
+
+    def _router(self, place: str, element: Element, services: Collection[str]) -> None:
+        label = element.fields["rule"].label if element.text("rule") else DEFAULT_RULE
+        syntax = element.fields.pop("rulesyntax", None)
+        try:
+            text = element.text("rule") or self._default_rule()
+            if len(text) > RULE_LIMIT:
+                raise ValueError(f"it is longer than {RULE_LIMIT} characters")
+            rule, tree = translated(text)
+        except ValueError as err:
+            text = element.text("rule")
+            better = mended(text) if len(text) <= RULE_LIMIT else ""
+            self.refuse(place, label, text, str(err), f"write {better}" if better else "")
+            return
+        if (host := self._refused_host(tree)) is not None:
+            why = f"--allow-domain does not allow {host or 'a rule for any host'} in this cluster"
+            self.refuse(place, label, text, why)
+            return
+        if syntax and syntax.text not in ("", "v2", "v3"):
+            self.problem(syntax.label, syntax.text, "it is neither v2 nor v3", IGNORED)
+        element.fields["rule"] = Said("rule", rule, label)
+        if element.text("priority") in ("", "0"):
+            # A translated rule has another length, and that would be its priority.
+            element.fields["priority"] = Said("priority", str(len(text.encode())), label)
+        self._link(place, element, services)
+
+    def _link(self, place: str, element: Element, services: Collection[str]) -> None:
+        """A router that names no service gets the only one."""
+        if own(element.text("service")):
+            return
+        if len(services) != 1:
+            why = f"it names no service, and there are {len(services)}"
+            name = place.rpartition("/")[2]
+            hint = f"say traefik.http.routers.{name}.service"
+            self.refuse(place, element.label, "", why, hint)
+            return
+        only = next(iter(services)).rpartition("/")[2]
+        element.fields["service"] = Said("service", only, DEFAULT)
+
+    def _default_rule(self) -> str:
+        """What the operator says, else what Traefik 2's provider says. Raises ValueError."""
+        bearer = self.bearer
+        if bearer.fallback.template:
+            return _newer(bearer.fallback.rule(bearer.service, bearer.stack))
+        return f"Host(`{normalized(automatic_name(bearer.service, bearer.stack))}`)"
+
+    def _refused_host(self, tree: Tree) -> str | None:
+        """A host that is not allowed; empty where any may come; None where all are."""
+        allows = self.bearer.allows
+        if allows is None or confined(tree, allows):
+            return None
+        hosts = (value for one in calls(tree) if one.name.startswith("Host") for value in one.values)
+        return next((host for host in hosts if not allows(host)), "")
+
+
+def _newer(rule: Rule) -> str:
+    """A rule of Traefik 1 as Traefik 2 writes it: their patterns are alike. Raises ValueError where it cannot."""
+    pieces = []
+    for one in rule.matchers:
+        if one.kind in MODIFIERS or "Strip" in one.kind.value:
+            raise ValueError(f"{DEFAULT_RULE} holds {one.kind.value}, which these labels cannot say in a rule")
+        pieces.append(f"{one.kind.value}({', '.join(f'`{value}`' for value in one.values)})")
+    return " && ".join(pieces)
+
+
+def speaks_newer(labels: Iterable[str]) -> Iterator[str]:
+    """Those of the labels that only Traefik 2 and 3 know."""
+    return (name for name in sorted(labels) if is_newer(name))

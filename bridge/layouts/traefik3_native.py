@@ -1,0 +1,251 @@
+"""Native labels of all services as one tree of Traefik 3: whose word counts, what depends on what, and the keys.
+
+Names are global. Services that ask for one object in the same words have it together, with the servers of all. Where
+they do not, the smallest stack/service decides, and the others lose it. What depends on something that is lost, or
+that nobody asks for, is lost too: a router is never published without a middleware that its labels name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from bridge.labels.native import LOST
+from bridge.labels.native_names import may_be_shown
+from bridge.layouts import Natives, Target
+from bridge.layouts.traefik3_keys import distinct, url
+from bridge.layouts.traefik3_lint import faults
+from bridge.layouts.traefik3_names import native_group, server_base
+from bridge.layouts.traefik3_native_fields import Unfit, plugins, read_fields
+from bridge.model.keys import Wish
+from bridge.model.native import Asked, Native, Said
+from bridge.model.problem import Problem
+from bridge.model.route import Server
+
+_SERVICES = 1 << 12  # remembered: of those that did not change nothing is read again
+_HTTP = ("http/routers/", "http/services/", "http/middlewares/")
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """One object as a service asks for it, in the form in which it is written."""
+
+    place: str
+    keys: tuple[tuple[str, str], ...]  # paths below the prefix, and values; without those of servers; sorted
+    refers: tuple[tuple[str, str], ...]  # places of objects of this tree, and the labels that name them
+    origins: tuple[tuple[str, str], ...]  # paths, and labels; sorted
+    label: str
+    servers: tuple[Server, ...] = ()
+    retiring: tuple[str, ...] = ()
+    preserves: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """What one service asks for, as far as it can be had for itself."""
+
+    native: Native
+    objects: Mapping[str, Object]  # by place
+    lost: frozenset[str]  # places of what it asks for in vain
+    problems: tuple[Problem, ...]
+
+
+@lru_cache(_SERVICES)
+def typed(native: Native, target: Target) -> Typed:
+    """What of it this Traefik can have."""
+    objects, lost, problems = dict[str, Object](), set(native.lost), list(native.problems)
+    for asked in native.asked:
+        if not asked.place.startswith(_HTTP):
+            lost.add(asked.place)
+            why = "only HTTP's routers, services and middlewares are published of these labels so far"
+            problems.append(Problem(native.title, asked.label, "", why, LOST))
+            continue
+        try:
+            objects[asked.place] = _object(native, asked, target, problems)
+        except Unfit as err:
+            lost.add(asked.place)
+            value = err.said.text if may_be_shown(err.said.label, err.said.text) else ""
+            problems.append(Problem(native.title, err.said.label, value, err.reason, LOST, suggestion=err.hint))
+    return Typed(native, objects, frozenset(lost), tuple(dict.fromkeys(problems)))
+
+
+def _object(native: Native, asked: Asked, target: Target, problems: list[Problem]) -> Object:
+    """Raises Unfit."""
+    found = read_fields(native.title, asked, target.version)
+    if asked.place.startswith("http/services/"):
+        found.values.setdefault("loadBalancer/passHostHeader", "true")  # without any key there is no service
+    if asked.place.startswith("http/routers/") and target.entry_points:
+        found.values.setdefault("entryPoints", ",".join(target.entry_points))
+    keys = {f"{asked.place}/{path}": value for path, value in found.values.items()}
+    refers = tuple(_references(found.values, found.origins, asked))
+    elsewhere = frozenset(place for place, _ in refers)
+    if fault := next(iter(faults(keys, target.version, elsewhere)), ""):
+        path, _, reason = fault.partition(": ")
+        label = found.origins.get(path.removeprefix(f"{asked.place}/"), asked.label)
+        said = next((one for one in asked.fields if one.label == label), Said("", "", label))
+        raise Unfit(said, reason)
+    problems += found.problems
+    for plugin in plugins(found.values):
+        why = f"it needs the plugin {plugin} in Traefik's static configuration, else its routers are disabled: 404"
+        problems.append(Problem(native.title, asked.label, "", why, "published it", notice=True))
+    return Object(
+        place=asked.place,
+        keys=tuple(sorted(keys.items())),
+        refers=refers,
+        origins=tuple(sorted((f"{asked.place}/{path}", label) for path, label in found.origins.items())),
+        label=asked.label,
+        servers=asked.servers,
+        retiring=asked.retiring,
+        preserves=found.preserves,
+    )
+
+
+def _references(values: Mapping[str, str], origins: Mapping[str, str], asked: Asked) -> Iterator[tuple[str, str]]:
+    """The objects of this tree that one names."""
+    kinds = {"service": "services", "errors/service": "services", "loadBalancer/serversTransport": "serversTransports"}
+    kinds |= dict.fromkeys(("middlewares", "chain/middlewares"), "middlewares")
+    protocol = asked.place.partition("/")[0]
+    for path, kind in kinds.items():
+        for name in filter(None, values.get(path, "").split(",")):
+            if "@" not in name:
+                yield f"{protocol}/{kind}/{name}", origins.get(path, asked.label)
+
+
+# All services together.
+
+
+def merged(pieces: Iterable[Typed], cluster: str, target: Target) -> Natives:
+    """The tree of all services."""
+    merge = _Merge(sorted(pieces, key=lambda one: one.native.title))
+    merge.decide()
+    merge.carry()
+    for place, why in _beyond(tuple(sorted(merge.shared().items())), target.version):
+        for title in tuple(merge.holders.get(place, ())):
+            merge.lose(title, place, why)
+    merge.carry()
+    return merge.natives(cluster)
+
+
+@lru_cache(4)
+def _beyond(keys: tuple[tuple[str, str], ...], version: tuple[int, int]) -> tuple[tuple[str, str], ...]:
+    """Objects that only others make wrong, and why: circles, and routers that ask for the same requests."""
+    found = dict[str, str]()
+    for fault in faults(dict(keys), version, _named(keys)):
+        path, _, reason = fault.partition(": ")
+        found.setdefault("/".join(path.split("/")[:3]), reason)
+    return tuple(sorted(found.items()))
+
+
+def _named(keys: Iterable[tuple[str, str]]) -> frozenset[str]:
+    return frozenset("/".join(path.split("/")[:3]) for path, _ in keys)
+
+
+class _Merge:
+    """Who holds which object, while that is found out."""
+
+    def __init__(self, pieces: Sequence[Typed]) -> None:
+        self.pieces = {piece.native.title: piece for piece in pieces}
+        self.holders: dict[str, list[str]] = {}  # titles, by place, in their order
+        self.lost = {title: set(piece.lost) for title, piece in self.pieces.items()}
+        self.problems = [problem for piece in pieces for problem in piece.problems]
+        for title, piece in self.pieces.items():
+            for place in piece.objects:
+                self.holders.setdefault(place, []).append(title)
+
+    def object(self, title: str, place: str) -> Object:
+        """As this service asks for it."""
+        return self.pieces[title].objects[place]
+
+    def lose(self, title: str, place: str, why: str, label: str = "", hint: str = "") -> None:
+        """A service does not get an object that it asks for."""
+        self.lost[title].add(place)
+        self.holders[place].remove(title)
+        if not self.holders[place]:
+            del self.holders[place]
+        said = label or self.object(title, place).label
+        self.problems.append(Problem(title, said, "", why, LOST, suggestion=hint))
+
+    def decide(self) -> None:
+        """Of services that ask for one object in different words the first has it, with those that agree."""
+        for place, titles in list(self.holders.items()):
+            if len(titles) == 1:
+                continue
+            decider = self.object(titles[0], place)
+            others = [title for title in titles[1:] if not _agree(self.object(title, place), decider)]
+            what, name = _words(place)
+            for title in others:
+                why = f"{titles[0]} asks for the {what} {name} in other words, and comes first"
+                self.lose(title, place, why, hint="say the same, or choose another name")
+            if others:
+                why = f"{_and_others(others)} asks for the {what} {name} in other words"
+                did, do = "published this one", "say the same, or choose another name"
+                self.problems.append(Problem(titles[0], decider.label, "", why, did, suggestion=do))
+
+    def carry(self) -> None:
+        """What depends on what is lost, or on nothing at all, is lost."""
+        going = True
+        while going:
+            going = False
+            for place, titles in list(self.holders.items()):
+                for title in tuple(titles):
+                    for other, label in self.object(title, place).refers:
+                        if why := self._missing(title, other):
+                            self.lose(title, place, why, label)
+                            going = True
+                            break
+
+    def _missing(self, title: str, place: str) -> str:
+        """Why a service cannot refer to an object; empty where it can."""
+        what, name = _words(place)
+        if place in self.lost[title]:
+            return f"the {what} {name}, which it needs, cannot be had as this service asks for it"
+        return "" if place in self.holders else f"there is no {what} {name}"
+
+    def shared(self) -> dict[str, str]:
+        """All keys but for those of servers."""
+        return {
+            path: value for place, titles in self.holders.items() for path, value in self.object(titles[0], place).keys
+        }
+
+    def natives(self, cluster: str) -> Natives:
+        """What stands in the end."""
+        wishes, origins = dict[str, Wish](), dict[str, str]()
+        for place, titles in sorted(self.holders.items()):
+            its = [self.object(title, place) for title in titles]
+            own, retiring = _servers(place, its, cluster)
+            group = native_group(place)
+            unchecked = any(self.pieces[title].native.unchecked for title in titles)
+            wishes[group] = Wish(group, dict(its[0].keys), own, retiring, unchecked, titles[0], tuple(titles))
+            origins.update(its[0].origins)
+            origins.update(dict.fromkeys(own, "containers"))
+        return Natives(wishes, tuple(dict.fromkeys(self.problems)), origins)
+
+
+def _agree(one: Object, other: Object) -> bool:
+    return one.keys == other.keys and one.preserves == other.preserves
+
+
+def _servers(place: str, its: Sequence[Object], cluster: str) -> tuple[dict[str, str], frozenset[str]]:
+    """The keys of all servers of a service, each url once, and who of them goes although it lives."""
+    name = place.rpartition("/")[2]
+    known = {server.identity: server for one in reversed(its) for server in one.servers}
+    own = {}
+    for server in distinct(tuple(known[identity] for identity in sorted(known))):
+        base = server_base(name, cluster, server.identity)
+        own[f"{base}/url"] = url(server)
+        if server.weight != 1:
+            own[f"{base}/weight"] = str(server.weight)
+        if its[0].preserves:
+            own[f"{base}/preservePath"] = "true"
+    gone = {identity for one in its for identity in one.retiring} - known.keys()
+    return own, frozenset(server_base(name, cluster, identity) for identity in gone)
+
+
+def _words(place: str) -> tuple[str, str]:
+    _, kind, name = place.split("/", 2)
+    return kind.removesuffix("s"), name
+
+
+def _and_others(titles: Sequence[str]) -> str:
+    return titles[0] if len(titles) == 1 else f"{titles[0]} (and {len(titles) - 1} more)"

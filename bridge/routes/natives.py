@@ -1,0 +1,110 @@
+"""What a service asks for in the vocabulary of Traefik 2 and 3, with the servers behind it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from bridge.labels import table
+from bridge.labels.lookup import is_newer
+from bridge.labels.native import SERVER, Bearer, Element, read_native, speaks_newer
+from bridge.labels.native_names import where
+from bridge.labels.read import Asked as AskedRoute
+from bridge.labels.read import Pool
+from bridge.labels.types import Whole
+from bridge.labels.views import View
+from bridge.model.native import Asked, Native
+from bridge.model.route import Backend, Gate, Remark, Setting
+from bridge.model.world import ADDRESS_LABEL, Container, Service
+from bridge.routes.policy import EXTERNAL, Policy, host_check
+from bridge.routes.servers import Asker, Servers, address_of, counted, server_gates, servers
+
+_PUBLISHED = re.compile(r"(?:.*:)?[0-9]{1,5}:([0-9]{1,5})(?:/tcp)?")
+_PORT = Whole(1, 65535)
+_NOTHING = AskedRoute(native=True, pools=(), frontends=(), settings=(), problems=(), refusals=())
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What comes of these labels."""
+
+    native: Native
+    gates: tuple[Gate, ...]
+    settings: tuple[Setting, ...]
+    remarks: tuple[Remark, ...]
+
+
+def asks_newer(labels: Mapping[str, str]) -> bool:
+    """Whether a label speaks to Traefik 2 and 3 alone."""
+    return any(map(is_newer, labels))
+
+
+def newer(service: Service, policy: Policy, hosts: Mapping[str, str], of: Sequence[Service]) -> Found:
+    """`hosts`: addresses by uuid; `of`: whose containers and addresses are the servers."""
+    bearer = Bearer(
+        service.title,
+        service.name,
+        service.stack,
+        _published(of),
+        policy.fallback,
+        host_check(policy.domains),
+    )
+    reading = read_native(bearer, service.labels)
+    at = address_of(service, policy)
+    problems = [*reading.problems, *((at.problem,) if at.problem else ())]
+    asked, gates, settings, remarks = list[Asked](), tuple[Gate, ...](), list[Setting](), list[Remark]()
+    for element in reading.elements:
+        fields = tuple(sorted(element.fields.values(), key=lambda said: said.path))
+        found = Servers()
+        if pool := _pool(element):
+            plain = tuple(_plain(one, element.place, pool) for one in of)
+            asker = Asker(service, _NOTHING, policy, at, hosts, plain)
+            found = servers(asker, pool)
+            gates = gates or server_gates(asker, found)
+            count = counted(asker, replace(pool, view=replace(pool.view, segment="")), found)
+            settings.append(replace(count, name=f"{element.place}: servers"))
+            problems += found.problems
+            remarks += (one for one in found.remarks if one not in remarks)
+        asked.append(Asked(element.place, element.label, fields, found.servers, found.retiring))
+    unchecked = any(one.kind == EXTERNAL for one in of)
+    label = next(speaks_newer(service.labels))
+    return Found(
+        Native(service.title, tuple(asked), label, reading.lost, tuple(dict.fromkeys(problems)), unchecked),
+        gates,
+        tuple(settings),
+        tuple(remarks),
+    )
+
+
+def _pool(element: Element) -> Pool | None:
+    if element.pool is None:
+        return None
+    labels = {table.PORT.name: str(element.pool.port)}
+    return Pool(View(labels), element.pool.port, element.pool.scheme, element.pool.weight, Backend())
+
+
+def _plain(service: Service, place: str, pool: Pool) -> Service:
+    """The service as far as its servers are concerned: of Traefik 1's labels none counts."""
+    containers = tuple(replace(one, labels=dict(_own(one, place, pool))) for one in service.containers)
+    return replace(service, containers=containers)
+
+
+def _own(container: Container, place: str, pool: Pool) -> Iterator[tuple[str, str]]:
+    """What a container says otherwise: in an upgrade the old ones keep their port."""
+    if address := container.labels.get(ADDRESS_LABEL):
+        yield ADDRESS_LABEL, address
+    for label, text in container.labels.items():
+        found = where(label)
+        if found and found.place == place and found.path.lower() == f"{SERVER}port" and text != str(pool.port):
+            try:
+                yield table.PORT.name, str(_PORT(text))
+            except ValueError:
+                continue
+
+
+def _published(of: Sequence[Service]) -> tuple[int, ...]:
+    """The containers' ports that their hosts pass on to."""
+    texts = {text.lower() for one in of for container in one.containers for text in container.ports}
+    found = (_PUBLISHED.fullmatch(text) for text in texts)
+    return tuple(sorted({int(one[1]) for one in found if one and 0 < int(one[1]) <= 65535}))
