@@ -122,7 +122,7 @@ class Server:
         command = [sys.executable, "-I", "-c", _LAUNCH, *self._command()]
         log_file = self.folder / f"{self.name}.log"
         with log_file.open("ab") as log:
-            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder)
         deadline = time.monotonic() + STARTS_WITHIN
         while not self._healthy():
             if self._process.poll() is not None or time.monotonic() > deadline:

@@ -120,6 +120,8 @@ def merged(pieces: Iterable[Typed], cluster: str, target: Target) -> Natives:
     merge = _Merge(sorted(pieces, key=lambda one: one.native.title))
     merge.decide()
     merge.carry()
+    merge.contest()
+    merge.carry()
     for place, why in _beyond(tuple(sorted(merge.shared().items())), target.version):
         for title in tuple(merge.holders.get(place, ())):
             merge.lose(title, place, why)
@@ -129,7 +131,7 @@ def merged(pieces: Iterable[Typed], cluster: str, target: Target) -> Natives:
 
 @lru_cache(4)
 def _beyond(keys: tuple[tuple[str, str], ...], version: tuple[int, int]) -> tuple[tuple[str, str], ...]:
-    """Objects that only others make wrong, and why: circles, and routers that ask for the same requests."""
+    """Objects that only others make wrong, and why: those that lead to themselves."""
     found = dict[str, str]()
     for fault in faults(dict(keys), version, _named(keys)):
         path, _, reason = fault.partition(": ")
@@ -202,6 +204,20 @@ class _Merge:
             return f"the {what} {name}, which it needs, cannot be had as this service asks for it"
         return "" if place in self.holders else f"there is no {what} {name}"
 
+    def contest(self) -> None:
+        """Of routers that ask for the same requests at one priority Traefik gives all to either: the first stays."""
+        first: dict[tuple[str, ...], tuple[str, str]] = {}
+        for title, piece in self.pieces.items():
+            for place in sorted(piece.objects):
+                if place.startswith("http/routers/") and title in self.holders.get(place, ()):
+                    asks, service = _requests(piece.objects[place])
+                    for one in asks:
+                        winner = first.setdefault(one, (place, service))
+                        if winner != (place, service) and winner[1] != service:
+                            why = f"router {_words(winner[0])[1]} asks for the same requests, and comes first"
+                            self.lose(title, place, why, hint="say another rule, or a priority")
+                            break
+
     def shared(self) -> dict[str, str]:
         """All keys but for those of servers."""
         return {
@@ -224,6 +240,14 @@ class _Merge:
 
 def _agree(one: Object, other: Object) -> bool:
     return one.keys == other.keys and one.preserves == other.preserves
+
+
+def _requests(router: Object) -> tuple[list[tuple[str, ...]], str]:
+    """What a router asks for at each of its entry points, and who gets it."""
+    fields = {path.removeprefix(f"{router.place}/"): value for path, value in router.keys}
+    secure = "tls" if any(path.partition("/")[0] == "tls" for path in fields) else ""
+    asked = (fields["rule"], fields["priority"], secure)
+    return [(*asked, point) for point in fields.get("entryPoints", "").split(",")], fields["service"]
 
 
 def _servers(place: str, its: Sequence[Object], cluster: str) -> tuple[dict[str, str], frozenset[str]]:
