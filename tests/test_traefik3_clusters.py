@@ -122,7 +122,7 @@ def test_a_bridge_dies_and_its_routes_end_with_its_lease(etcd_server: EtcdServer
         assert load.failed() == []
         process.end(signal.SIGKILL)
         until(lambda: traefik.request(HOST), lambda answer: answer.status == 404)
-        assert set(place.tree()) == {"note", SENTINEL}
+        until(lambda: set(place.tree()) == {"note", SENTINEL})
 
 
 def _uuid(cluster: str) -> str:
