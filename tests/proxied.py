@@ -10,16 +10,18 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
+from enum import Enum
 from http.client import HTTPException
 from pathlib import Path
 from threading import Event, Thread
 from typing import cast
 
+from tests.metadata_server import MetadataServer
 from tests.publishing import ConsulPublication, Publication, Publishing
 from tests.servers import ROOT, ConsulServer, EtcdServer
-from tests.traefik import Answer, TraefikServer, WebServer
+from tests.traefik import NEWEST, Answer, TraefikServer, WebServer, running_traefik, until
 from tests.worlds.generate import Json, Object, encode, stacks
 
 STACK = "shop"
@@ -92,6 +94,11 @@ def publication(store: EtcdServer | ConsulServer) -> Publishing:
     return Publication(store, prefix) if isinstance(store, EtcdServer) else ConsulPublication(store, prefix)
 
 
+def silence() -> dict[str, str]:
+    """An environment that says nothing to a bridge."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("BRIDGE_")}
+
+
 @dataclass
 class Place:
     """Where a bridge publishes both layouts, by its command line."""
@@ -111,14 +118,13 @@ class Place:
 
     def bridge(self, command: str, *options: str) -> subprocess.CompletedProcess[str]:
         """A command of the program, to its end."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("BRIDGE_")}
         placing = self.placing
         if command == "leave":  # it reads no source, so it needs not know the Traefik that reads
             placing = placing[:4]
         return subprocess.run(
             [sys.executable, "-m", "bridge", command, "--read-time", "0", *placing, *options],
             cwd=ROOT,
-            env=environment,
+            env=silence(),
             capture_output=True,
             text=True,
             timeout=120,
@@ -208,3 +214,115 @@ def under_load(*loads: Load) -> Iterator[None]:
 def seen(ask: Callable[[], Answer], times: int = 30) -> Counter[str]:
     """Who answered how often."""
     return Counter(ask().server for _ in range(times))
+
+
+@dataclass
+class Live:
+    """A `bridge run` between a metadata service and a store, and a Traefik 3 that reads what it writes."""
+
+    place: Place
+    metadata: MetadataServer
+    traefik: TraefikServer
+
+    def show(self, *services: Object) -> None:
+        """The world is another one, and the bridge hears of it."""
+        self.metadata.show(cast("list[Json]", world(services)))
+
+    def wait(self, is_right: Callable[[dict[str, str]], bool]) -> None:
+        """Until the keys of Traefik 3 are as they shall be."""
+        until(self.place.tree, is_right)
+
+    def servers(self) -> set[str]:
+        """The urls that are published."""
+        return {value for path, value in self.place.tree().items() if path.endswith("/url")}
+
+
+@contextmanager
+def live(
+    folder: Path,
+    server: EtcdServer | ConsulServer,
+    services: Sequence[Object],
+    *options: str,
+    throttle: str = "100ms",
+    which: str = NEWEST,
+) -> Iterator[Live]:
+    """All of it for as long as the block runs, once the first world is published."""
+    with ExitStack() as stack:
+        place = Place(stack.enter_context(closing(publication(server))))
+        metadata = stack.enter_context(MetadataServer(cast("list[Json]", world(services)), second=1, shuffles=False))
+        command = [sys.executable, "-m", "bridge", "run", "--source", metadata.url, *place.placing]
+        patience = ["--read-time", "0.3", "--settle", "0.05", "--confirm", "0"]
+        with (folder / "bridge.log").open("w") as log:
+            process = subprocess.Popen([*command, *patience, *options], cwd=ROOT, env=silence(), stderr=log)
+        stack.callback(process.wait)
+        stack.callback(process.kill)
+        store = "etcd" if isinstance(server, EtcdServer) else "consul"
+        until(lambda: any(path.startswith("http/routers/") for path in place.tree()))
+        read = running_traefik(folder, store, server.endpoint, place.root, which=which, throttle=throttle)
+        traefik = stack.enter_context(read)
+        until(lambda: len(traefik.objects("routers")) > 0)
+        yield Live(place, metadata, traefik)
+
+
+class Mode(Enum):
+    """How one container takes another's place."""
+
+    OUTLIVES = "old one stops a second after Traefik's throttle"
+    AT_ONCE = "old one is killed when its key is told to go"
+    STOP_FIRST = "old one is killed, the new one starts then"
+
+
+STARTS = 0.3  # seconds until the world tells of a container that was killed, or is up
+
+
+@dataclass
+class Rolling:
+    """The containers of one service, which are replaced one after the other."""
+
+    port: int
+    throttle: float  # Traefik's, in seconds
+    labels: Mapping[str, str] = field(default_factory=dict)
+    servers: list[WebServer] = field(default_factory=list)
+    _names: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    def start(self, servers: int = 1) -> None:
+        """More web servers; the world does not tell of them yet."""
+        for at in itertools.islice(self._names, servers):
+            self.servers.append(WebServer(f"web-{at}", self.port, f"127.0.1.{100 + at}"))
+
+    def service(self) -> Object:
+        """The service with its present containers."""
+        told = {"enable": "true", "port": str(self.port), "domain": "local", **self.labels}
+        return service("web", [container(one, of="web") for one in self.servers], told)
+
+    def tell(self, site: Live) -> None:
+        """The world is shown, and the bridge has written the present containers."""
+        urls = {f"http://{one.address}:{one.port}" for one in self.servers}
+        site.show(self.service())
+        until(site.servers, lambda found: found == urls)
+
+    def replace(self, site: Live, mode: Mode) -> None:
+        """The oldest container makes room for a new one."""
+        old = self.servers.pop(0)
+        if mode is Mode.STOP_FIRST:
+            old.stop()
+            time.sleep(STARTS)
+            self.tell(site)
+            time.sleep(STARTS)
+            self.start()
+            self.tell(site)
+            return
+        self.start()
+        if mode is Mode.AT_ONCE:
+            site.show(self.service())
+            old.stop()
+            self.tell(site)
+        else:
+            self.tell(site)
+            time.sleep(self.throttle + 1)  # this is what the container shall live longer, no hope
+            old.stop()
+
+    def stop(self) -> None:
+        """All end."""
+        for one in self.servers:
+            one.stop()
