@@ -39,7 +39,8 @@ def services(web: dict[str, WebServer]) -> Iterator[Object]:
         return service(name, at, told | {label.replace("__", "."): value for label, value in labels.items()})
 
     def native(name: str, labels: dict[str, str], *containers: Object) -> Object:
-        return made(name, *containers, **{"frontend.passHostHeader": "true", **labels})
+        """In Traefik 1's vocabulary, which brings no breaker by default."""
+        return made(name, *containers, **{"frontend.entryPoints": "web", **labels})
 
     def each(name: str) -> list[Object]:
         return [container(web[one], of=name) for one in ("one", "two", "three")]
