@@ -41,8 +41,17 @@ class Progress:
     seconds: float = 0.0  # how long it waits
 
 
+@dataclass(frozen=True, slots=True)
+class Laid:
+    """A route in a layout."""
+
+    route: Route  # as far as it is published
+    wish: Wish
+    losses: tuple[Problem, ...]
+
+
 def lay_out(
-    verdicts: Iterable[Verdict], layout: RouteLayout, cluster: str, known: dict[str, tuple[Route, Wish]] | None = None
+    verdicts: Iterable[Verdict], layout: RouteLayout, cluster: str, known: dict[str, Laid] | None = None
 ) -> tuple[dict[str, Wish], tuple[Problem, ...]]:
     """What the routes ask of a layout, by group; a route that cannot be laid out is a problem and nothing else.
 
@@ -56,9 +65,9 @@ def lay_out(
         grounded = _grounded(left, layout)
         before = len(refused)
         for route, _ in grounded:
-            if route.title not in laid or laid[route.title][0] != route:
+            if route.title not in laid or laid[route.title].route != route:
                 try:
-                    laid[route.title] = route, layout.wish(route, cluster)
+                    laid[route.title] = Laid(route, layout.wish(route, cluster), layout.losses(route))
                 except ValueError as err:
                     refused[route.title] = _cannot(route, layout, err)
         if len(refused) == before:  # else something may refer to what is refused
@@ -67,9 +76,10 @@ def lay_out(
     if known is not None:
         known.clear()
         known.update(laid)
-    losses = (problem for route in left for problem in layout.losses(route))
+    losses = (problem for one in laid.values() for problem in one.losses)
     missing = (problem for _, problems in grounded for problem in problems)
-    return {wish.group: wish for _, wish in laid.values()}, tuple(dict.fromkeys((*refused.values(), *losses, *missing)))
+    problems = tuple(dict.fromkeys((*refused.values(), *losses, *missing)))
+    return {one.wish.group: one.wish for one in laid.values()}, problems
 
 
 def _grounded(routes: list[Route], layout: RouteLayout) -> list[tuple[Route, tuple[Problem, ...]]]:

@@ -125,7 +125,10 @@ def test_the_rules_length_is_the_priority_unless_a_label_says_one() -> None:
 )
 def test_they_must_meet_at_one_entry_point(one: str, other: str, meet: bool) -> None:
     """Which ones Traefik takes by default is not known here."""
-    first, second = asking("a", "Host:a.org", entryPoints=one), asking("b", "Host:a.org", entryPoints=other)
+    first, second = (
+        asking(name, "Host:a.org", **({"entryPoints": named} if named else {}))
+        for name, named in (("a", one), ("b", other))
+    )
     assert [bool(verdict.route) for verdict in judged(first, second).values()] == [True, not meet]
 
 

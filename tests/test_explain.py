@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from itertools import count
+from itertools import count, product
 from pathlib import Path
 
 import pytest
 
+from bridge.cli.label_facts import facts
+from bridge.labels.fates import Fate, fates
+from bridge.labels.table import INNER
+from bridge.routes import Policy, judge
+from bridge.sources.document import snapshot
 from tests.commands import Bridge, silent
 from tests.servers import EtcdServer
 
@@ -43,7 +48,7 @@ def rows(found: Text, name: str) -> list[dict[str, object]]:
     return value
 
 
-def fates(found: Text) -> dict[object, object]:
+def fates_of(found: Text) -> dict[object, object]:
     return {one["name"]: one["fate"] for one in rows(found, "labels")}
 
 
@@ -149,7 +154,7 @@ def test_of_each_container_that_is_no_server_or_another_one_the_reason_is_told(
         "j": (0, "its own traefik.port is wrong"),
         "k": (0, "its address is that of uuid-a"),
     }
-    assert fates(found)["traefik.port"] == "used"  # the service's, whatever a container's says
+    assert fates_of(found)["traefik.port"] == "used"  # the service's, whatever a container's says
 
 
 def list_of(value: object) -> list[object]:
@@ -299,7 +304,7 @@ def test_each_label_is_used_ignored_refused_or_unknown(explained: Callable[..., 
         "traefik.enabled": "true",
     }
     found = explained("shop/web", world(tmp_path, web(labels)))
-    assert fates(found) == {
+    assert fates_of(found) == {
         "traefik.enable": "used",
         "traefik.port": "used",
         "traefik.domain": "used",
@@ -311,6 +316,58 @@ def test_each_label_is_used_ignored_refused_or_unknown(explained: Callable[..., 
     why = {one["name"]: str(one["why"]) for one in rows(found, "labels")}
     assert "used the default, 5" in why["traefik.weight"]
     assert "did you mean traefik.enable?" in why["traefik.enabled"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "name", "fate", "why"),
+    [
+        (
+            {"traefik.frontend.rule": "Host:a", "traefik.domain": "b.org"},
+            "domain",
+            "not used",
+            "traefik.frontend.rule says",
+        ),
+        ({"traefik.ratelimit.burst": "5"}, "ratelimit.burst", "not used", "nothing without traefik.ratelimit.enable"),
+        ({"traefik.a.port": "1"}, "port", "not used", "each segment says it for itself"),
+        ({"traefik.weight": ""}, "weight", "not used", "it is empty"),
+        ({"traefik.enable": "false"}, "enable", "used", ""),
+        ({"traefik.enable": "false"}, "port", "not used", "since gate enabled is closed"),
+        ({"traefik.tags": "a"}, "tags", "used", ""),
+        ({"traefik.frontend.rule": "Hots:a"}, "frontend.rule", "refused", "no route"),
+        ({"traefik.frontend.whiteList.sourceRange": "10.0.0.0/8,office"}, "port", "used", ""),
+        (
+            {"traefik.frontend.whiteList.sourceRange": "10.0.0.0/8,office"},
+            "frontend.whiteList.sourceRange",
+            "refused",
+            "no route",
+        ),
+        ({"traefik.domain": "a.org,b c"}, "domain", "used", "left it out"),
+    ],
+)
+def test_what_became_of_a_label_is_told_with_the_reason(
+    explained: Callable[..., Text], tmp_path: Path, labels: Mapping[str, str], name: str, fate: str, why: str
+) -> None:
+    found = explained("shop/web", world(tmp_path, web(labels)), "--constraint", "tag!=b")
+    (said,) = [one for one in rows(found, "labels") if one["name"] == f"traefik.{name}"]
+    assert said["fate"] == fate
+    assert why in str(said["why"]) if why else said["why"] == ""
+
+
+def test_each_label_that_is_not_used_says_why() -> None:
+    """All labels of the table: a fault here is a blank line on the screen of who asks why."""
+    bases = (
+        {"traefik.port": "80"},
+        {"traefik.a.port": "80"},
+        {"traefik.port": "80", "traefik.frontend.rule": "Host:a"},
+    )
+    for one, base in product(facts(), bases):
+        labels = {"traefik.enable": "true", **base, one.row.name.replace(INNER, "page"): one.row.example, **one.labels}
+        (service,) = snapshot(
+            json.dumps([{"name": "shop", "uuid": "s", "services": [web(labels)]}]).encode(), ""
+        ).services
+        verdict = judge(service, Policy())
+        for said in fates(service.labels, verdict, verdict.problems):
+            assert said.fate is Fate.USED or said.why, (labels, said)
 
 
 def test_what_lets_somebody_in_is_hidden_everywhere(bridge: Bridge, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ from bridge.model.route import (
     Whitelist,
 )
 from bridge.model.world import Snapshot
-from bridge.routes import Health, Policy, judge, judge_all
+from bridge.routes import Health, Judge, Policy, judge, judge_all
 from tests.golden_reader import Store, verdict
 from tests.test_routes import container, faults, rules, service
 
@@ -542,6 +542,30 @@ class TestPages:
             f"traefik.frontend.errors.x.{field}": text for field, text in (("status", "404"), ("backend", asked_for))
         }
         assert frontend(labels).errors == (ErrorPage("x", ("404",), backend),)
+
+    @pytest.mark.parametrize(
+        ("of_the_page", "notices"),
+        [
+            ({f"{AUTH}.basic.users": USER}, 1),
+            ({f"{AUTH}.basic.users": USER, "traefik.frontend.whiteList.sourceRange": "::1"}, 2),
+            ({f"{AUTH}.basic.users": "no user"}, 0),  # so it is not published, and no page of it seen
+            ({"traefik.frontend.redirect.entryPoint": "https"}, 0),
+            ({}, 0),
+        ],
+    )
+    def test_a_page_of_a_service_that_keeps_clients_out_is_told(
+        self, of_the_page: dict[str, str], notices: int
+    ) -> None:
+        asks = {"traefik.frontend.errors.x.status": "404", "traefik.frontend.errors.x.backend": "shop/errors"}
+        web = service(NATIVE | asks)
+        errors = service(NATIVE | {RULE: "Host:e.org"} | of_the_page, name="errors", uuid="s-e", primary="errors")
+        judge_again = Judge()
+        for _ in range(2):
+            found = judge_again(Snapshot((errors, web), "e-1"), AUTO).verdicts[1]
+            told = [one for one in found.problems if one.value == "shop/errors"]
+            assert [(one.service, one.notice) for one in told] == [("shop/web", True)] * notices
+        alone = judge_again(Snapshot((web,), "e-1"), AUTO).verdicts[0]
+        assert alone.problems == ()
 
     def test_a_page_may_be_a_segments(self) -> None:
         labels = SEGMENTS | {

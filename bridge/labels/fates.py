@@ -11,6 +11,7 @@ from bridge.labels.lookup import spot
 from bridge.labels.notes import NO_ROUTE, told
 from bridge.model.problem import Problem
 from bridge.model.route import Verdict
+from bridge.model.world import told_name
 
 
 class Fate(Enum):
@@ -40,10 +41,11 @@ def fates(labels: Mapping[str, str], verdict: Verdict | None, problems: Iterable
     for problem in problems:
         of.setdefault(problem.label, []).append(problem)
     for name, text in sorted(labels.items()):
-        fate, why = _fate(name, text, of.get(name, []), name in used, verdict)
         found = spot(name)
+        said = name if found else told_name(name)
+        fate, why = _fate(name, text, of.get(said, []), name in used, verdict)
         # One that is not known may be a slip for a secret one.
-        yield Said(name, text if found and told(found.row, text) == text else None, fate, why)
+        yield Said(said, text if found and told(found.row, text) == text else None, fate, why)
 
 
 def _used(verdict: Verdict) -> Iterator[str]:

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from functools import lru_cache
 
 from bridge.labels.table import INNER, PREFIX, TABLE, Row, Vocabulary
+from bridge.labels.types import FALSE_WORDS, truth
 
 _NAMES = 4096  # remembered: services share most of theirs
 SUGGESTIONS = 20  # for unknown labels of one service: each costs a look at the whole table
@@ -106,6 +107,16 @@ def may_protect(name: str) -> bool:
         return any(word in dotted for word in _PROTECTING)
     family, dot, _ = dotted.partition(".frontend.")[2].partition(".")
     return not dot or family not in _HARMLESS
+
+
+def protections(labels: Mapping[str, str]) -> Mapping[str, str]:
+    """A label by which protection is asked for, of each family: auth, whitelist, redirect, entrypoints …"""
+    found: dict[str, str] = {}
+    for name in sorted(labels):
+        one = spot(name)
+        if one and one.row.protects and not (one.row.parse is truth and labels[name] in FALSE_WORDS):
+            found.setdefault(one.plain.split(".")[2].lower().removesuffix("sourcerange"), name)
+    return found
 
 
 _PLAIN = {name.removeprefix(PREFIX).lower(): name for name in _ROWS if INNER not in name}

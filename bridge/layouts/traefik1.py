@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from bridge.labels.rules import parse_rule, write_rule
 from bridge.layouts import RouteLayout, Target
-from bridge.layouts.lint import Finding
+from bridge.layouts.lint import Finding, Grade
 from bridge.layouts.traefik1_guard import check
 from bridge.layouts.traefik1_keys import name_of, route_keys, server_base
 from bridge.layouts.traefik1_secrets import is_secret
@@ -23,6 +23,12 @@ _PLACES = 1 << 17  # paths remembered: more than a tree holds that Traefik still
 _PROTECTS = re.compile(
     r"(auth|whitelist|redirect)/.*|(basicauth|entrypoints)(/.*)?|passtlscert"
     r"|headers/((allowedhosts|hostsproxyheaders)(/.*)?|ssl.*)",
+    re.S,
+)
+# Those of them by which more requests pass: whose word counts for who asks, for which host, and whether by TLS.
+_WEAKENS = re.compile(
+    r"whitelist/usexforwardedfor|auth/forward/(trustforwardheader|tls/(insecureskipverify|caoptional))"
+    r"|headers/(hostsproxyheaders(/.*)?|sslproxyheaders/.*)",
     re.S,
 )
 
@@ -106,6 +112,13 @@ class Traefik1:
 
         return (*lint(keys, prefix, store_kind), *strays(elsewhere, prefix.removeprefix("/"), prefix))
 
+    def poison(self, keys: Mapping[str, str], prefix: str) -> tuple[Finding, ...]:
+        """What ends Traefik 1.7, or stops it from taking any change."""
+        from bridge.layouts.traefik1_lint import lint
+
+        found = lint(keys, prefix, "etcd" if prefix.startswith("/") else "consul")
+        return tuple(one for one in found if one.flaw.grade in (Grade.DEAD, Grade.FROZEN))
+
     def tree_prefix(self, prefix: str, store_kind: str) -> str:
         """`/traefik/` on etcd, `traefik/` on Consul: the only forms that Traefik 1.7 finds by its default flags.
 
@@ -136,7 +149,7 @@ def _place(path: str) -> Place | None:
         return None
     group, holder = group_name(name), f"{kind}/{name}"
     if kind == "frontends":
-        return Place(group, holder, _frontend_role(rest))
+        return Place(group, holder, _frontend_role(rest), weakens=_WEAKENS.fullmatch(rest) is not None)
     servers, _, server_path = rest.partition("/")
     server, slash, _ = server_path.partition("/")
     if servers != "servers" or not slash:

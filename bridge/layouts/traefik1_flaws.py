@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 
 from bridge.labels import types
-from bridge.labels.expressions import breaker, retry
+from bridge.labels.expressions import breaker, no_floats, retry
 from bridge.labels.patterns import check_expression, split_pattern
 from bridge.layouts.go_values import SCHEME, TRUTHS, is_whole, parsed_url
 from bridge.layouts.lint import Flaw, Grade
@@ -28,8 +28,6 @@ EVERY_HOST = "this frontend takes requests for every host"
 _WHOLE = re.compile(r"[+-]?[0-9]{1,40}")
 _PERIOD = re.compile(r"[+-]?(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:ns|us|µs|μs|ms|s|m|h))+")
 _LINE_ESCAPE = re.compile(r'\\(?:[btnfr"\\]|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8})')
-_FLOATS = re.compile(r"(?:NetworkErrorRatio|ResponseCodeRatio)\s*\([^)]*\)\s*[<>=!]=?\s*([0-9.eE+-]+)")
-_QUANTILE = re.compile(r"LatencyAtQuantileMS\s*\(\s*([0-9.eE+-]+)")
 _KINDS = {kind.value: kind for kind in Kind}
 
 
@@ -131,12 +129,8 @@ def server_url(text: str) -> Flaws:
 
 def _breaker(text: str) -> Flaws:
     yield from _expression(text, breaker)
-    for literal in _FLOATS.findall(text):
-        if literal.isdigit():
-            yield Flaw(Grade.LOST, f"{literal} is no float", LOST_ALL, f"write {literal}.0")
-    for literal in _QUANTILE.findall(text):
-        if literal.isdigit():
-            yield Flaw(Grade.LOST, f"the quantile {literal} is no float", LOST_ALL, f"write {literal}.0")
+    for literal in no_floats(text):
+        yield Flaw(Grade.LOST, f"{literal} is no float", LOST_ALL, f"write {literal}.0")
 
 
 def _retry(text: str) -> Flaws:

@@ -66,6 +66,14 @@ def routers(name: str, frontend: Frontend, target: Target) -> Iterator[Router]:
         yield Router(name + names.TLS, secure, tls=True)
 
 
+def priority(frontend: Frontend) -> int:
+    """Traefik 1's, always written: without it the length of the translated rule would decide, which is another one.
+
+    Raises ValueError as `translated`.
+    """
+    return frontend.priority if frontend.priority is not None else length(frontend.rule)
+
+
 def router_keys(
     router: Router, frontend: Frontend, backend: Backend, service: str, pages: Mapping[str, str], target: Target
 ) -> Keys:
@@ -76,9 +84,7 @@ def router_keys(
     base = f"http/routers/{router.name}"
     yield f"{base}/rule", translated(frontend.rule)
     yield f"{base}/service", service
-    # Always: without it the length of the translated rule would decide, which is another one.
-    priority = frontend.priority if frontend.priority is not None else length(frontend.rule)
-    yield f"{base}/priority", str(priority)
+    yield f"{base}/priority", str(priority(frontend))
     if router.entry_points:
         yield f"{base}/entryPoints", router.entry_points
     if router.tls and target.resolver:

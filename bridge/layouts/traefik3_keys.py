@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 from bridge.labels.types import write_seconds
 from bridge.layouts import Target
-from bridge.layouts.traefik3_frontend import Keys, Text, kept, router_keys, routers
+from bridge.layouts.traefik3_frontend import Keys, Router, Text, kept, priority, router_keys, routers
 from bridge.layouts.traefik3_names import OWN_HOST, foreign_service, object_name, server_base
+from bridge.layouts.traefik3_rules import translated
 from bridge.model.keys import route_name
 from bridge.model.route import Backend, Frontend, HealthCheck, Route, Server
 
@@ -16,17 +17,32 @@ from bridge.model.route import Backend, Frontend, HealthCheck, Route, Server
 def route_keys(route: Route, cluster: str, target: Target) -> Keys:
     """All keys of a route as `cluster` wants them. Raises ValueError where a name or a rule cannot be written."""
     backends = {backend.segment: backend for backend in route.backends}
-    for frontend in route.frontends:
-        backend = backends[frontend.backend]
-        pages = {page.name: page_service(route, page.backend) for page in frontend.errors}
-        service = _service_of(route, frontend)
-        for router in routers(object_name(route, frontend.segment), frontend, target):
-            yield from router_keys(router, frontend, backend, service, pages, target)
+    for frontend, router, winner in contested(route, target):
+        if winner is None:
+            pages = {page.name: page_service(route, page.backend) for page in frontend.errors}
+            service = _service_of(route, frontend)
+            yield from router_keys(router, frontend, backends[frontend.backend], service, pages, target)
     for backend in route.backends:
         for service, passes in services(route, backend):
             yield from _service_keys(service, passes, backend, route)
             for server in distinct(backend.servers):
                 yield from _server_keys(server_base(service, cluster, server.identity), server)
+
+
+def contested(route: Route, target: Target) -> Iterator[tuple[Frontend, Router, Frontend | None]]:
+    """All routers, and beside one that never gets a request the frontend that gets all of them.
+
+    Of two that ask for the same requests, at one priority and with other servers, the first gets them in Traefik 1. In
+    Traefik 3 it could be either.
+    """
+    first: dict[tuple[str, int, bool, str], Frontend] = {}
+    for frontend in route.frontends:
+        asked = translated(frontend.rule), priority(frontend)
+        for router in routers(object_name(route, frontend.segment), frontend, target):
+            places = [(*asked, router.tls, entry_point) for entry_point in router.entry_points or ("",)]
+            winners = [first.setdefault(place, frontend) for place in places]
+            others = (one for one in winners if _service_of(route, one) != _service_of(route, frontend))
+            yield frontend, router, next(others, None)
 
 
 def services(route: Route, backend: Backend) -> Iterator[tuple[str, bool]]:

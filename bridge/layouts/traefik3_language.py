@@ -173,9 +173,10 @@ def tcp_flaws(text: str, version: Version) -> Flaws:
     yield from _flaws(text, version, _TCP)
 
 
-def asks_for_tls(text: str) -> bool:
+def asks_for_tls(text: str, version: Version) -> bool:
     """Whether a TCP router of this rule must have TLS: it asks for a server's name. Raises ValueError as `parse`."""
-    names = [call.values for call in parse(text) if call.name.lower() == "hostsni" and not call.negated]
+    plain = version >= (3, 7)  # it lets a name pass that must not be
+    names = [one.values for one in parse(text) if one.name.lower() == "hostsni" and not (plain and one.negated)]
     return bool(names) and names[0] != ("*",)
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bridge.labels import table
+from bridge.labels.rules import write_rule
 from bridge.labels.table import INNER, Row
 from bridge.layouts import NoCounterpart, Target
 from bridge.layouts.headers import counting
 from bridge.layouts.traefik3_frontend import FORWARD_HEADER_FIELD, kept, kept_of_request, retries
+from bridge.layouts.traefik3_keys import contested
+from bridge.layouts.traefik3_names import object_name
 from bridge.model.problem import Problem
 from bridge.model.route import Backend, ForwardAuth, Frontend, Headers, Kind, Matcher, Pairs, Redirect, Route
 
@@ -69,6 +72,11 @@ def losses(route: Route, target: Target) -> Iterator[Problem]:
         yield from _of_rule(route, frontend)
         yield from _of_clients(route, frontend, target)
         yield from _of_headers(route, counting(frontend.headers))
+    rivals = contested(route, target) if len(route.frontends) > 1 else ()
+    for frontend, router, winner in rivals:
+        if winner is not None:
+            reason = f"{object_name(route, winner.segment)} asks for the same requests, and gets them"
+            yield _lost(route, table.RULE, write_rule(frontend.rule), reason, f"wrote no router {router.name}")
     for backend in route.backends:
         yield from _of_backend(route, backend, target)
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 
 from bridge.labels.patterns import check_expression, split_pattern
 from bridge.labels.rules import write_rule
 from bridge.layouts.traefik3_names import ADD, REPLACE, REPLACE_REGEX, STRIP, STRIP_REGEX
 from bridge.model.route import MODIFIERS, Kind, Matcher, Rule
+
+_RULES = 1 << 12  # remembered: of a service each router asks for its rule, and whoever looks for what is lost
 
 _META = re.compile(r"[\\.+*?()|\[\]{}^$]")
 _HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
@@ -19,6 +22,7 @@ _HOST_PART, _PATH_PART, _QUERY_PART = "[^.]+", "[^/]+", ".*"  # what {name} alon
 Change = tuple[str, tuple[tuple[str, str | tuple[str, ...]], ...]]  # a middleware's word, and its fields
 
 
+@lru_cache(_RULES)
 def translated(rule: Rule) -> str:
     """The rule in Traefik 3's language: it takes the same requests.
 
@@ -31,6 +35,7 @@ def translated(rule: Rule) -> str:
     return " && ".join(f"({' || '.join(piece)})" if len(piece) > 1 else piece[0] for piece in pieces)
 
 
+@lru_cache(_RULES)
 def length(rule: Rule) -> int:
     """The priority that Traefik 1 gives to a rule. Raises ValueError as `translated`."""
     return len(write_rule(rule).encode())
@@ -43,10 +48,13 @@ def changes(rule: Rule) -> Iterator[Change]:
     """
     last = {matcher.kind: matcher.values for matcher in rule.matchers}
     regexes = _last(rule, Kind.PATH_STRIP_REGEX, Kind.PATH_PREFIX_STRIP_REGEX)
+    prefixes = _last(rule, Kind.PATH_STRIP, Kind.PATH_PREFIX_STRIP)
+    if regexes and prefixes:
+        raise ValueError("it strips twice: what does not begin with the second prefix then Traefik 1 answers with 404")
     if regexes:
         patterns = (_regex(value, _PATH_PART, "^", "") for value in _longest_first(regexes))
         yield STRIP_REGEX, (("stripPrefixRegex/regex", tuple(patterns)),)
-    if prefixes := _last(rule, Kind.PATH_STRIP, Kind.PATH_PREFIX_STRIP):
+    if prefixes:
         yield STRIP, (("stripPrefix/prefixes", tuple(map(_literal_path, _longest_first(prefixes)))),)
     if added := last.get(Kind.ADD_PREFIX):
         yield ADD, (("addPrefix/prefix", _new_path(added[-1])),)

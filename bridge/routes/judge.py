@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from itertools import compress, islice
 
 from bridge.labels import table
@@ -30,8 +29,9 @@ from bridge.routes.contests import (
     requests,
     settle,
 )
+from bridge.routes.pages import foreign_pages, passes_by
 from bridge.routes.policy import ALIAS, EXTERNAL, KINDS, Policy, refused_host
-from bridge.routes.servers import Asker, Servers, address_of, counted, servers
+from bridge.routes.servers import Asker, Servers, address_of, counted, server_gates, servers
 
 NO_FRONTEND = "no frontend"
 NO_HOSTS: Mapping[str, str] = {}
@@ -77,6 +77,7 @@ class _Judged:
     hosts: list[str]  # its containers' hosts' addresses
     verdict: Verdict
     requests: tuple[Request, ...]
+    pages: tuple[tuple[str, str], ...]  # name and backend of its error pages that are others'
 
 
 class Judge:
@@ -125,7 +126,7 @@ class Judge:
         asked_for = [(one.verdict.service, one.requests) for one in judged if one.requests]
         if asked_for != self._asked:
             self._asked, self._overlaps = asked_for, overlaps(asked_for)
-        return Judgement(tuple([one.verdict for one in judged]), self._overlaps)
+        return Judgement(_with_pages(judged), self._overlaps)
 
 
 def judge_all(snapshot: Snapshot, policy: Policy) -> tuple[Verdict, ...]:
@@ -164,7 +165,22 @@ def _rejudge(
         if known.service == service:
             return replace(known, service=service)
     verdict = _judge(service, wanting, policy, holder, alias, hosts)
-    return _Judged(service, wanting, holds, alias, its, verdict, requests(verdict.route))
+    asks, pages = requests(verdict.route), foreign_pages(verdict.route)
+    return _Judged(service, wanting, holds, alias, its, verdict, asks, pages)
+
+
+def _with_pages(judged: Sequence[_Judged]) -> tuple[Verdict, ...]:
+    """The verdicts; of one whose error pages are others', with what they must know of these."""
+    verdicts = [one.verdict for one in judged]
+    asking = [(at, one) for at, one in enumerate(judged) if one.pages]
+    if asking:
+        routed = [(one.service, one.verdict.route) for one in judged if one.holds]
+        published = {route_name(route.service, route.stack): service for service, route in routed if route}
+        for at, one in asking:
+            found = tuple(passes_by(one.service.title, one.pages, published))
+            if found:
+                verdicts[at] = replace(one.verdict, problems=(*one.verdict.problems, *found))
+    return tuple(verdicts)
 
 
 def _hosts_of(services: Iterable[Service], hosts: Mapping[str, str]) -> list[str]:
@@ -199,8 +215,7 @@ def _judge(
     of = alias.services if alias else (service,)
     asker = Asker(service, asked, policy, address_of(service, policy), hosts, of)
     found = [servers(asker, pool) for pool in asked.pools]
-    gates += (*_server_gates(asker, found[0]), _ALONE)
-    problems = [problem for one in found for problem in one.problems]
+    gates += (*server_gates(asker, found[0]), _ALONE)
     return Verdict(
         service.title,
         tuple(gates),
@@ -213,16 +228,18 @@ def _judge(
             ),
             *[counted(asker, pool, one) for pool, one in zip(asked.pools, found, strict=True)],
         ),
-        problems=(
-            *asked.problems,
-            *(alias.problems if alias else ()),
-            *((asker.at.problem,) if asker.at.problem else ()),
-            *(dict.fromkeys(problems) if len(found) > 1 else problems),  # one of a container is found for each pool
-        ),
+        problems=(*asked.problems, *(alias.problems if alias else ()), *_of_servers(asker, found)),
         route=_route(asker, found),
         remarks=tuple([remark for one in found for remark in one.remarks]),
         stands_for=tuple([one.title for one in alias.services]) if alias else (),
     )
+
+
+def _of_servers(asker: Asker, found: Sequence[Servers]) -> Iterator[Problem]:
+    if asker.at.problem:
+        yield asker.at.problem
+    problems = [problem for one in found for problem in one.problems]
+    yield from dict.fromkeys(problems) if len(found) > 1 else problems  # one of a container is found for each pool
 
 
 def _route(asker: Asker, found: Sequence[Servers]) -> Route:
@@ -241,7 +258,6 @@ _SPEAKS = Gate("vocabulary", True, "its labels are not Traefik 2's and 3's alone
 _FITS = Gate("constraint", True, "its tags fit every constraint")
 _SOLE = Gate("sole", True, "no other service of its name comes first")
 _ALLOWED = Gate("domain", True, "its hosts are allowed")
-_UNCHECKED = Gate("health", True, "nobody checks external addresses", closes=False)
 _ALONE = Gate(CONTESTED, True, "no other service is published for the same requests")
 
 
@@ -377,25 +393,6 @@ def _domain(service: Service, policy: Policy, asked: Asked) -> tuple[Gate, Probl
     do = f"use hosts in {' or '.join(policy.domains)}"
     problem = Problem(service.title, "", host, f"{why} in this cluster", NO_ROUTE, suggestion=do)
     return Gate("domain", False, why), problem
-
-
-def _server_gates(asker: Asker, found: Servers) -> tuple[Gate, ...]:
-    """Whether any container is healthy and any can be reached. A route stands without, and says 503."""
-    if any(one.kind == EXTERNAL for one in asker.of):
-        health = _UNCHECKED
-    else:
-        health = _healthy(found.healthy, sum([len(one.containers) for one in asker.of]))
-    return (health, _reached(found.reached)) if health.passed or found.reached else (health,)
-
-
-@lru_cache
-def _healthy(count: int, of: int) -> Gate:
-    return Gate("health", count > 0, f"{count} of {of} containers healthy", closes=False)
-
-
-@lru_cache
-def _reached(count: int) -> Gate:
-    return Gate("address", count > 0, f"{count} can be reached" if count else "none can be reached", closes=False)
 
 
 def _name(service: Service, asked: Asked) -> tuple[Gate, Problem | None]:

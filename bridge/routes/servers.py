@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import NamedTuple, TypeVar
 
@@ -16,7 +17,7 @@ from bridge.labels.types import Address
 from bridge.labels.views import View, view_of
 from bridge.model.keys import server_name
 from bridge.model.problem import Problem
-from bridge.model.route import Remark, Server, Setting
+from bridge.model.route import Gate, Remark, Server, Setting
 from bridge.model.world import Container, Service
 from bridge.routes.policy import ALIAS, EXTERNAL, Health, NoneHealthy, Policy
 
@@ -27,6 +28,7 @@ HEALTHY = frozenset(("healthy", "updating-healthy"))
 FELL_OUT = frozenset(("unhealthy", "updating-unhealthy", "reinitializing", "updating-reinitializing"))
 
 NO_SERVER = "published no server"
+_UNCHECKED = Gate("health", True, "nobody checks external addresses", closes=False)
 GIVE_CHECK = "give it a health_check in rancher-compose.yml"
 _PUBLISHED = re.compile(r"(?:(.*):)?([0-9]{1,5}):([0-9]{1,5})(?:/tcp)?")  # address, public and private port
 
@@ -116,6 +118,25 @@ def counted(asker: Asker, pool: Pool, found: Servers) -> Setting:
     of = "those named" if asker.service.kind == EXTERNAL else f"{containers} containers"
     name = f"{pool.view.segment}: servers" if pool.view.segment else "servers"
     return Setting(name, f"{len(found.servers)} of {of}", f"health {asker.policy.health.value}")
+
+
+def server_gates(asker: Asker, found: Servers) -> tuple[Gate, ...]:
+    """Whether any container is healthy and any can be reached. A route stands without, and says 503."""
+    if any(one.kind == EXTERNAL for one in asker.of):
+        health = _UNCHECKED
+    else:
+        health = _healthy(found.healthy, sum([len(one.containers) for one in asker.of]))
+    return (health, _reached(found.reached)) if health.passed or found.reached else (health,)
+
+
+@lru_cache
+def _healthy(count: int, of: int) -> Gate:
+    return Gate("health", count > 0, f"{count} of {of} containers healthy", closes=False)
+
+
+@lru_cache
+def _reached(count: int) -> Gate:
+    return Gate("address", count > 0, f"{count} can be reached" if count else "none can be reached", closes=False)
 
 
 def _settled(found: Found[Address | None], otherwise: Found[Address]) -> Found[Address]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from inspect import cleandoc
 from typing import cast
 
 import msgspec
@@ -82,6 +83,8 @@ def metadata() -> Schema:
     """The answer of /2016-07-29/stacks, or of /2016-07-29: other fields may stand, and are skipped."""
     shapes = (ContainerShape, ServiceShape, StackShape, HostShape)
     _, found = msgspec.json.schema_components(shapes, ref_template="#/$defs/{name}")
+    for one in found.values():  # not every msgspec takes the indentation of a docstring away
+        one["description"] = cleandoc(one["description"])
     components = cast("dict[str, dict[str, dict[str, Json]]]", found)
     services: Schema = {"anyOf": [many({"$ref": "#/$defs/ServiceShape"}), {"type": "null"}]}
     components["StackShape"]["properties"]["services"] = services
