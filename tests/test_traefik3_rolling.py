@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.proxied import Live, Load, Mode, Rolling, container, live, service, under_load
+from tests.proxied import HOST, Live, Load, Mode, Rolling, container, live, service, under_load
 from tests.servers import ConsulServer, EtcdServer, free_ports
 from tests.traefik import WebServer, until, web_servers
 from tests.worlds.generate import Object
 
-HOST = "web.shop.local"
 USERS = "test:$apr1$H6uskkkW$IgXLP6ewTrSuBkTrqE8wj/"  # the password is test
 CREDENTIALS = {"Authorization": "Basic dGVzdDp0ZXN0"}
 THROTTLE = 0.5  # seconds
@@ -145,3 +144,43 @@ def test_a_live_route_gets_another_router_and_another_service(changing: Changing
         knows.go_on()
     assert knows.failed() == []
     assert set(knows_not.statuses) == {401}
+
+
+SEGMENTS = {"etcd": 70, "consul": 40}  # too many for one transaction
+
+
+def many(segments: int, port: str, **more: str) -> dict[str, str]:
+    """Labels of a service with so many segments, each at a host of its own, and what is said of all of them."""
+    labels = {"enable": "true"} | {name.replace("__", "."): value for name, value in more.items()}
+    for at in range(segments):
+        labels |= {f"s{at}.port": port, f"s{at}.frontend.rule": f"Host:s{at}.local"}
+    return labels
+
+
+def test_a_change_too_large_for_one_transaction_loses_nothing_either(
+    store: EtcdServer | ConsulServer, tmp_path: Path, web: dict[str, WebServer]
+) -> None:
+    port, segments = str(web["one"].port), SEGMENTS[store.name]
+    with live(tmp_path, store, [web_service(web, many(segments, port))]) as site:
+        traefik = site.traefik
+        hosts = ("s0.local", f"s{segments - 1}.local")
+        until(lambda: [traefik.request(host).status for host in hosts], lambda found: found == [200, 200])
+        know = [Load(traefik, host, headers=CREDENTIALS) for host in hosts]
+        know_not = [Load(traefik, host) for host in hosts]
+        with under_load(*know, *know_not):
+            for one in (*know, *know_not):
+                one.go_on()
+            more: dict[str, str] = {"frontend__auth__basic__users": USERS}
+            site.show(web_service(web, many(segments, port, **more)))
+            until(lambda: [one.statuses[-1] for one in know_not], lambda found: found == [401, 401])
+            more |= {"frontend__headers__customResponseHeaders": "X-Made:here", "frontend__priority": "9"}
+            site.show(web_service(web, many(segments, port, **more)))
+            until(lambda: ["x-made" in one.answers[-1][1].headers for one in know], all)
+            more.pop("frontend__headers__customResponseHeaders")
+            site.show(web_service(web, many(segments, port, **more)))
+            until(lambda: ["x-made" in one.answers[-1][1].headers for one in know], lambda found: not any(found))
+            for one in know:
+                one.go_on()
+    assert [one.failed() for one in know] == [[], []]
+    for one in know_not:
+        assert [status for status, _ in groupby(one.statuses)] == [200, 401]
