@@ -22,9 +22,11 @@ from tests.metadata_server import MetadataServer
 from tests.publishing import ConsulPublication, Publication, Publishing
 from tests.servers import ROOT, ConsulServer, EtcdServer
 from tests.traefik import NEWEST, Answer, TraefikServer, WebServer, running_traefik, until
-from tests.worlds.generate import Json, Object, encode, stacks
+from tests.worlds import generate
+from tests.worlds.generate import Json, Object, encode
 
 STACK = "shop"
+HOST = "web.shop.local"  # of the service web
 RATE = 100.0  # requests a second
 _prefixes = itertools.count(1)
 
@@ -67,7 +69,7 @@ def service(name: str, containers: Iterable[Object], labels: Mapping[str, str]) 
 
 def world(services: Sequence[Object], environment: str = "") -> list[Object]:
     """The stack `shop` with these services; `environment`: its uuid, where it is not the usual one."""
-    (stack,) = stacks(1, 1)
+    (stack,) = generate.stacks(1, 1)
     stack |= {"name": STACK, "services": cast("list[Json]", list(services))}
     if environment:
         stack["environment_uuid"] = environment
@@ -85,12 +87,12 @@ def write(path: Path, found: list[Object]) -> Path:
 
 
 def _template() -> Object:
-    return cast(list[Object], stacks(1, 1)[0]["services"])[0]
+    return cast(list[Object], generate.stacks(1, 1)[0]["services"])[0]
 
 
 def publication(store: EtcdServer | ConsulServer) -> Publishing:
     """A prefix that no other test uses."""
-    prefix = f"proxied{next(_prefixes)}"
+    prefix = f"proxied{next(_prefixes)}x"  # none is the beginning of another
     return Publication(store, prefix) if isinstance(store, EtcdServer) else ConsulPublication(store, prefix)
 
 
@@ -245,11 +247,16 @@ def live(
     *options: str,
     throttle: str = "100ms",
     which: str = NEWEST,
+    stacks: Sequence[Object] = (),
 ) -> Iterator[Live]:
-    """All of it for as long as the block runs, once the first world is published."""
+    """All of it for as long as the block runs, once the first world is published.
+
+    `stacks`: the whole first world, instead of the stack `shop` with these services.
+    """
     with ExitStack() as stack:
         place = Place(stack.enter_context(closing(publication(server))))
-        metadata = stack.enter_context(MetadataServer(cast("list[Json]", world(services)), second=1, shuffles=False))
+        first = cast("list[Json]", list(stacks) or world(services))
+        metadata = stack.enter_context(MetadataServer(first, second=1, shuffles=False))
         command = [sys.executable, "-m", "bridge", "run", "--source", metadata.url, *place.placing]
         patience = ["--read-time", "0.3", "--settle", "0.05", "--confirm", "0"]
         with (folder / "bridge.log").open("w") as log:

@@ -11,14 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.proxied import Load, Place, container, publication, seen, service, under_load, world, write
+from tests.proxied import HOST, Load, Place, container, publication, seen, service, under_load, world, write
 from tests.publishing import Publication
 from tests.servers import ConsulServer, EtcdServer
 from tests.test_run_etcd import Fleet, World, eventually
 from tests.traefik import Answer, TraefikServer, WebServer, running_traefik, until, web_servers
 
 THROTTLE = "100ms"
-HOST = "web.shop.local"
 SENTINEL = "http/middlewares/zz-bridge/addPrefix/prefix"
 
 
