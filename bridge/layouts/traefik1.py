@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from functools import lru_cache
 
 from bridge.labels.rules import parse_rule, write_rule
+from bridge.labels.table import ACME
 from bridge.layouts import RouteLayout, Target
 from bridge.layouts.lint import Finding, Grade
 from bridge.layouts.traefik1_guard import check
@@ -18,6 +19,8 @@ from bridge.model.problem import Problem
 from bridge.model.route import Kind, Matcher, Route, Rule
 
 _PLACES = 1 << 17  # paths remembered: more than a tree holds that Traefik still reads in minutes
+
+_KINDS = ("backends", "frontends")
 
 # What keeps requests away below `frontends/<f>/`. Lists may stand as a leaf or as children.
 _PROTECTS = re.compile(
@@ -38,6 +41,7 @@ class Traefik1:
 
     name = "traefik1"
     reads_halves = True
+    folders = tuple(f"{kind}/" for kind in _KINDS)
     has_backstop = True
 
     def entries(self, route: Route, cluster: str) -> tuple[Entry, ...]:
@@ -63,9 +67,11 @@ class Traefik1:
             title=route.title,
         )
 
-    def losses(self, route: Route) -> tuple[Problem, ...]:  # noqa: ARG002
-        """None: routes speak of nothing that Traefik 1 does not know."""
-        return ()
+    def losses(self, route: Route) -> tuple[Problem, ...]:
+        """Certificates alone: Traefik 1 asks for them by its own options."""
+        if not route.acme:
+            return ()
+        return (Problem(route.title, ACME.name, "true", ACME.unwritten, "wrote no key", notice=True),)
 
     def grounded(
         self,
@@ -82,6 +88,10 @@ class Traefik1:
     def opening(self, holder: str) -> tuple[str, ...]:
         """The paths of the keys that open `holder`, whether they stand or not; none for what opens nothing."""
         return (f"{holder}/backend",) if holder.startswith("frontends/") else ()
+
+    def narrows(self, path: str, before: str, after: str) -> bool:  # noqa: ARG002
+        """Of two rules nobody tries to say."""
+        return False
 
     def hosts(self, keys: Mapping[str, str]) -> frozenset[str]:
         """The hosts that the rules among `keys` (path: stored value) ask for, patterns as they are written.
@@ -145,7 +155,7 @@ def build(_target: Target) -> RouteLayout:
 def _place(path: str) -> Place | None:
     kind, _, below = path.partition("/")
     name, _, rest = below.partition("/")
-    if kind not in ("frontends", "backends") or not name:
+    if kind not in _KINDS or not name:
         return None
     group, holder = group_name(name), f"{kind}/{name}"
     if kind == "frontends":
