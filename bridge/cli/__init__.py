@@ -55,7 +55,7 @@ COMMANDS = {
     "leave": Command("bridge.cli.leave", "Remove all that this cluster published."),
     "labels": Command("bridge.cli.labels", "List all labels, and the keys that they become."),
     "schema": Command("bridge.cli.schema", "Print a JSON Schema of what the bridge reads or prints.", "[NAME]"),
-    "demo": Command("bridge.cli.demo", "See it work, with a real etcd of its own."),
+    "demo": Command("bridge.cli.demo", "See it work, with an etcd and a Traefik 3 of its own."),
 }
 
 
