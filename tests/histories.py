@@ -37,6 +37,7 @@ from bridge.ownership.terms import ReadTime, Terms, lease_names
 from bridge.stores.base import LeaseLost, OutcomeUnknown
 from bridge.stores.memory import LIKE_ETCD, Fault, Memory, MemoryServer
 from tests.golden_reader import Configuration, HalvesReader, Store
+from tests.golden_reader.objects import Frontend
 from tests.planning import PlanMemory
 
 TREE, RECORDS = "traefik/", "bridge/traefik/"
@@ -47,6 +48,8 @@ HOSTS = ("a.local", "b.local", "a.local,b.local")
 USERS = ("u:{SHA}one", "u:{SHA}two")
 GROUPS = ("app__shop", "web__shop")
 UNKNOWN_HOST = "nobody.asks.for.this"
+
+WHOLE = "whole whitelist"  # one that believes no client who it is
 
 LEADER = "/leader"
 
@@ -379,7 +382,13 @@ class History:
     def is_broken(self) -> bool:
         """Whether a shared key is missing that a decider wishes: a hand or a lost lease took it, not a bridge."""
         stands = self.tree()
-        wished = {TREE + path for group in GROUPS for _, _, keys in self.claims(group)[:1] for path in keys}
+        wished = {
+            TREE + path
+            for group in GROUPS
+            for _, _, keys in self.claims(group)[:1]
+            for path in keys
+            if not _weakens(path)  # these come last, and nothing is open without them
+        }
         if (wished | self.erased) <= stands.keys():
             return False
         self.excuse()
@@ -418,6 +427,8 @@ class History:
                 shared[f"{at}/auth/basic/users"] = choose(USERS)
             if choose((True, False, False)):
                 shared[f"{at}/whitelist/sourcerange"] = "10.0.0.0/8"
+                if choose((True, False)):
+                    shared[f"{at}/whitelist/usexforwardedfor"] = choose(("true", "1"))
         return Wish(group, shared, own, retiring, title=group)
 
     def _lose_lease(self) -> None:
@@ -452,7 +463,7 @@ class History:
         for key in before.keys() - after.keys():
             place = TRAEFIK1.place(key.removeprefix(TREE))
             claims = self.claims(place.group) if place and place.cluster is None else []
-            if claims and key.removeprefix(TREE) in claims[0][2]:
+            if claims and key.removeprefix(TREE) in claims[0][2] and not _weakens(key.removeprefix(TREE)):
                 raise Violation(f"{key} was taken away while {claims[0][1]} claims it")
         if not (self.hands or self.losses or self.now < self.excused_until):
             self._judge_guests(after)
@@ -469,7 +480,8 @@ class History:
                     continue
                 for path, value in keys.items():
                     place = TRAEFIK1.place(path)
-                    if place and place.role is Role.PROTECTS and stands.get(TREE + path) != value:
+                    may_lack = place is not None and place.weakens and TREE + path not in stands
+                    if place and place.role is Role.PROTECTS and not may_lack and stands.get(TREE + path) != value:
                         raise Violation(f"servers of {cluster} stand in {group} without {path}")
 
     def judge(self, halves: HalvesReader) -> None:
@@ -494,14 +506,15 @@ class History:
         key = f"frontends/{name}/routes/main/rule"
         by_hand = TREE + key in self.foreign
         wished = [wish for wish in asked if by_hand or wish.shared.get(key) == rule]
-        if not any(_protected(wish, name) <= frontend.protections for wish in wished):
-            raise Violation(f"{name} is open by {rule} with {sorted(frontend.protections)}: nobody asked for that")
+        stands = _standing(frontend)
+        if not any(_protected(wish, name) <= stands for wish in wished):
+            raise Violation(f"{name} is open by {rule} with {sorted(stands)}: nobody asked for that")
         for key, server in served.backends[frontend.backend].servers.items():
             if f"{TREE}backends/{group}/servers/{key}/url" in self.foreign:
                 continue
             cluster = next(one for one in self.clusters if server.url.startswith(f"http://{one.name}"))
-            if not any(_may_stand_behind(wish, name, frontend.protections) for wish in cluster.history[group]):
-                raise Violation(f"{server.url} is reached through {name} with {sorted(frontend.protections)}")
+            if not any(_may_stand_behind(wish, name, stands) for wish in cluster.history[group]):
+                raise Violation(f"{server.url} is reached through {name} with {sorted(stands)}")
 
     def judge_catch_all(self, halves: HalvesReader) -> None:
         """However a reading went: no request for a host that nobody asks for reaches a server."""
@@ -594,11 +607,21 @@ class History:
 
 def _protected(wish: Wish, frontend: str) -> frozenset[str]:
     """What a wish asks for on a frontend, in the reader's words."""
-    kinds = {
-        f"frontends/{frontend}/auth/basic/users": "auth",
-        f"frontends/{frontend}/whitelist/sourcerange": "whitelist",
-    }
+    at = f"frontends/{frontend}"
+    whole = f"{at}/whitelist/usexforwardedfor" not in wish.shared
+    kinds = {f"{at}/auth/basic/users": "auth", f"{at}/whitelist/sourcerange": WHOLE if whole else "whitelist"}
     return frozenset(kind for path, kind in kinds.items() if path in wish.shared)
+
+
+def _standing(frontend: Frontend) -> frozenset[str]:
+    """What stands before a frontend, in the same words."""
+    whole = frontend.white_list and not frontend.white_list.use_x_forwarded_for
+    return frontend.protections | ({WHOLE} if whole else set())
+
+
+def _weakens(path: str) -> bool:
+    place = TRAEFIK1.place(path)
+    return place is not None and place.weakens
 
 
 def _may_stand_behind(wish: Wish, frontend: str, protections: frozenset[str]) -> bool:

@@ -105,6 +105,98 @@ def test_json_has_the_place_and_the_suggestion(bridge: Bridge, stack: Callable[.
     assert str(problem["suggestion"]).startswith("for example traefik.weight=")
 
 
+@pytest.mark.parametrize(
+    ("labels", "rancher", "problem"),
+    [
+        (
+            {**GOOD, "traefik.weight": "much"},
+            "",
+            ("traefik.weight", "much", "it is no whole number", "used the default, 5", "for example traefik.weight="),
+        ),
+        (
+            {**GOOD, "traefik.portt": "80"},
+            "",
+            ("traefik.portt", "", "it is not known", "ignored it", "did you mean traefik.port?"),
+        ),
+        (
+            {**GOOD, "traefik.frontend.auth.basik.users": "a:b"},
+            "",
+            (
+                "traefik.frontend.auth.basik.users",
+                "",
+                "it is not known, and may ask for protection",
+                "no route",
+                "did you mean traefik.frontend.auth.basic.users?",
+            ),
+        ),
+        (
+            GOOD,
+            "web: {scale: 1}\n",
+            (
+                "",
+                "",
+                "it has no health check that says which containers are healthy",
+                "published no server",
+                "give it a health_check in rancher-compose.yml",
+            ),
+        ),
+        (
+            {**GOOD, "traefik.frontend.rule": "Hots:a.example.org"},
+            "",
+            (
+                "traefik.frontend.rule",
+                "Hots:a.example.org",
+                "unknown matcher 'Hots' (write Host)",
+                "no route",
+                "for example traefik.frontend.rule=",
+            ),
+        ),
+        (
+            {**GOOD, "traefik.domain": "a.elsewhere.org"},
+            "",
+            (
+                "",
+                "web.shop.a.elsewhere.org",
+                "--allow-domain does not allow web.shop.a.elsewhere.org",
+                "no route",
+                "use hosts in *.example.org",
+            ),
+        ),
+    ],
+    ids=["a value", "a slip", "a slip that may protect", "no health check", "a rule", "a host"],
+)
+def test_each_output_says_label_value_reason_what_was_done_instead_and_what_may_help(
+    bridge: Bridge, stack: Callable[..., str], labels: Mapping[str, str], rancher: str, problem: tuple[str, ...]
+) -> None:
+    url = stack(labels, rancher) if rancher else stack(labels)
+    allow = ("--allow-domain", "*.example.org") if "elsewhere" in str(labels) else ()
+    label, value, reason, did, suggestion = problem
+
+    def said(output: str) -> Ran:
+        return bridge("check", "--source", url, "--output", output, *allow)
+
+    text = said("text").out
+    named = " = ".join(filter(None, (label, value))) or "the service"
+    shown = re.search(rf"stack shop\n  web\n    (problem|notice )  {re.escape(named)}\n(.*\n)+", text)
+    assert shown, text
+    assert all(
+        part in shown[0] for part in (f"             {reason}", f"instead: {did}\n", f"             {suggestion}")
+    )
+
+    (found,) = said("json").rows("problems")
+    assert (found["service"], found["label"], found["value"], found["did"]) == ("shop/web", label, value, did)
+    assert str(found["reason"]).startswith(reason)
+    assert str(found["suggestion"]).startswith(suggestion)
+
+    (line,) = said("github").out.splitlines()
+    _, properties, told = line.split("::")
+    title = ": ".join(filter(None, ("shop/web", " = ".join(filter(None, (label, value))))))
+    assert f"title={title.replace(':', '%3A').replace(',', '%2C')}" in properties
+    assert told.startswith(reason)
+    assert f"; {did}; {suggestion}" in told
+    assert {said(output).code for output in ("text", "json", "github")} == {0 if found["notice"] else 4}
+
+
 def test_where_the_source_has_no_files_there_is_no_place(bridge: Bridge) -> None:
     found = bridge("check", "--source", MIXED, "--output", "json").rows("problems")
     assert {(one["file"], one["line"]) for one in found} == {(None, None)}
@@ -238,7 +330,7 @@ def test_what_hurts_traefik_is_found_in_consul(bridge: Bridge, consul_server: Co
         consul_server.put(f"{prefix}/{path}", value)
     told_of_bad_keys(bridge, f"consul://{consul_server.endpoint}/{prefix}")
     assert (
-        f"::error title={prefix}/frontends/f/routes/r/rule::"
+        f"::error title={prefix}/frontends/f/routes/r/rule = ;::"
         in bridge("check", "--store", f"consul://{consul_server.endpoint}/{prefix}", "--output", "github").out
     )
 

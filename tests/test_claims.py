@@ -28,6 +28,13 @@ def test_nobody_stands_behind_a_protection_that_another_key_weakens(asked: dict[
     assert not may_merge(wish, wish | {f"{F}/{more}": "true"}, TRAEFIK1)
 
 
+def test_who_asks_for_a_weaker_protection_may_stand_behind_the_whole() -> None:
+    wish = OPEN | {f"{F}/whitelist/sourcerange": "10.0.0.0/8", f"{F}/whitelist/usexforwardedfor": "true"}
+    whole = OPEN | {f"{F}/whitelist/sourcerange": "10.0.0.0/8"}
+    assert may_merge(wish, whole, TRAEFIK1)
+    assert not may_merge(wish, OPEN, TRAEFIK1)
+
+
 def test_one_more_protection_of_another_kind_keeps_nobody_out() -> None:
     wish = OPEN | FORWARD
     assert may_merge(wish, wish | {f"{F}/whitelist/sourcerange": "10.0.0.0/8"}, TRAEFIK1)

@@ -488,7 +488,7 @@ def test_the_json_of_a_sync_is_one_object_with_stable_keys(bridge: Bridge, place
         "after": "plain__shop",
     } in objects(found["changes"])
     problem = objects(found["problems"])[0]
-    assert set(problem) == {"service", "label", "value", "reason", "did", "notice"}
+    assert set(problem) == {"service", "label", "value", "reason", "did", "notice", "suggestion"}
     written = [one["key"] for one in objects(found["written"])]
     assert place.record("c/default/presence") in written
     assert place.record("c/default/leader") not in written

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
+from itertools import count, product
 from pathlib import Path
 
 import pytest
 
+from bridge.cli.label_facts import facts
+from bridge.labels.fates import Fate, fates
+from bridge.labels.table import INNER
+from bridge.routes import Policy, judge
+from bridge.sources.document import snapshot
 from tests.commands import Bridge, silent
+from tests.servers import EtcdServer
 
 SAMPLES = Path(__file__).parent / "samples"
 MIXED, REAL = f"file:{SAMPLES / 'mixed.stacks.json'}", f"file:{SAMPLES / 'real.stacks.json'}"
 WEB_TEST = f"file:{SAMPLES / 'web-test.stacks.json'}"
+
+_prefixes = count(1)
 
 bridge = pytest.fixture(silent)
 
@@ -38,7 +48,7 @@ def rows(found: Text, name: str) -> list[dict[str, object]]:
     return value
 
 
-def fates(found: Text) -> dict[object, object]:
+def fates_of(found: Text) -> dict[object, object]:
     return {one["name"]: one["fate"] for one in rows(found, "labels")}
 
 
@@ -104,9 +114,173 @@ def test_each_container_is_told_with_its_server_or_why_it_has_none(
     told = {one["name"]: (one["state"], one["health"], one["servers"], one["why"]) for one in rows(found, "containers")}
     assert told == {
         "shop-web-1": ("running", "healthy", ["http://10.42.0.1:8080 weight 5"], ""),
-        "shop-web-2": ("running", "unhealthy", [], "no server"),
-        "shop-web-3": ("stopped", "healthy", [], "no server"),
+        "shop-web-2": ("running", "unhealthy", [], "it is unhealthy"),
+        "shop-web-3": ("stopped", "healthy", [], "it does not run: stopped"),
     }
+
+
+def test_of_each_container_that_is_no_server_or_another_one_the_reason_is_told(
+    explained: Callable[..., Text], tmp_path: Path
+) -> None:
+    def container(name: str, **fields: object) -> dict[str, object]:
+        plain = {"state": "running", "health_state": "healthy", "primary_ip": f"10.42.0.{ord(name)}"}
+        return {"name": name, "uuid": f"uuid-{name}", **plain, **fields}
+
+    containers = [
+        container("a"),
+        container("b", health_state="initializing"),
+        container("c", health_state="reinitializing"),
+        container("d", health_state=None),
+        container("e", primary_ip=None),
+        container("f", state="restarting"),
+        container("g", state=None),
+        container("h", labels={"traefik.port": "81", "traefik.weight": "2"}),
+        container("i", labels={"traefik.weight": "0"}),
+        container("j", labels={"traefik.port": "http"}),
+        container("k", primary_ip="10.42.0.97"),
+    ]
+    found = explained("shop/web", world(tmp_path, web({}, containers=containers)))
+    told = {str(one["name"]): (len(list_of(one["servers"])), one["why"]) for one in rows(found, "containers")}
+    assert told == {
+        "a": (1, ""),
+        "b": (0, "it is not healthy yet: initializing"),
+        "c": (0, "it is reinitializing"),
+        "d": (0, "its health check has said nothing yet"),
+        "e": (0, "it has no address"),
+        "f": (0, "it does not run: restarting"),
+        "g": (0, "it does not run: Rancher tells no state"),
+        "h": (1, "its own labels say port 81, weight 2"),
+        "i": (0, "its own labels say weight 0; its weight is 0, so it gets nothing"),
+        "j": (0, "its own traefik.port is wrong"),
+        "k": (0, "its address is that of uuid-a"),
+    }
+    assert fates_of(found)["traefik.port"] == "used"  # the service's, whatever a container's says
+
+
+def list_of(value: object) -> list[object]:
+    assert isinstance(value, list)
+    return value
+
+
+@pytest.mark.parametrize(
+    ("health", "labels", "why"),
+    [
+        ("auto", {}, "no health check says that it is healthy"),
+        ("require", {"traefik.frontend.rule": "Host:a"}, "no health check says that it is healthy"),
+        ("auto", {"traefik.frontend.rule": "Host:a"}, ""),
+        ("optional", {}, ""),
+        ("ignore", {}, ""),
+    ],
+)
+def test_a_container_without_a_health_check_is_told_as_one_where_that_counts(
+    explained: Callable[..., Text], tmp_path: Path, health: str, labels: Mapping[str, str], why: str
+) -> None:
+    one = {"name": "c", "uuid": "c", "state": "running", "primary_ip": "10.42.0.1"}
+    source = world(tmp_path, web(labels, containers=[one], health_check=None))
+    found = explained("shop/web", source, "--health", health)
+    assert [each["why"] for each in rows(found, "containers")] == [why]
+    gates = {each["name"]: each["passed"] for each in rows(found, "gates")}
+    assert (gates["health"], gates.get("address", False)) == (not why, not why)
+
+
+def test_a_service_whose_containers_are_all_sick_has_a_route_and_the_screen_says_what_it_answers(
+    bridge: Bridge, tmp_path: Path
+) -> None:
+    sick = web({})["containers"]
+    assert isinstance(sick, list)
+    ran = bridge("explain", "shop/web", "--source", world(tmp_path, web({}, containers=sick[1:])))
+    assert ran.out.startswith("shop/web  published, without a server: its requests are answered with 503\n")
+    assert re.search(r"EMPTY +health +0 of 2 containers healthy\n", ran.out)
+    assert "address" not in re.findall(r"(?:open|EMPTY|CLOSED) +(\w+)", ran.out)
+
+
+def test_containers_that_are_kept_say_why(explained: Callable[..., Text], tmp_path: Path) -> None:
+    sick = web({})["containers"]
+    assert isinstance(sick, list)
+    source = world(tmp_path, web({}, containers=sick[1:]))
+    found = explained("shop/web", source, "--when-none-healthy", "keep")
+    assert [(len(list_of(one["servers"])), one["why"]) for one in rows(found, "containers")] == [
+        (1, "it is unhealthy, and kept, since none is healthy"),
+        (0, "it does not run: stopped"),
+    ]
+
+
+def test_an_alias_shows_the_containers_that_it_leads_to(explained: Callable[..., Text], tmp_path: Path) -> None:
+    alias = web({}, name="alias", uuid="l", kind="dnsService", containers=[], links={"shop/web": "web"})
+    kinds = ("--kind", "service", "--kind", "dnsService")
+    found = explained("shop/alias", world(tmp_path, web({}), alias), *kinds)
+    assert [(one["name"], bool(one["servers"])) for one in rows(found, "containers")] == [
+        ("shop-web-1", True),
+        ("shop-web-2", False),
+        ("shop-web-3", False),
+    ]
+
+
+def test_an_external_service_shows_its_addresses(explained: Callable[..., Text], tmp_path: Path) -> None:
+    service = web({}, kind="externalService", containers=[], external_ips=["192.0.2.1", "nonsense"], hostname="")
+    found = explained("shop/web", world(tmp_path, service))
+    good, bad = rows(found, "containers")
+    assert (good["name"], good["external"], good["servers"]) == ("192.0.2.1", True, ["http://192.0.2.1:8080 weight 5"])
+    assert (bad["name"], bad["servers"], "nonsense" in str(bad["why"])) == ("nonsense", [], True)
+
+
+def test_a_container_of_each_segment_is_told_for_each(explained: Callable[..., Text], tmp_path: Path) -> None:
+    labels = {"traefik.a.port": "80", "traefik.a.frontend.rule": "Host:a", "traefik.b.frontend.rule": "Host:b"}
+    service = web(labels)
+    containers = list_of(service["containers"])
+    for one in containers:
+        assert isinstance(one, dict)
+        one["labels"] = {"traefik.a.port": "http", "traefik.b.port": "8080"}
+    found = explained("shop/web", world(tmp_path, service))
+    first, second, _ = rows(found, "containers")
+    assert (first["servers"], first["why"]) == (
+        ["http://10.42.0.1:8080 weight 1"],
+        "a: its own traefik.a.port is wrong",
+    )
+    assert second["why"] == "a: it is unhealthy; b: it is unhealthy"
+
+
+# A contest.
+
+
+def rivals(folder: Path, *names: str) -> str:
+    """Services of these names that ask for the same requests."""
+    labels = {"traefik.frontend.rule": "Host:a.example.org"}
+    return world(folder, *(web(labels, name=name, uuid=name) for name in names))
+
+
+def test_without_a_store_the_names_decide_a_contest_and_that_is_said(
+    bridge: Bridge, explained: Callable[..., Text], tmp_path: Path
+) -> None:
+    source = rivals(tmp_path, "api", "web")
+    assert (explained("shop/api", source)["published"], explained("shop/web", source)["published"]) == (True, False)
+    for name in ("api", "web"):
+        first, _ = bridge("explain", f"shop/{name}", "--source", source).out.split("\n", 1)
+        assert first.endswith("(decided by name: only the store knows who was there first; give --store)")
+    assert rows(explained("shop/web", source), "gates")[-1]["name"] == "contest"
+    assert "give --store" not in str(explained("shop/web", rivals(tmp_path, "web"))["summary"])
+
+
+def test_with_a_store_who_was_there_first_is_published_as_run_has_it(
+    bridge: Bridge, explained: Callable[..., Text], tmp_path: Path, etcd_server: EtcdServer
+) -> None:
+    store = ("--store", f"etcd://{etcd_server.endpoint}/explain{next(_prefixes)}")
+    assert bridge("sync", "--source", rivals(tmp_path, "web"), *store).code == 0
+    source, revision = rivals(tmp_path, "api", "web"), etcd_server.revision()
+    assert (explained("shop/api", source)["published"], explained("shop/web", source)["published"]) == (True, False)
+    newcomer, incumbent = (explained(f"shop/{name}", source, *store) for name in ("api", "web"))
+    assert (newcomer["published"], incumbent["published"]) == (False, True)
+    assert newcomer["summary"] == ("not published: shop/web is published for requests that it asks for: a.example.org")
+    assert incumbent["summary"] == "published, with 1 server"
+    told = bridge("check", "--source", source, *store, "--output", "json").rows("problems")
+    assert {one["service"] for one in told if one["did"] == "no route"} == {"shop/api"}
+    assert etcd_server.revision() == revision
+
+
+def test_a_store_is_not_asked_where_nothing_is_contested(bridge: Bridge) -> None:
+    """So its being away keeps nobody from an explanation."""
+    store = ("--store", "etcd://127.0.0.1:1/traefik")
+    assert bridge("explain", "proxy-test/web-test", "--source", WEB_TEST, *store).code == 0
 
 
 def test_keys_lie_where_the_store_has_them(explained: Callable[..., Text]) -> None:
@@ -130,7 +304,7 @@ def test_each_label_is_used_ignored_refused_or_unknown(explained: Callable[..., 
         "traefik.enabled": "true",
     }
     found = explained("shop/web", world(tmp_path, web(labels)))
-    assert fates(found) == {
+    assert fates_of(found) == {
         "traefik.enable": "used",
         "traefik.port": "used",
         "traefik.domain": "used",
@@ -142,6 +316,58 @@ def test_each_label_is_used_ignored_refused_or_unknown(explained: Callable[..., 
     why = {one["name"]: str(one["why"]) for one in rows(found, "labels")}
     assert "used the default, 5" in why["traefik.weight"]
     assert "did you mean traefik.enable?" in why["traefik.enabled"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "name", "fate", "why"),
+    [
+        (
+            {"traefik.frontend.rule": "Host:a", "traefik.domain": "b.org"},
+            "domain",
+            "not used",
+            "traefik.frontend.rule says",
+        ),
+        ({"traefik.ratelimit.burst": "5"}, "ratelimit.burst", "not used", "nothing without traefik.ratelimit.enable"),
+        ({"traefik.a.port": "1"}, "port", "not used", "each segment says it for itself"),
+        ({"traefik.weight": ""}, "weight", "not used", "it is empty"),
+        ({"traefik.enable": "false"}, "enable", "used", ""),
+        ({"traefik.enable": "false"}, "port", "not used", "since gate enabled is closed"),
+        ({"traefik.tags": "a"}, "tags", "used", ""),
+        ({"traefik.frontend.rule": "Hots:a"}, "frontend.rule", "refused", "no route"),
+        ({"traefik.frontend.whiteList.sourceRange": "10.0.0.0/8,office"}, "port", "used", ""),
+        (
+            {"traefik.frontend.whiteList.sourceRange": "10.0.0.0/8,office"},
+            "frontend.whiteList.sourceRange",
+            "refused",
+            "no route",
+        ),
+        ({"traefik.domain": "a.org,b c"}, "domain", "used", "left it out"),
+    ],
+)
+def test_what_became_of_a_label_is_told_with_the_reason(
+    explained: Callable[..., Text], tmp_path: Path, labels: Mapping[str, str], name: str, fate: str, why: str
+) -> None:
+    found = explained("shop/web", world(tmp_path, web(labels)), "--constraint", "tag!=b")
+    (said,) = [one for one in rows(found, "labels") if one["name"] == f"traefik.{name}"]
+    assert said["fate"] == fate
+    assert why in str(said["why"]) if why else said["why"] == ""
+
+
+def test_each_label_that_is_not_used_says_why() -> None:
+    """All labels of the table: a fault here is a blank line on the screen of who asks why."""
+    bases = (
+        {"traefik.port": "80"},
+        {"traefik.a.port": "80"},
+        {"traefik.port": "80", "traefik.frontend.rule": "Host:a"},
+    )
+    for one, base in product(facts(), bases):
+        labels = {"traefik.enable": "true", **base, one.row.name.replace(INNER, "page"): one.row.example, **one.labels}
+        (service,) = snapshot(
+            json.dumps([{"name": "shop", "uuid": "s", "services": [web(labels)]}]).encode(), ""
+        ).services
+        verdict = judge(service, Policy())
+        for said in fates(service.labels, verdict, verdict.problems):
+            assert said.fate is Fate.USED or said.why, (labels, said)
 
 
 def test_what_lets_somebody_in_is_hidden_everywhere(bridge: Bridge, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from bridge.labels.lookup import meant, speaks_only_newer, spot
 from bridge.labels.notes import NO_ROUTE
 from bridge.labels.patterns import check_expression, split_pattern
 from bridge.labels.read import Asked, Pool, read
-from bridge.labels.table import ADDRESS, TABLE, Label, Listed, Row, Vocabulary
+from bridge.labels.table import ADDRESS, TABLE, Label, Listed, Row, Vocabulary, forms
 from bridge.labels.types import Publish, address, decoded, host, host_pattern, path, path_pattern, publish, truth
 from bridge.layouts.traefik1 import TRAEFIK1
 from bridge.model.problem import Problem
@@ -433,11 +433,18 @@ class TestRead:
         assert (found.problems, found.refusals) == ((), ())
 
     def test_empty_text_counts_as_no_label(self) -> None:
-        labels = {row.name: "" for row in TABLE}
+        labels = {row.name: "" for row in TABLE if not row.protects}
         assert asked(labels).frontends == asked({}).frontends
         assert (asked(labels).pools[0].port, asked(labels).pools[0].backend) == (80, asked({}).pools[0].backend)
-        assert (problems(labels), asked(labels).refusals) == ([], ())
-        assert {one.label for one in notices(labels)} == {row.name for row in TABLE if row.protects}
+        assert (asked(labels).problems, asked(labels).refusals) == ((), ())
+
+    @pytest.mark.parametrize("name", [name for row in TABLE if row.protects for name in forms(row)])
+    def test_an_empty_protection_costs_the_route(self, name: str) -> None:
+        """A variable without a value may have left it so: published, it would be open."""
+        name = name.replace("<segment>", "admin")
+        found = asked(WEB | {name: ""})
+        assert [refusal.gate for refusal in found.refusals] == ["protection"]
+        assert [(one.label, one.did) for one in problems(WEB | {name: ""})] == [(name, "no route")]
 
     def test_each_setting_tells_where_it_comes_from(self) -> None:
         found = {one.name: (one.value, one.origin) for one in asked(WEB | {"traefik.weight": "3"}).settings}
@@ -560,12 +567,28 @@ class TestRead:
         assert asked(labels).frontends[0].rate_limit == RateLimit("client.ip", (("main", RateSet(10, 100, 200)),))
         assert [problem.label for problem in problems(labels)] == [f"traefik.ratelimit.{name}"]
 
+    @pytest.mark.parametrize(
+        ("name", "text"),
+        [
+            ("traefik.ratelimit.enable", "yes"),
+            ("traefik.frontend.rateLimit.extractorFunc", "ip"),
+            ("traefik.backend.maxconn.amount", "ten"),
+        ],
+    )
+    def test_a_limit_that_cannot_be_read_is_no_notice_but_a_problem_that_says_there_is_none(
+        self, name: str, text: str
+    ) -> None:
+        found = asked(WEB | {"traefik.port": "80", name: text})
+        assert (found.frontends[0].rate_limit, pool(found).backend.max_conn) == (None, None)
+        (problem,) = problems(WEB | {"traefik.port": "80", name: text})
+        assert (problem.label, problem.value, problem.did) == (name, text, "published without this limit")
+
     def test_a_label_that_is_not_known_is_ignored_with_a_notice(self) -> None:
         labels = WEB | {"traefik.enabled": "true", "traefik.PORT": "x", "other.label": "x", "traefik.zzzzzz": "y"}
-        assert [(one.label, one.value, one.reason) for one in notices(labels)] == [
-            ("traefik.PORT", "", "it is not known; did you mean traefik.port?"),
-            ("traefik.enabled", "", "it is not known; did you mean traefik.enable?"),
-            ("traefik.zzzzzz", "", "it is not known"),
+        assert [(one.label, one.value, one.reason, one.suggestion) for one in notices(labels)] == [
+            ("traefik.PORT", "", "it is not known", "did you mean traefik.port?"),
+            ("traefik.enabled", "", "it is not known", "did you mean traefik.enable?"),
+            ("traefik.zzzzzz", "", "it is not known", ""),
         ]
         assert asked(labels).refusals == ()
 
@@ -578,6 +601,19 @@ class TestRead:
             "traefik.frontend.frontend.rule",
             "traefik.backend.frontend.rule",
             "traefik.frontend.passhostheader",
+            "Traefik.frontend.auth.basic.users",
+            "TRAEFIK.FRONTEND.AUTH.BASIC.USERS",
+            " traefik.frontend.auth.basic.users",
+            "traefik.frontend.auth.basic.users ",
+            "\ttraefik.admin.frontend.whiteList.sourceRange",
+            "\ufefftraefik.frontend.redirect.entryPoint",
+            "traefik-frontend-auth-basic-users",
+            "traefik_frontend.headers.SSLRedirect",
+            "traefik.frontend_headers.SSLHost",
+            "traefikfrontend.auth.basic.users",
+            "traefik .frontend.auth.basic.users",
+            "traefik.fronted.whitlist.sourceRange",
+            "traefik.basic.users",
         ],
     )
     def test_a_frontend_label_that_is_not_known_costs_the_route_and_keeps_its_secret(self, name: str) -> None:
@@ -596,6 +632,12 @@ class TestRead:
             ("traefik.backend.loadbalancer.metod", "traefik.backend.loadbalancer.method"),
             ("traefik.zzzzzz", ""),
             ("traefik.http.routers.web.rule", ""),
+            ("Traefik.port", "traefik.port"),
+            (" traefik.frontend.auth.basic.users", "traefik.frontend.auth.basic.users"),
+            ("traefik-frontend-auth-basic-users", "traefik.frontend.auth.basic.users"),
+            ("traefik_admin_frontend_auth_basic_users", "traefik.admin.frontend.auth.basic.users"),
+            ("TRAEFIK.FRONTEND.WHITELIST.SOURCERANGE", "traefik.frontend.whiteList.sourceRange"),
+            ("traefik..frontend.auth.basic.users", "traefik.frontend.auth.basic.users"),
             ("traefik." + "port" * 100, ""),
         ],
     )
@@ -605,7 +647,7 @@ class TestRead:
     def test_of_very_many_unknown_labels_some_get_a_hint(self) -> None:
         """Each hint is a look through the whole table."""
         found = notices(WEB | {f"traefik.enable{number:03}": "x" for number in range(300)})
-        assert (len(found), sum("did you mean" in one.reason for one in found)) == (300, 20)
+        assert (len(found), sum("did you mean" in one.suggestion for one in found)) == (300, 20)
 
     @pytest.mark.parametrize(
         ("others", "only"),

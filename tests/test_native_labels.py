@@ -20,9 +20,11 @@ from bridge.model.route import (
     Backend,
     BasicAuth,
     ClientTls,
+    DigestAuth,
     ErrorPage,
     ForwardAuth,
     Frontend,
+    Headers,
     HealthCheck,
     MaxConn,
     RateLimit,
@@ -32,7 +34,7 @@ from bridge.model.route import (
     Whitelist,
 )
 from bridge.model.world import Snapshot
-from bridge.routes import Health, Policy, judge, judge_all
+from bridge.routes import Health, Judge, Policy, judge, judge_all
 from tests.golden_reader import Store, verdict
 from tests.test_routes import container, faults, rules, service
 
@@ -379,7 +381,7 @@ class TestProtection:
             {f"{AUTH}.basic.removeHeader": "true"},
             {f"{AUTH}.basic.usersFile": "-----BEGIN KEY-----\nAAAA\n-----END KEY-----\n"},
             {f"{AUTH}.basic.users": USER, f"{AUTH}.basic.removeHeader": "yes"},
-            {f"{AUTH}.basic.users": USER, f"{AUTH}.digest.users": "a:b:" + "0" * 32},
+            {f"{AUTH}.basic.users": USER, f"{AUTH}.digest.users": "a:traefik:" + "0" * 32},
             {f"{AUTH}.digest.users": "a:b:xyz"},
             {f"{AUTH}.digest.removeHeader": "true"},
             {f"{AUTH}.headerField": "X-User"},
@@ -403,6 +405,12 @@ class TestProtection:
             {"traefik.frontend.passTLSCert": "yes"},
             {f"{HEADERS}.SSLRedirect": "on"},
             {f"{HEADERS}.SSLHost": "a b"},
+            {f"{HEADERS}.SSLHost": "a.org"},
+            {f"{HEADERS}.SSLHost": "a.org", f"{HEADERS}.SSLRedirect": "false"},
+            {f"{HEADERS}.SSLTemporaryRedirect": "true"},
+            {f"{HEADERS}.SSLForceHost": "true"},
+            {f"{HEADERS}.SSLForceHost": "true", f"{HEADERS}.SSLRedirect": "true"},
+            {f"{HEADERS}.SSLForceHost": "false", f"{HEADERS}.SSLHost": "a.org"},
             {f"{HEADERS}.SSLProxyHeaders": "X-Forwarded-Proto"},
             {f"{HEADERS}.SSLProxyHeaders": "X-Forwarded-Proto:"},
             {f"{HEADERS}.allowedHosts": "*.a.org"},
@@ -421,6 +429,24 @@ class TestProtection:
         assert faults(found)
         assert {one.label.rpartition(".")[0] for one in faults(found)} <= {name.rpartition(".")[0] for name in labels}
         assert {one.did for one in faults(found)} == {"no route"}
+
+    def test_a_host_may_be_forced_without_a_redirect_and_that_is_told(self) -> None:
+        """Traefik does it, and leaves by http who asks for that very host by http."""
+        labels = {f"{HEADERS}.SSLForceHost": "true", f"{HEADERS}.SSLHost": "a.org"}
+        assert frontend(labels).headers == Headers(ssl_force_host=True, ssl_host="a.org")
+        assert told(NATIVE | labels, notice=True) == [(f"{HEADERS}.SSLForceHost", "published it")]
+        labels |= {f"{HEADERS}.SSLRedirect": "true", f"{HEADERS}.SSLTemporaryRedirect": "true"}
+        assert asked(NATIVE | labels).problems == ()
+
+    def test_a_digest_of_a_realm_that_traefik_does_not_ask_for_is_told(self) -> None:
+        good, other = "a:traefik:" + "0" * 32, "b:secret realm:" + "0" * 32
+        labels = NATIVE | {f"{AUTH}.digest.users": f"{good},{other}"}
+        assert asked(labels).frontends[0].auth == Auth(DigestAuth((good, other)))
+        (problem,) = asked(labels).problems
+        assert (problem.label, problem.notice) == (f"{AUTH}.digest.users", False)
+        assert problem.reason.startswith("1 of its users can never log in")
+        assert "secret realm" not in str(problem)
+        assert asked(NATIVE | {f"{AUTH}.digest.users": good}).problems == ()
 
     def test_a_digest_a_user_and_a_file_may_stand_together(self) -> None:
         found = frontend(
@@ -460,10 +486,15 @@ class TestProtection:
         unused = {f"{AUTH}.forward.address": "https://auth.org/x", f"{AUTH}.forward.tls.insecureSkipVerify": "false"}
         assert frontend(unused).auth == Auth(ForwardAuth("https://auth.org/x"))
 
-    def test_an_empty_protection_is_none_as_in_traefik_but_told(self) -> None:
-        labels = {f"{AUTH}.basic.users": "", "traefik.frontend.whiteList.sourceRange": ""}
-        assert (frontend(labels).auth, frontend(labels).whitelist) == (None, None)
-        assert told(NATIVE | labels, notice=True) == [(name, "ignored it") for name in labels]
+    @pytest.mark.parametrize("text", ["", " ", ",", " , "])
+    def test_a_protection_that_names_nothing_costs_the_route_beside_others_and_on_a_segment_too(
+        self, text: str
+    ) -> None:
+        for name in (f"{AUTH}.basic.users", "traefik.admin.frontend.auth.basic.users"):
+            labels = SEGMENTS | {"traefik.frontend.whiteList.sourceRange": "::1", f"{AUTH}.basic": USER, name: text}
+            found = judge(replace(service(), labels=labels), AUTO)
+            assert (found.route, found.gates[-1].name) == (None, "protection")
+            assert (name, "no route") in [(one.label, one.did) for one in faults(found)]
 
     def test_an_unknown_label_where_nothing_protects_costs_nothing(self) -> None:
         for name in ("errors.a b.status", "errors.x.zzz", "rateLimit.rateSet.a.zzz", "passTLSClientCert.zzz"):
@@ -511,6 +542,30 @@ class TestPages:
             f"traefik.frontend.errors.x.{field}": text for field, text in (("status", "404"), ("backend", asked_for))
         }
         assert frontend(labels).errors == (ErrorPage("x", ("404",), backend),)
+
+    @pytest.mark.parametrize(
+        ("of_the_page", "notices"),
+        [
+            ({f"{AUTH}.basic.users": USER}, 1),
+            ({f"{AUTH}.basic.users": USER, "traefik.frontend.whiteList.sourceRange": "::1"}, 2),
+            ({f"{AUTH}.basic.users": "no user"}, 0),  # so it is not published, and no page of it seen
+            ({"traefik.frontend.redirect.entryPoint": "https"}, 0),
+            ({}, 0),
+        ],
+    )
+    def test_a_page_of_a_service_that_keeps_clients_out_is_told(
+        self, of_the_page: dict[str, str], notices: int
+    ) -> None:
+        asks = {"traefik.frontend.errors.x.status": "404", "traefik.frontend.errors.x.backend": "shop/errors"}
+        web = service(NATIVE | asks)
+        errors = service(NATIVE | {RULE: "Host:e.org"} | of_the_page, name="errors", uuid="s-e", primary="errors")
+        judge_again = Judge()
+        for _ in range(2):
+            found = judge_again(Snapshot((errors, web), "e-1"), AUTO).verdicts[1]
+            told = [one for one in found.problems if one.value == "shop/errors"]
+            assert [(one.service, one.notice) for one in told] == [("shop/web", True)] * notices
+        alone = judge_again(Snapshot((web,), "e-1"), AUTO).verdicts[0]
+        assert alone.problems == ()
 
     def test_a_page_may_be_a_segments(self) -> None:
         labels = SEGMENTS | {

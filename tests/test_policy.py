@@ -263,6 +263,11 @@ class TestKinds:
             configured(("kind", text))
 
 
+USERS = "traefik.frontend.auth.basic.users"
+USER = "test:$apr1$H6uskkkW$IgXLP6ewTrSuBkTrqE8wj/"
+RANGES, OLD_RANGES = "traefik.frontend.whiteList.sourceRange", "traefik.frontend.whitelistSourceRange"
+
+
 def alias(*links: str, name: str = "alias", labels: dict[str, str] | None = None) -> Service:
     """A DNS alias that asks for a route."""
     found = service(name=name, primary=name, uuid=f"s-{name}", kind="dnsService", links=links, has_check=False)
@@ -322,6 +327,28 @@ class TestAliases:
         found, problems = self.servers(alias("shop/one", gone, "shop/core"), target("one", container(1)), system)
         assert found == ["http://10.42.0.1:8080"]
         assert sorted(one.value for one in problems) == [gone, "shop/core"]
+
+    @pytest.mark.parametrize(
+        ("theirs", "own", "missing"),
+        [
+            ({USERS: "u"}, {}, [USERS]),
+            ({"traefik.admin.frontend.auth.forward.address": "u"}, {}, ["traefik.admin.frontend.auth.forward.address"]),
+            ({USERS: "u", RANGES: "::1"}, {USERS: USER}, [RANGES]),
+            ({OLD_RANGES: "::1"}, {RANGES: "::1"}, []),
+            ({"traefik.frontend.headers.SSLRedirect": "false"}, {}, []),
+            ({"traefik.frontend.rule": "Host:a", "traefik.port": "1"}, {}, []),
+        ],
+    )
+    def test_what_protects_the_service_that_it_stands_for_does_not_come_along_and_that_is_told(
+        self, theirs: dict[str, str], own: dict[str, str], missing: list[str]
+    ) -> None:
+        one = replace(target("one", container(1)), labels=theirs)
+        told = alias("shop/one")
+        verdict = judged([replace(told, labels={**told.labels, **own}), one], ALIASES)["shop/alias"]
+        assert verdict.route
+        notices = [problem for problem in verdict.problems if problem.notice and problem.value == "shop/one"]
+        assert [problem.suggestion.rpartition(" ")[2] for problem in notices] == missing
+        assert all(name in problem.reason for name, problem in zip(missing, notices, strict=True))
 
     def test_ports_are_the_aliass_own(self) -> None:
         """What a container's labels say they say of its own service's route."""

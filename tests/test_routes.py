@@ -89,6 +89,14 @@ class TestGates:
         assert closed(verdict) == "enabled"
         assert verdict.problems == ()
 
+    @pytest.mark.parametrize("name", ["traefik.enabled", "Traefik.enable", " traefik.enable", "traefik-enable"])
+    @pytest.mark.parametrize("policy", [AUTO, Policy(expose=True)])
+    def test_a_slip_for_enable_is_told_and_exposes_nobody_who_may_have_said_no(self, name: str, policy: Policy) -> None:
+        verdict = judge(replace(service(), labels={name: "false", "traefik.port": "80"}), policy)
+        assert closed(verdict) == "enabled"
+        assert [(problem.label, problem.did) for problem in faults(verdict)] == [(name, "no route")]
+        assert "did you mean traefik.enable?" in verdict.problems[0].reason
+
     @pytest.mark.parametrize("word", ["yes", "Stack", " true"])
     def test_any_other_word_is_a_problem_and_no_route(self, word: str) -> None:
         verdict = judge(service({"traefik.enable": word}), AUTO)
@@ -140,7 +148,7 @@ class TestGates:
     def test_an_open_way_shows_every_gate(self) -> None:
         names = [gate.name for gate in judge(service(), AUTO).gates]
         assert names[:6] == ["enabled", "system", "kind", "vocabulary", "constraint", "sole"]
-        assert names[6:] == ["protection", "port", "protocol", "rule", "domain", "name", "contest"]
+        assert names[6:] == ["protection", "port", "protocol", "rule", "domain", "name", "health", "address", "contest"]
 
 
 class TestServers:
@@ -303,8 +311,8 @@ class TestHosts:
         verdict = self.outside(published(1, *ports), published(2, *ports))
         assert urls(verdict.route) == []
         (problem,) = verdict.problems
-        assert 'port 8080 is not published on the host; give the service ports: - "8080"' in str(problem)
-        assert problem.did == "published no server"
+        assert problem.reason == "port 8080 is not published on the host"
+        assert (problem.did, problem.suggestion) == ("published no server", 'give the service ports: - "8080"')
 
     def test_a_container_on_its_hosts_own_network_is_reached_at_its_own_port(self) -> None:
         assert urls(self.outside(published(1, address="192.0.2.1")).route) == ["http://192.0.2.1:8080"]
@@ -654,7 +662,7 @@ SERVICES = st.builds(
 @given(st.lists(SERVICES, max_size=3), st.sampled_from(Health))
 def test_no_world_whatever_raises_or_names_a_server_twice(services: list[Service], health: Health) -> None:
     for verdict in judge_all(Snapshot(tuple(services), ""), Policy(health=health)):
-        assert all(gate.passed for gate in verdict.gates) is (verdict.route is not None)
+        assert (verdict.closed is None) is (verdict.route is not None)
         if verdict.route is None:
             assert faults(verdict)
             continue

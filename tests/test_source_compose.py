@@ -133,12 +133,91 @@ def test_null_is_an_empty_label(tmp_path: Path) -> None:
     }
 
 
+def test_an_item_of_a_list_that_is_a_mapping_is_a_problem_and_protects_all_the_same(tmp_path: Path) -> None:
+    """Compose refuses the file; dropped, the service would look as if it asked for no password."""
+    text = (
+        "web:\n  image: x\n  labels:\n  - traefik.enable=true\n  - traefik.frontend.auth.basic.users: u\n"
+        "    io.other: x\n  - traefik.port: 80\n"
+    )
+    found = source(tmp_path / "shop", text)
+    world = found.read()
+    assert world.services[0].labels == {
+        "traefik.enable": "true",
+        "traefik.frontend.auth.basic.users": "u",
+        "traefik.port": "80",
+    }
+    names = ("traefik.frontend.auth.basic.users", "traefik.port")
+    assert [(one.label, one.did, one.notice) for one in world.problems] == [
+        (name, "read it as NAME=VALUE", False) for name in names
+    ]
+    lines = [place.line for name in names if (place := found.locate("shop/web", name))]
+    assert lines == [5, 7]
+
+
+def test_blanks_around_the_name_in_an_item_are_its_own_as_for_rancher(tmp_path: Path) -> None:
+    assert one(tmp_path, "web:\n  labels:\n  - traefik.port =80\n").labels == {"traefik.port ": "80"}
+
+
+def test_an_items_name_may_come_from_a_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "web:\n  labels:\n  - ${A_LABEL}\n"
+    found = read(tmp_path, text)
+    assert (found.services[0].labels, [problem.label for problem in found.problems]) == ({}, ["${A_LABEL}"])
+    monkeypatch.setenv("A_LABEL", "traefik.port=80")
+    assert one(tmp_path, text).labels == {"traefik.port": "80"}
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        "traefik.frontend.headers.customRequestHeaders: X-Token:ab$s3cret",
+        "traefik.admin.frontend.headers.SSLProxyHeaders: X:${s3cret}",
+        "traefik.backend.healthcheck.headers: X:$s3cret",
+        "traefik.frontend.auth.basic.users: me:$apr1$s3cret",
+        "traefik.frontend.basic.usrs: me:$apr1$s3cret",
+        "TRAEFIK.FRONTEND.AUTH: me:$apr1$s3cret",
+        "traefik.frontend.auth.basic.users:me:{SHA}s3cret: x",
+        "traefik.whatever:s3cret: x",
+    ],
+)
+@pytest.mark.parametrize("form", ["    {}\n", "  - {}\n"])
+def test_no_problem_tells_a_part_of_a_secret_as_if_it_were_a_variables_name(
+    tmp_path: Path, form: str, label: str
+) -> None:
+    world = read(tmp_path, f"web:\n  image: x\n  labels:\n{form.format(label)}{form.format('traefik.enable: true')}")
+    verdicts = judge_all(world, Policy(health=Health.OPTIONAL))
+    problems = [*world.problems, *(problem for verdict in verdicts for problem in verdict.problems)]
+    assert problems
+    assert "s3cret" not in repr(problems)
+    assert "s3cret" not in repr([verdict.gates for verdict in verdicts])
+
+
 def test_anchors_and_merges_are_followed(tmp_path: Path) -> None:
     text = (
         "base: &base\n  image: x\n  labels: &labels {traefik.enable: 'true', traefik.port: '80'}\n"
         "web:\n  <<: *base\n  labels:\n    <<: *labels\n    traefik.port: '8080'\n"
     )
     assert one(tmp_path, text).labels == {"traefik.enable": "true", "traefik.port": "8080"}
+
+
+@pytest.mark.parametrize("form", ["    '{}': x\n", "  - '{}=x'\n"])
+def test_a_label_of_ours_by_a_slip_is_read(tmp_path: Path, form: str) -> None:
+    for name in ("Traefik.frontend.auth", "traefik-frontend.auth", "TRAEFIK_PORT"):
+        found = source(tmp_path / "shop", f"web:\n  labels:\n{form.format(name)}")
+        (web,) = found.read().services
+        assert web.labels == {name: "x"}
+        place = found.locate("shop/web", name)
+        assert place
+        assert place.line == 3
+
+
+def test_a_protection_whose_variable_has_no_value_costs_the_route(tmp_path: Path) -> None:
+    text = (
+        "web:\n  image: x\n  labels:\n    traefik.enable: 'true'\n    traefik.port: '80'\n"
+        "    traefik.frontend.whiteList.sourceRange: ${{NO_SUCH_RANGE{}}}\n"
+    )
+    for default, published in ((":-", False), ("", False), (":-10.0.0.0/8", True)):
+        (verdict,) = judge_all(read(tmp_path, text.format(default)), Policy(health=Health.OPTIONAL))
+        assert bool(verdict.route) is published
 
 
 def test_labels_of_others_are_left_out(tmp_path: Path) -> None:
@@ -315,6 +394,8 @@ def test_variables_are_filled_in_as_composes_do(text: str, filled: str, missing:
         ("version: '2'\nservices: [web]\n", 2, "services is no mapping"),
         ("web: &a\n  x: *a\n", 1, "an alias stands within its own anchor"),
         ("web:\n  labels:\n    traefik.port: [80]\n", 3, "the value of label traefik.port is no text"),
+        ("web:\n  labels:\n  - [traefik.port=80]\n", 3, "an item of labels is a list"),
+        ("web:\n  labels: traefik.port=80\n", 2, "labels is neither a mapping nor a list"),
         ("a: 1\n--- \nb: 2\n", 2, "is no YAML"),
         ("web:\n  x: \x01\n", 2, "is no YAML"),
         ("? [a]\n: b\n", 1, "a key is no text"),

@@ -64,7 +64,25 @@ def read_text(tmp_path: Path, data: bytes) -> Snapshot:
     return open_source(f"file:{path}").read()
 
 
+SLIPS = (
+    "Traefik.port",
+    " traefik.port",
+    "traefik-frontend-auth-basic-users",
+    "TRAEFIK_FRONTEND.AUTH",
+    "\ufefftraefik.x",
+)
+STRANGERS = ("io.rancher.traefik.port", "traefikee.port", "traefik2.port", "treasury.port", "_", "")
+
+
 # What a source answers
+
+
+@pytest.mark.parametrize("odd", [{}, {"traefik.weight": 5}], ids=["fast", "value by value"])
+def test_a_label_of_ours_by_a_slip_is_no_strangers(odd: Object) -> None:
+    """Dropped here, one that asks for a password would be missed by nobody."""
+    labels = {**dict.fromkeys((*SLIPS, *STRANGERS), "x"), **odd}
+    seen = world(stack(service(container(labels=labels), labels=labels)))
+    assert only(seen).labels.keys() == only_container(seen).labels.keys() == {*SLIPS, *odd}
 
 
 def test_a_saved_answer_is_read_as_the_world_it_describes(tmp_path: Path) -> None:

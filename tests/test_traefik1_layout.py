@@ -458,14 +458,18 @@ def test_every_registered_layout_loads_under_its_name() -> None:
     assert [layout(name).name for name in LAYOUTS] == list(LAYOUTS)
 
 
-def test_an_unknown_layout_is_named_with_the_known_ones() -> None:
-    with pytest.raises(UsageError, match=r"--layout 'traefik9': use traefik1"):
-        layout("traefik9")
-
-
 # Whose a key is, and what it does: from its path alone.
 
 F, B = "frontends/web__shop", "backends/web__shop"
+WEAKENING = (
+    "whitelist/usexforwardedfor",
+    "auth/forward/trustforwardheader",
+    "auth/forward/tls/insecureskipverify",
+    "auth/forward/tls/caoptional",
+    "headers/hostsproxyheaders",
+    "headers/sslproxyheaders/X-Forwarded-Proto",
+    "headers/sslproxyheaders/a\nb",
+)
 
 
 @pytest.mark.parametrize(
@@ -482,6 +486,9 @@ F, B = "frontends/web__shop", "backends/web__shop"
                 "auth/headerfield",
                 "auth/forward/.authresponseheaders",
                 "auth/forward/tls/ca",
+                "auth/forward/tls/caoptional",
+                "auth/forward/tls/insecureskipverify",
+                "auth/forward/trustforwardheader",
                 "auth/",
                 "basicauth",
                 "basicauth/0",
@@ -528,7 +535,7 @@ F, B = "frontends/web__shop", "backends/web__shop"
     ],
 )
 def test_a_frontends_key_does_what_its_path_says(path: str, role: Role) -> None:
-    assert TRAEFIK1.place(path) == Place("web__shop", F, role)
+    assert TRAEFIK1.place(path) == Place("web__shop", F, role, weakens=path.removeprefix(f"{F}/") in WEAKENING)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
-"""Say why one service is published, or is not: each question that was asked on the way, each label, setting and
-container, and the keys that come of it.
+"""Say why one service is published, or is not: each question that was asked on the way, each container, label and
+setting, and the keys that come of it.
 
-Nothing is decided for this: it shows what was decided for the source as it stands.
+Nothing is decided for this: it shows what was decided for the source as it stands. A store is asked only where services
+ask for the same requests: it knows who was there first. Without --store their names decide, and that is said.
 """
 
 from __future__ import annotations
@@ -11,37 +12,37 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from bridge import config as options
-from bridge.cli.reading import World, is_labelled, read_world, shows
-from bridge.cli.render import HIDDEN, Json, cut, number, problems_json, safe, say, say_json, shown
-from bridge.cli.wiring import LAYOUT, policy, tree_prefix
+from bridge.cli.reading import World, is_labelled, read_world
+from bridge.cli.render import HIDDEN, Json, cut, number, problems_json, safe, say, say_json, shown, suggestion
+from bridge.cli.wiring import Site
 from bridge.config import Config, Output
-from bridge.labels.lookup import meant, spot
-from bridge.layouts import layout
-from bridge.model.keys import Entry
+from bridge.labels.fates import Said, fates
 from bridge.model.problem import Problem, UsageError
 from bridge.model.route import Gate, Server, Verdict
 from bridge.model.world import Container, Service
+from bridge.routes.aliases import by_title
 
 CLOSE = 3  # names that are told where there is no such service
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """One of its labels, and what became of it."""
-
-    name: str
-    value: str  # HIDDEN where it may let somebody in
-    fate: str  # used, not used, refused, ignored, unknown
-    why: str
+BY_NAME = "decided by name: only the store knows who was there first; give --store"
 
 
 @dataclass(frozen=True, slots=True)
 class Stands:
-    """One of its containers, and what becomes of it."""
+    """One container, or one external address, and what becomes of it."""
 
-    container: Container
+    name: str  # the container's, or the address
+    container: Container | None  # None: an external address
     urls: tuple[str, ...]  # a server in each backend of the route
-    why: str  # it has none
+    why: str  # it has none, or another one than the rest; empty where there is nothing to say
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """The keys of one layout."""
+
+    site: Site
+    keys: Mapping[str, str]  # path: value; none where the layout writes none of it, and a problem says why
+    origins: Mapping[str, str]  # path: what asked for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,38 +52,73 @@ class Explained:
     service: Service
     verdict: Verdict | None  # None: it says nothing to the bridge
     problems: tuple[Problem, ...]
-    entries: tuple[Entry, ...]
+    trees: tuple[Tree, ...]  # one a layout
+    containers: tuple[Container, ...]  # that its servers are made of: an alias has those of others
+    undecided: bool  # its name decides in a contest, since no store was asked
 
     @property
     def closed(self) -> Gate | None:
-        """The gate that closed; None where all are open."""
-        return next((gate for gate in self.verdict.gates if not gate.passed), None) if self.verdict else None
+        """The gate that closed; None where there is a route."""
+        return self.verdict.closed if self.verdict else None
+
+    @property
+    def labels(self) -> Iterator[Said]:
+        """Each label of the service, by name."""
+        return fates(self.service.labels, self.verdict, self.problems)
 
 
 def run(config: Config, title: str) -> int:
     """The exit code. Raises BridgeError."""
     world = read_world(config)
     wanted = title.strip("/").lower()  # names are in lower case
-    services = [service for service in world.snapshot.services if service.title == wanted]
-    if not services:
+    found = list(_explained(world, wanted, config.get(options.CLUSTER)))
+    if not found:
         raise UsageError("service", title, _none(wanted, world))
-    cluster, chosen = policy(config).cluster, layout(LAYOUT)
-    verdicts = iter([verdict for verdict in world.verdicts if verdict.service == wanted])
-    problems = tuple(problem for problem in world.problems if problem.service == wanted)
-    found = []
-    for service in services:
-        verdict = next(verdicts, None) if is_labelled(service) else None
-        try:
-            entries = chosen.entries(verdict.route, cluster) if verdict and verdict.route else ()
-        except ValueError:  # the layout writes no key of it: a problem says why
-            entries = ()
-        found.append(Explained(service, verdict, problems, entries))
-    tree = tree_prefix(chosen, config.find(options.STORE))
     if config.get(options.OUTPUT) is Output.JSON:
-        say_json({"services": [_json(one, tree) for one in found]})
+        say_json({"services": [_json(one) for one in found]})
     else:
-        say(line for one in found for line in _lines(one, tree))
+        say(line for one in found for line in _lines(one))
     return 0
+
+
+def _explained(world: World, wanted: str, cluster: str) -> Iterator[Explained]:
+    """All services of this name: linked environments may bring several."""
+    verdicts = [verdict for verdict in world.verdicts if verdict.service == wanted]
+    of_verdicts = {problem for verdict in verdicts for problem in verdict.problems}
+    of_all = [one for one in world.problems if one.service == wanted and one not in of_verdicts]
+    left = iter(verdicts)
+    for service in world.snapshot.services:
+        if service.title != wanted:
+            continue
+        verdict = next(left, None) if is_labelled(service) else None
+        yield Explained(
+            service=service,
+            verdict=verdict,
+            problems=tuple(
+                sorted({*of_all, *(verdict.problems if verdict else ())}, key=lambda one: (one.notice, one))
+            ),
+            trees=tuple(_trees(world, verdict, cluster)),
+            containers=tuple(_containers(service, verdict, world)),
+            undecided=wanted in world.undecided,
+        )
+
+
+def _trees(world: World, verdict: Verdict | None, cluster: str) -> Iterator[Tree]:
+    for site, wishes in world.laid:
+        wish = next((one for one in wishes.values() if verdict and one.title == verdict.service), None)
+        if wish is None or verdict is None or verdict.route is None:
+            yield Tree(site, {}, {})
+            continue
+        entries = site.layout.entries(verdict.route, cluster)
+        yield Tree(site, {**wish.shared, **wish.own}, {entry.path: entry.origin for entry in entries})
+
+
+def _containers(service: Service, verdict: Verdict | None, world: World) -> Iterator[Container]:
+    """By service, then by name."""
+    known = by_title(world.snapshot.services) if verdict and verdict.stands_for else {}
+    of = [known[title] for title in verdict.stands_for] if verdict and verdict.stands_for else [service]
+    for one in of:
+        yield from sorted(one.containers, key=lambda container: (container.name, container.uuid))
 
 
 def _none(wanted: str, world: World) -> str:
@@ -93,54 +129,31 @@ def _none(wanted: str, world: World) -> str:
     return f"is none of the {number(len(titles), 'service')} that the source has{hint}"
 
 
-# What became of its labels and containers, as the verdict has it.
+# What became of its containers and addresses, as the verdict has it.
 
 
-def labels_of(one: Explained) -> Iterator[Said]:
-    """Each label of the service, by name."""
-    origins = [setting.origin for setting in one.verdict.settings] if one.verdict else []
-    used = {name for origin in origins for name in (origin, *origin.split(","))}  # one setting may be of several
-    problems: dict[str, list[Problem]] = {}
-    for problem in one.problems:
-        problems.setdefault(problem.label, []).append(problem)
-    for name, text in sorted(one.service.labels.items()):
-        value = text if shows(name, text) else HIDDEN
-        its = problems.get(name, [])
-        if its:
-            fate = "unknown" if spot(name) is None else "ignored" if all(each.notice for each in its) else "refused"
-            yield Said(name, value, fate, "; ".join(f"{each.reason}; {each.did}" for each in its))
-        elif name in used:
-            yield Said(name, value, "used", "")
-        elif spot(name) is None:
-            near = meant(name)
-            yield Said(name, value, "unknown", f"did you mean {near}?" if near else "")
-        else:
-            yield Said(name, value, "not used", "not asked for" if one.closed else "")
-
-
-def containers_of(one: Explained) -> Iterator[Stands]:
-    """Each container of the service, by name."""
-    backends = one.verdict.route.backends if one.verdict and one.verdict.route else ()
-    for container in sorted(one.service.containers, key=lambda each: (each.name, each.uuid)):
-        servers = [server for each in backends for server in each.servers if server.identity == container.uuid]
-        retires = any(container.uuid in each.retiring for each in backends)
-        yield Stands(container, tuple(map(_url, servers)), "" if servers else _why_not(one, container, retires))
-
-
-def _why_not(one: Explained, container: Container, retires: bool) -> str:
-    told = [problem.reason for problem in one.problems if f"container {container.name}:" in problem.reason]
-    if told or one.closed or not one.verdict:
-        return told[0] if told else "no route"
-    return "it shall get nothing" if retires else "no server"
+def stands(one: Explained) -> Iterator[Stands]:
+    """Each container behind the service, then each external address."""
+    verdict = one.verdict
+    servers: dict[str, list[Server]] = {}
+    for backend in verdict.route.backends if verdict and verdict.route else ():
+        for server in backend.servers:
+            servers.setdefault(server.identity, []).append(server)
+    said: dict[str, list[str]] = {}
+    for remark in verdict.remarks if verdict else ():
+        said.setdefault(remark.identity, []).append(f"{remark.segment}: {remark.why}" if remark.segment else remark.why)
+    closed = [f"no route: gate {one.closed.name} is closed"] if one.closed else ["no route"] if not verdict else []
+    known = {container.uuid: container for container in one.containers}
+    for identity in dict.fromkeys((*known, *servers, *said)):
+        container = known.get(identity)
+        urls = tuple(_url(server) for server in servers.get(identity, ()))
+        why = "; ".join(dict.fromkeys(said.get(identity, closed)))
+        yield Stands(container.name or identity if container else identity, container, urls, why)
 
 
 def _url(server: Server) -> str:
     host = f"[{server.host}]" if ":" in server.host else server.host
     return f"{server.scheme}://{host}:{server.port} weight {server.weight}"
-
-
-def _shown(entry: Entry) -> str:
-    return shown(layout(LAYOUT), entry.path, entry.value)
 
 
 # What is printed.
@@ -149,42 +162,59 @@ def _shown(entry: Entry) -> str:
 def _summary(one: Explained) -> str:
     if one.verdict is None:
         return "not published: it has no label that begins with traefik."
+    guess = f" ({BY_NAME})" if one.undecided else ""
     if one.closed:
-        return f"not published: {one.closed.why}"
-    if not one.entries:
+        return f"not published: {one.closed.why}{guess}"
+    if not any(tree.keys for tree in one.trees):
         return "not published: no key of it may be written"
     servers = sum(len(backend.servers) for backend in one.verdict.route.backends) if one.verdict.route else 0
-    return f"published, with {number(servers, 'server')}"
+    rivals = f", though others ask for the same requests{guess}" if guess else ""
+    outcome = f"with {number(servers, 'server')}" if servers else "without a server: its requests are answered with 503"
+    return f"published, {outcome}{rivals}"
 
 
-def _lines(one: Explained, tree: str) -> Iterator[str]:
+def _lines(one: Explained) -> Iterator[str]:
+    """The first screen says why; what comes of it stands below."""
     yield f"{safe(one.service.title)}  {safe(cut(_summary(one)))}"
     if one.verdict:
         yield from _part("gates", ((_passed(gate), gate.name, cut(gate.why)) for gate in one.verdict.gates))
-    yield from _part("labels", ((said.fate, said.name, cut(said.value), said.why) for said in labels_of(one)))
+    yield from _part("containers", map(_container, stands(one)))
+    yield from _part("problems", map(_problem, one.problems))
+    labels = ((said.fate.value, said.name, cut(_value(said)), cut(said.why)) for said in one.labels)
+    yield from _part("labels", labels)
     if one.verdict:
         settings = ((setting.name, cut(setting.value), setting.origin) for setting in one.verdict.settings)
         yield from _part("settings", settings)
-    yield from _part("problems", (_problem(problem) for problem in one.problems))
-    containers = containers_of(one)
-    yield from _part("containers", (_container(stands) for stands in containers))
-    yield from _part(f"keys below {tree}", ((entry.path, cut(_shown(entry)), entry.origin) for entry in one.entries))
+    for tree in one.trees:
+        yield from _part(f"keys below {tree.site.tree}", ((path, cut(text), why) for path, text, why in _keys(tree)))
+
+
+def _keys(tree: Tree) -> Iterator[tuple[str, str, str]]:
+    """Path, value as it is shown, and what asked for it."""
+    for path, value in sorted(tree.keys.items()):
+        yield path, shown(tree.site.layout, path, value), tree.origins.get(path, "layout")
 
 
 def _passed(gate: Gate) -> str:
-    return "open" if gate.passed else "CLOSED"
+    return "open" if gate.passed else "CLOSED" if gate.closes else "EMPTY"
+
+
+def _value(said: Said) -> str:
+    return HIDDEN if said.value is None else said.value
 
 
 def _problem(problem: Problem) -> tuple[str, ...]:
     what = "notice" if problem.notice else "problem"
-    return what, problem.label, f"{cut(problem.reason)}; {problem.did}"
+    told = (cut(problem.reason), problem.did, suggestion(problem))
+    return what, problem.label, "; ".join(filter(None, told))
 
 
-def _container(stands: Stands) -> tuple[str, ...]:
-    container = stands.container
-    health = container.health_state or "no health check"
-    outcome = ", ".join(stands.urls) or cut(stands.why)
-    return container.name or container.uuid, container.state or "no state", health, container.address, outcome
+def _container(one: Stands) -> tuple[str, ...]:
+    outcome = "; ".join(filter(None, (*one.urls, cut(one.why)))) or "no server"
+    if one.container is None:
+        return one.name, "", "external", "", outcome
+    health = one.container.health_state or "no health check"
+    return one.name, one.container.state or "no state", health, one.container.address, outcome
 
 
 def _part(title: str, rows: Iterable[Sequence[str]]) -> Iterator[str]:
@@ -199,36 +229,43 @@ def _part(title: str, rows: Iterable[Sequence[str]]) -> Iterator[str]:
         yield f"    {'  '.join(filled)}".rstrip()
 
 
-def _json(one: Explained, tree: str) -> Mapping[str, Json]:
+def _json(one: Explained) -> Mapping[str, Json]:
     verdict = one.verdict
     return {
         "service": one.service.title,
         "uuid": one.service.uuid,
         "kind": one.service.kind,
-        "published": bool(one.entries),
+        "published": any(tree.keys for tree in one.trees),
         "summary": _summary(one),
         "gates": [
             {"name": gate.name, "passed": gate.passed, "why": gate.why} for gate in (verdict.gates if verdict else ())
         ],
         "labels": [
-            {"name": said.name, "value": said.value, "fate": said.fate, "why": said.why} for said in labels_of(one)
+            {"name": said.name, "value": _value(said), "fate": said.fate.value, "why": said.why} for said in one.labels
         ],
         "settings": [
             {"name": setting.name, "value": setting.value, "origin": setting.origin}
             for setting in (verdict.settings if verdict else ())
         ],
         "problems": problems_json(one.problems),
-        "containers": [
-            {
-                "name": stands.container.name,
-                "uuid": stands.container.uuid,
-                "state": stands.container.state,
-                "health": stands.container.health_state,
-                "address": stands.container.address,
-                "servers": list(stands.urls),
-                "why": stands.why,
-            }
-            for stands in containers_of(one)
+        "containers": [_container_json(each) for each in stands(one)],
+        "keys": [
+            {"key": tree.site.tree + path, "value": text, "origin": why}
+            for tree in one.trees
+            for path, text, why in _keys(tree)
         ],
-        "keys": [{"key": tree + entry.path, "value": _shown(entry), "origin": entry.origin} for entry in one.entries],
+    }
+
+
+def _container_json(one: Stands) -> Json:
+    container = one.container
+    return {
+        "name": one.name,
+        "uuid": container.uuid if container else "",
+        "state": container.state if container else "",
+        "health": container.health_state if container else "",
+        "address": container.address if container else one.name,
+        "external": container is None,
+        "servers": list(one.urls),
+        "why": one.why,
     }

@@ -24,7 +24,9 @@ the method `wrr`, there is no circuit breaker. All others get rancher-traefik's.
 a label without a segment is every segment's default. Labels with **seg** in the last column have that form.
 - A label with **prot** protects: when it cannot be kept as it is asked for, the service gets no route. The values of \
 those with **hid** stand in no report.
-- An empty text counts as no label. Names are compared with their case.
+- An empty text counts as no label; of a label with **prot** it costs the route. Names are compared with their case. A \
+name in another case, with a blank around it or another sign for a dot is a slip: it is told, and costs the route \
+where it may be meant to protect.
 
 In the tables `…` is `{name}`, the name of the frontend and of the backend of service `web` in stack `shop`, which \
 has one container. *Keys* are those that the example adds to such a service, or changes, with the labels that must \

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 
-from bridge.cli.wiring import policy, sites, source_opener
+from bridge import config as options
+from bridge.cli.wiring import Site, settled, sites, source_opener, standing_in_store
 from bridge.config import Config
-from bridge.labels.lookup import spot
-from bridge.labels.notes import told
-from bridge.labels.table import PREFIX
+from bridge.model.keys import Wish
 from bridge.model.problem import Problem
 from bridge.model.route import Verdict
-from bridge.model.world import Service, Snapshot
-from bridge.routes import judge_all
+from bridge.model.world import Service, Snapshot, is_ours
 from bridge.sources.base import Locating, Place
 from bridge.sync import lay_out
 
@@ -29,32 +27,31 @@ class World:
     verdicts: tuple[Verdict, ...]
     problems: tuple[Problem, ...]  # of all services and of the document; sorted, each once
     locate: Locate  # where a service's label is written; None where the source cannot tell
+    laid: tuple[tuple[Site, Mapping[str, Wish]], ...]  # what is published of it for each layout, by group
+    undecided: frozenset[str]  # stack/service of those in a contest that only a store can decide, and none was named
 
 
 def read_world(config: Config) -> World:
-    """Raises SourceError, UsageError."""
+    """Where services ask for the same requests, a named store is asked who was there first, as `run` asks it.
+
+    Raises SourceError, StoreError, UsageError.
+    """
     with closing(source_opener(config)()) as source:
         snapshot = source.read()
-    judged_by = policy(config)
-    verdicts = judge_all(snapshot, judged_by)
-    unwritten = [problem for site in sites(config) for problem in lay_out(verdicts, site.layout, judged_by.cluster)[1]]
-    found = {*snapshot.problems, *unwritten, *(problem for verdict in verdicts for problem in verdict.problems)}
+    asked = sites(config)
+    standing = standing_in_store(config, asked[0])
+    verdicts, contested = settled(config, asked[0].layout, snapshot, standing)
+    cluster, laid = config.get(options.CLUSTER), []
+    found = {*snapshot.problems, *(problem for verdict in verdicts for problem in verdict.problems)}
+    for site in asked:
+        wishes, unwritten = lay_out(verdicts, site.layout, cluster)
+        laid.append((site, wishes))
+        found.update(unwritten)
     locate = source.locate if isinstance(source, Locating) else lambda _service, _label: None
-    return World(snapshot, verdicts, tuple(sorted(found)), locate)
+    undecided = frozenset() if standing else contested
+    return World(snapshot, verdicts, tuple(sorted(found)), locate, tuple(laid), undecided)
 
 
 def is_labelled(service: Service) -> bool:
     """Whether it says anything to the bridge, and so has a verdict."""
-    return any(name.startswith(PREFIX) for name in service.labels)
-
-
-def example(label: str) -> str:
-    """What a known label may say; empty for one that is not known."""
-    found = spot(label)
-    return found.row.example if found else ""
-
-
-def shows(label: str, text: str) -> bool:
-    """Whether a label's text may stand in a report: one that is not known may be a slip for a secret one."""
-    found = spot(label)
-    return found is not None and told(found.row, text) == text
+    return any(map(is_ours, service.labels))

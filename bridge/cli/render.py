@@ -12,6 +12,7 @@ from typing import TypeAlias
 import click
 
 from bridge.config import Output
+from bridge.labels.lookup import spot
 from bridge.model.change import Change, Create, Delete, Update
 from bridge.model.keys import Layout, Publisher, group_title
 from bridge.model.problem import Problem
@@ -213,9 +214,19 @@ def problems_json(problems: Iterable[Problem]) -> list[dict[str, Json]]:
             "reason": one.reason,
             "did": one.did,
             "notice": one.notice,
+            "suggestion": suggestion(one),
         }
         for one in problems
     ]
+
+
+def suggestion(problem: Problem) -> str:
+    """What may help: how the label is written, where nothing else is known. Empty where its text is not wrong."""
+    if problem.suggestion or problem.notice:
+        return problem.suggestion
+    found = spot(problem.label)
+    written = found.row.example if found else ""
+    return f"for example {problem.label}={written}" if written not in ("", problem.value) else ""
 
 
 # Waits

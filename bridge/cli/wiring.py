@@ -23,6 +23,7 @@ from bridge.layouts import RouteLayout, Target, layout
 from bridge.model.keys import Publisher, Wish, records_prefix
 from bridge.model.problem import Problem, UsageError
 from bridge.model.route import Verdict
+from bridge.model.world import Snapshot
 from bridge.ownership.brake import BrakeRule
 from bridge.ownership.standing import Standing
 from bridge.routes import Judge, Policy, Rank
@@ -78,21 +79,46 @@ def ask_source(config: Config, site: Site, standing: Callable[[str], Standing] |
     """
     with closing(source_opener(config)()) as source:
         snapshot = source.read()
-    judged_by, chosen = policy(config), site.layout
-    judgement = Judge()(snapshot, judged_by)
-    rank: Rank = all_alike
-    if standing and judgement.overlaps.contested:
-        rank = seniority(standing(snapshot.environment), chosen, judged_by.cluster)
-    verdicts = judgement.settled(judgement.losses(rank))
-    wishes, problems = lay_out(verdicts, chosen, judged_by.cluster)
-    if wants_standing(config, chosen):
-        wishes = with_standing(wishes, chosen)
+    verdicts, _ = settled(config, site.layout, snapshot, standing)
+    wishes, problems = lay_out(verdicts, site.layout, config.get(options.CLUSTER))
+    if wants_standing(config, site.layout):
+        wishes = with_standing(wishes, site.layout)
     return Asked(wishes, verdicts, (*snapshot.problems, *problems), snapshot.environment)
+
+
+def settled(
+    config: Config, ranked_by: RouteLayout, snapshot: Snapshot, standing: Callable[[str], Standing] | None
+) -> tuple[tuple[Verdict, ...], frozenset[str]]:
+    """The verdicts, and the services that ask for requests which others ask for too.
+
+    `standing`: see `ask_source`; what stands is in the form of `ranked_by`.
+    """
+    judged_by = policy(config)
+    judgement = Judge()(snapshot, judged_by)
+    contested = frozenset(title for one in judgement.overlaps.contested.values() for title in one.askers)
+    rank: Rank = all_alike
+    if standing and contested:
+        rank = seniority(standing(snapshot.environment), ranked_by, judged_by.cluster)
+    return judgement.settled(judgement.losses(rank)), contested
 
 
 def ask_beside(config: Config, site: Site, store: Store) -> Asked:
     """The same where the store says who was there first. Raises StoreError too."""
-    return ask_source(config, site, lambda environment: survey(store, settings(config, site, environment)))
+    return ask_source(config, site, partial(_survey, config, site, store))
+
+
+def standing_in_store(config: Config, site: Site) -> Callable[[str], Standing] | None:
+    """Opens the named store when it is asked, and says what stands there; None where none is named."""
+
+    def ask(environment: str) -> Standing:
+        with opened_store(config, site) as store:
+            return _survey(config, site, store, environment)
+
+    return None if config.find(options.STORE) is None else ask
+
+
+def _survey(config: Config, site: Site, store: Store, environment: str) -> Standing:
+    return survey(store, settings(config, site, environment))
 
 
 def wants_standing(config: Config, chosen: RouteLayout) -> bool:

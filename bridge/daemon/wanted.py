@@ -8,12 +8,11 @@ from bridge.daemon.told import log
 from bridge.layouts import RouteLayout
 from bridge.model.keys import Wish
 from bridge.model.problem import Problem
-from bridge.model.route import Route
 from bridge.model.world import Snapshot
 from bridge.ownership.standing import Standing
 from bridge.routes import Judge, Judgement, Policy
 from bridge.routes.contests import Loss
-from bridge.sync import lay_out, seniority, with_standing
+from bridge.sync import Laid, lay_out, seniority, with_standing
 
 
 class Wanted:
@@ -24,7 +23,7 @@ class Wanted:
         self._judge = Judge()
         self._judgement: Judgement | None = None
         self._lost: Mapping[str, Loss] = {}
-        self._laid: dict[str, tuple[Route, Wish]] = {}
+        self._laid: dict[str, Laid] = {}
         self.snapshot: Snapshot | None = None
         self.wishes: Mapping[str, Wish] = {}  # by group
         self.problems: tuple[Problem, ...] = ()

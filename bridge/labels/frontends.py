@@ -14,7 +14,6 @@ from bridge.model.keys import NAME_LIMIT, escape, route_name
 from bridge.model.route import ErrorPage, Frontend, RateLimit, RateSet
 
 RATE_SET = "main"
-NO_LIMIT = "published without this limit"
 _PAGE = (table.PAGE_STATUS, table.PAGE_BACKEND, table.PAGE_QUERY)
 _SET = (table.SET_PERIOD, table.SET_AVERAGE, table.SET_BURST)
 
@@ -98,9 +97,9 @@ def _native_rate_limit(notes: Notes) -> RateLimit | None:
     if extractor and sets:
         return RateLimit(extractor, sets)
     if not notes.says(table.RATE_EXTRACTOR):
-        notes.problem(table.RATE_EXTRACTOR, "without it no rate counts", NO_LIMIT)
+        notes.problem(table.RATE_EXTRACTOR, "without it no rate counts", table.NO_LIMIT)
     elif len(notes.problems) == before:
-        notes.problem(table.RATE_EXTRACTOR, "no rate set says how many requests", NO_LIMIT)
+        notes.problem(table.RATE_EXTRACTOR, "no rate set says how many requests", table.NO_LIMIT)
     return None
 
 

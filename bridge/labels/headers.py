@@ -19,6 +19,7 @@ _SWITCHED_OFF = (
 
 def headers(notes: Notes) -> Headers:
     """What the labels of headers ask for."""
+    before = len(notes.refusals)
     found = Headers(
         custom_request=notes.asked(table.CUSTOM_REQUEST),
         custom_response=notes.asked(table.CUSTOM_RESPONSE),
@@ -43,10 +44,27 @@ def headers(notes: Notes) -> Headers:
         referrer_policy=notes.asked(table.REFERRER_POLICY),
         is_development=notes.asked(table.DEVELOPMENT),
     )
+    if len(notes.refusals) == before:
+        _check_tls(notes, found)
     protecting = [notes.view.name(row.name) for row in _SWITCHED_OFF if notes.says(row)]
     if found.is_development and protecting:
         notes.refuse(table.DEVELOPMENT, f"it would switch {' and '.join(protecting)} off")
     return found
+
+
+def _check_tls(notes: Notes, found: Headers) -> None:
+    """Refuse what asks for TLS and would send nobody there."""
+    forces = found.ssl_force_host and bool(found.ssl_host)
+    if found.ssl_force_host and not found.ssl_host:
+        notes.refuse(table.SSL_FORCE_HOST, "alone it sends nobody anywhere: it needs headers.SSLHost")
+    elif forces and not found.ssl_redirect:
+        why = f"without headers.SSLRedirect who asks for {found.ssl_host} by http stays there"
+        notes.problem(table.SSL_FORCE_HOST, why, "published it", notice=True)
+    if found.ssl_redirect or forces:
+        return
+    for row, asks in ((table.SSL_TEMPORARY, found.ssl_temporary_redirect), (table.SSL_HOST, bool(found.ssl_host))):
+        if asks:
+            notes.refuse(row, "alone it sends nobody to https: it needs headers.SSLRedirect")
 
 
 def client_cert(notes: Notes) -> ClientCert | None:

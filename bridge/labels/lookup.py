@@ -9,8 +9,10 @@ from difflib import get_close_matches
 from functools import lru_cache
 
 from bridge.labels.table import INNER, PREFIX, TABLE, Row, Vocabulary
+from bridge.labels.types import FALSE_WORDS, truth
 
 _NAMES = 4096  # remembered: services share most of theirs
+SUGGESTIONS = 20  # for unknown labels of one service: each costs a look at the whole table
 _LONGEST = 80  # characters of a name that may be a slip for another
 _ALIKE = 0.7  # of 1
 
@@ -88,27 +90,49 @@ _FAMILIES = {
 }
 _FAMILIES |= {name.split(".")[2]: True for name, row in _ROWS.items() if row.protects}
 # Where even the word frontend is missing or misspelt.
-_PROTECTING = ("auth", "whitelist", "redirect", "entrypoint", "tlscert", "allowedhosts")
-_HARMLESS = frozenset(family for family, protects in _FAMILIES.items() if not protects)
+_PROTECTING = frozenset(("auth", "basic", "digest", "users", "whitelist", "redirect", "entrypoint", "tlscert", "ssl"))
+_PROTECTING |= {"allowedhosts"}
+_SIGNS = re.compile(r"[\W_]+")  # what may stand in a dot's place
+_HEAD = re.compile(r"[\W_]*traefik([\W_]?)[\W_]*", re.IGNORECASE)
+_HARMLESS = frozenset(family.lower() for family, protects in _FAMILIES.items() if not protects)
 
 
+@lru_cache(_NAMES)
 def may_protect(name: str) -> bool:
     """Whether a label that is in no row may ask for a protection, whoever misspelt it."""
     if is_newer(name):
         return False
-    if ".frontend." not in name.lower():
-        return any(word in name.lower() for word in _PROTECTING)
-    family, dot, _ = name.partition(".frontend.")[2].partition(".")
+    dotted = _SIGNS.sub(".", name.lower())
+    if ".frontend." not in dotted:
+        return any(word in dotted for word in _PROTECTING)
+    family, dot, _ = dotted.partition(".frontend.")[2].partition(".")
     return not dot or family not in _HARMLESS
+
+
+def protections(labels: Mapping[str, str]) -> Mapping[str, str]:
+    """A label by which protection is asked for, of each family: auth, whitelist, redirect, entrypoints …"""
+    found: dict[str, str] = {}
+    for name in sorted(labels):
+        one = spot(name)
+        if one and one.row.protects and not (one.row.parse is truth and labels[name] in FALSE_WORDS):
+            found.setdefault(one.plain.split(".")[2].lower().removesuffix("sourcerange"), name)
+    return found
 
 
 _PLAIN = {name.removeprefix(PREFIX).lower(): name for name in _ROWS if INNER not in name}
 
 
+def _without_prefix(name: str) -> str:
+    """What stands behind `traefik.`, however that is written: the sign in its dot's place is one in every dot's."""
+    found = _HEAD.match(name)
+    rest = name[found.end() :].strip() if found else name
+    return rest.replace(found[1], ".") if found and found[1] else rest
+
+
 @lru_cache(_NAMES)
 def meant(name: str) -> str:
     """The label that an unknown one may be a slip for, in another case or nearly so written; empty: none."""
-    head, dot, tail = name.removeprefix(PREFIX).partition(".frontend.")
+    head, dot, tail = _without_prefix(name).partition(".frontend.")
     segment = f"{head}." if dot else ""
     word = (f"frontend.{tail}" if dot else head).lower()
     near = get_close_matches(word, _PLAIN, 1, _ALIKE) if len(word) <= _LONGEST and not is_newer(name) else []

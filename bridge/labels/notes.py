@@ -50,7 +50,7 @@ def find(label: Label[T], view: View, title: str, native: bool = False, inner: s
     try:
         return Found(label.parse(text), name)
     except ValueError as err:
-        did = NO_ROUTE if label.gate else f"used the default, {shown(default)}"
+        did = NO_ROUTE if label.gate else label.instead or f"used the default, {shown(default)}"
         return Found(default, DEFAULT, Problem(title, name, told(label, text), str(err), did))
 
 

@@ -12,6 +12,8 @@ _BASIC: tuple[Row, ...] = (table.BASIC_USERS, table.BASIC_USERS_OLD, table.BASIC
 _DIGEST: tuple[Row, ...] = (table.DIGEST_USERS, table.DIGEST_FILE, table.DIGEST_REMOVE)
 _FORWARD: tuple[Row, ...] = (table.FORWARD_ADDRESS, table.FORWARD_TRUST, table.FORWARD_HEADERS, *_TLS)
 
+_REALM = "traefik"  # Traefik 1 has no way to say another
+
 
 def auth(notes: Notes) -> Auth | None:
     """The one kind of authentication that is asked for, whole."""
@@ -46,6 +48,9 @@ def _basic(notes: Notes) -> BasicAuth:
 def _digest(notes: Notes) -> DigestAuth:
     before = len(notes.refusals)
     users = notes.asked_values(table.DIGEST_USERS)
+    if elsewhere := sum(user.split(":")[1] != _REALM for user in users):
+        why = f"{elsewhere} of its users can never log in: Traefik asks for passwords of the realm {_REALM} only"
+        notes.problem(table.DIGEST_USERS, why, "wrote them as they are")
     found = DigestAuth(users, notes.asked(table.DIGEST_FILE), notes.asked(table.DIGEST_REMOVE))
     if not found.users and not found.users_file and len(notes.refusals) == before:
         notes.refuse(table.DIGEST_REMOVE, "auth.digest needs users or usersFile")

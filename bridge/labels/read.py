@@ -11,17 +11,17 @@ from bridge.labels.backends import backend
 from bridge.labels.fallback import Fallback
 from bridge.labels.frontends import Whose, frontends
 from bridge.labels.hosts import Bearer
-from bridge.labels.lookup import is_native, may_protect, meant, spot
+from bridge.labels.lookup import SUGGESTIONS, is_native, may_protect, meant, spot
 from bridge.labels.notes import IGNORED, NO_ROUTE, Notes, Refusal, told
 from bridge.labels.rules import write_rule
-from bridge.labels.table import PREFIX, PROTECTION, Vocabulary
+from bridge.labels.table import PROTECTION, Vocabulary
 from bridge.labels.types import Publish
 from bridge.labels.views import View, views
 from bridge.model.problem import Problem
 from bridge.model.route import Backend, Frontend, Rule, Setting
+from bridge.model.world import is_ours, told_name
 
 NO_FALLBACK = Fallback()
-_SUGGESTIONS = 20  # for unknown labels of one service: each costs a look at the whole table
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,21 +91,27 @@ def _strangers(notes: Notes) -> None:
     unknown = 0
     for name in sorted(notes.view.labels):
         found = spot(name)
-        if found is None and name.startswith(PREFIX):
+        if found is None and is_ours(name):
             unknown += 1
-            _stranger(notes, name, meant(name) if unknown <= _SUGGESTIONS else "")
+            _stranger(notes, name, meant(name) if unknown <= SUGGESTIONS else "")
         elif not notes.view.labels[name] and found and found.row.protects:
-            notes.problems.append(Problem(notes.title, name, "", "it is empty, so it protects nothing", IGNORED, True))
+            _cost(notes, name, "it is empty, perhaps of a variable without a value, and so would protect nothing")
 
 
 def _stranger(notes: Notes, name: str, better: str) -> None:
-    hint = f"; did you mean {better}?" if better else ""
-    if may_protect(name):
-        reason = f"it is not known, and may ask for protection{hint}"
-        notes.problems.append(Problem(notes.title, name, "", reason, NO_ROUTE))
-        notes.refusals.append(Refusal(PROTECTION, f"{name}: {reason}"))
+    hint = f"did you mean {better}?" if better else ""
+    said = told_name(name)
+    near = spot(better) if better else None
+    if may_protect(name) or (near and near.row.protects):
+        _cost(notes, said, "it is not known, and may ask for protection", hint)
     else:
-        notes.problems.append(Problem(notes.title, name, "", f"it is not known{hint}", IGNORED, notice=True))
+        notes.problems.append(Problem(notes.title, said, "", "it is not known", IGNORED, notice=True, suggestion=hint))
+
+
+def _cost(notes: Notes, name: str, reason: str, hint: str = "") -> None:
+    """A protection that cannot be kept."""
+    notes.problems.append(Problem(notes.title, name, "", reason, NO_ROUTE, suggestion=hint))
+    notes.refusals.append(Refusal(PROTECTION, "; ".join(filter(None, (f"{name}: {reason}", hint)))))
 
 
 def _unwritten(several: Sequence[Notes]) -> Iterator[Problem]:

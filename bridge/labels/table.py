@@ -26,6 +26,7 @@ PREFIX = "traefik."
 SEGMENT = "<segment>"
 INNER = "<name>"  # of an error page or a rate set: neither blanks nor dots
 PROTECTION = "protection"  # the gate of what keeps requests away
+NO_LIMIT = "published without this limit"
 
 
 class Vocabulary(Enum):
@@ -50,6 +51,7 @@ class Label(Generic[T_co]):
     vocabulary: Vocabulary = Vocabulary.NATIVE
     since: str = ""  # the first Traefik that had it; empty: none has
     gate: str = ""  # the gate that a bad value closes; empty: the default is used instead
+    instead: str = ""  # what that means, where the default does not say it
     segmented: bool = False  # a segment may say it for itself
     native: tuple[T_co] | None = None  # a native service's default, where it is another
     needed: bool = False  # a native service must say it
@@ -344,6 +346,7 @@ RATE_ENABLE = Label(
     means="Whether each client address may send only so many requests.",
     example="true",
     vocabulary=Vocabulary.SHORT,
+    instead=NO_LIMIT,
 )
 RATE_PERIOD = Label(
     "traefik.ratelimit.period",
@@ -545,7 +548,8 @@ DIGEST_USERS = Listed(
     f"{_AUTH}.digest.users",
     types.digest_user,
     sets="auth.digest.users",
-    means="Who may pass with a password that is not sent in clear: name:realm:hash, as htdigest makes it.",
+    means="Who may pass with a password that is not sent in clear: name:realm:hash, as htdigest makes it; the "
+    "realm must be traefik.",
     example="test:traefik:a2688e031edb4be6a3797f3882655c05",
     since="1.7",
     gate=PROTECTION,
@@ -792,7 +796,13 @@ HOSTS_PROXY_HEADERS = Listed(
     segmented=True,
 )
 SSL_REDIRECT = _flag("headers.SSLRedirect", "Whether clients are sent to https (301).", "1.5", PROTECTION)
-SSL_TEMPORARY = _flag("headers.SSLTemporaryRedirect", "Whether they are sent so for now only (307).", "1.5", PROTECTION)
+SSL_TEMPORARY = _flag(
+    "headers.SSLTemporaryRedirect",
+    "Whether they are sent so for now only (307).",
+    "1.5",
+    PROTECTION,
+    beside=(SSL_REDIRECT.name,),
+)
 SSL_HOST = Label(
     f"{_HEADERS}.SSLHost",
     host_and_port,
@@ -803,9 +813,14 @@ SSL_HOST = Label(
     since="1.5",
     gate=PROTECTION,
     segmented=True,
+    beside=(SSL_REDIRECT.name,),
 )
 SSL_FORCE_HOST = _flag(
-    "headers.SSLForceHost", "Whether they are sent to that host from any other, https or not.", "1.7", PROTECTION
+    "headers.SSLForceHost",
+    "Whether they are sent to that host from any other, https or not.",
+    "1.7",
+    PROTECTION,
+    beside=(SSL_REDIRECT.name, SSL_HOST.name),
 )
 SSL_PROXY_HEADERS: Label[Pairs] = Label(
     f"{_HEADERS}.SSLProxyHeaders",
@@ -898,6 +913,7 @@ RATE_EXTRACTOR = Label(
     example="client.ip",
     since="1.6",
     segmented=True,
+    instead=NO_LIMIT,
     beats=_SHORT_RATE,
     beside=(
         f"{_SET}.period",
@@ -985,6 +1001,7 @@ MAX_CONN = Label(
     means="Requests at a time, 429 for any more; 0: as many as come.",
     example="10",
     since="1.2",
+    instead=NO_LIMIT,
 )
 MAX_CONN_EXTRACTOR = Label(
     f"{_BACKEND}.maxconn.extractorfunc",

@@ -23,6 +23,7 @@ _TRUTH = dict.fromkeys(("1", "t", "T", "true", "TRUE", "True"), True) | dict.fro
     ("0", "f", "F", "false", "FALSE", "False"), False
 )
 TRUTH_WORDS = tuple(_TRUTH)
+FALSE_WORDS = tuple(word for word, means in _TRUTH.items() if not means)
 _WHOLE = re.compile(r"[+-]?[0-9]{1,20}")
 _HOST = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
 _PATTERN_ESCAPE = re.compile(r"\\(.)", re.DOTALL)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 
 from bridge.labels.rules import parse_rule, write_rule
 from bridge.layouts import RouteLayout, Target
+from bridge.layouts.lint import Finding
 from bridge.layouts.traefik1_guard import check
 from bridge.layouts.traefik1_keys import name_of, route_keys, server_base
 from bridge.layouts.traefik1_secrets import is_secret
 from bridge.layouts.traefik1_text import stored, unescape_value
 from bridge.model.keys import STANDING, Entry, Place, Role, Wish, group_name, route_name, server_cluster
+from bridge.model.problem import Problem
 from bridge.model.route import Kind, Matcher, Route, Rule
 
 _PLACES = 1 << 17  # paths remembered: more than a tree holds that Traefik still reads in minutes
@@ -21,6 +23,12 @@ _PLACES = 1 << 17  # paths remembered: more than a tree holds that Traefik still
 _PROTECTS = re.compile(
     r"(auth|whitelist|redirect)/.*|(basicauth|entrypoints)(/.*)?|passtlscert"
     r"|headers/((allowedhosts|hostsproxyheaders)(/.*)?|ssl.*)",
+    re.S,
+)
+# Those of them by which more requests pass: whose word counts for who asks, for which host, and whether by TLS.
+_WEAKENS = re.compile(
+    r"whitelist/usexforwardedfor|auth/forward/(trustforwardheader|tls/(insecureskipverify|caoptional))"
+    r"|headers/(hostsproxyheaders(/.*)?|sslproxyheaders/.*)",
     re.S,
 )
 
@@ -55,6 +63,18 @@ class Traefik1:
             title=route.title,
         )
 
+    def losses(self, route: Route) -> tuple[Problem, ...]:  # noqa: ARG002
+        """None: routes speak of nothing that Traefik 1 does not know."""
+        return ()
+
+    def grounded(
+        self,
+        route: Route,
+        published: Collection[str],  # noqa: ARG002
+    ) -> tuple[Route, tuple[Problem, ...]]:
+        """The same: a backend that is missing costs Traefik 1 an error page, and nothing else."""
+        return route, ()
+
     def place(self, path: str) -> Place | None:
         """What a key at `path` below the prefix is; None outside `frontends/<name>` and `backends/<name>`."""
         return _place(path)
@@ -83,6 +103,14 @@ class Traefik1:
             f"frontends/{STANDING}/priority": "1",
             f"frontends/{STANDING}/routes/main/rule": write_rule(Rule((Matcher(Kind.PATH_PREFIX, ("/",)),))),
         }
+
+    def lint(
+        self, keys: Mapping[str, str], elsewhere: Mapping[str, str], prefix: str, store_kind: str
+    ) -> tuple[Finding, ...]:
+        """What Traefik 1.7 refuses, loses or misreads, the worst first."""
+        from bridge.layouts.traefik1_lint import lint, strays  # much to load that only this needs
+
+        return (*lint(keys, prefix, store_kind), *strays(elsewhere, prefix.removeprefix("/"), prefix))
 
     def tree_prefix(self, prefix: str, store_kind: str) -> str:
         """`/traefik/` on etcd, `traefik/` on Consul: the only forms that Traefik 1.7 finds by its default flags.
@@ -114,7 +142,7 @@ def _place(path: str) -> Place | None:
         return None
     group, holder = group_name(name), f"{kind}/{name}"
     if kind == "frontends":
-        return Place(group, holder, _frontend_role(rest))
+        return Place(group, holder, _frontend_role(rest), weakens=_WEAKENS.fullmatch(rest) is not None)
     servers, _, server_path = rest.partition("/")
     server, slash, _ = server_path.partition("/")
     if servers != "servers" or not slash:

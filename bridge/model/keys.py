@@ -98,6 +98,7 @@ class Place:
     holder: str  # the object that the key belongs to: a frontend, a backend, a server; a path
     role: Role
     cluster: str | None = None  # whose own key it is; None: shared
+    weakens: bool = False  # it protects nothing, but takes away from the protection beside it
 
 
 @dataclass(frozen=True, slots=True)

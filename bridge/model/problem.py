@@ -16,11 +16,12 @@ class Problem:
     reason: str
     did: str
     notice: bool = False  # worth knowing, nothing to mend
+    suggestion: str = ""  # what may help; empty: the reason says it, or nobody knows
 
     def __str__(self) -> str:
         where = " ".join(part for part in (self.service, self.label) if part)
         value = f" {self.value!r}" if self.value else ""
-        return f"{where}{value}: {self.reason}; {self.did}"
+        return "; ".join(filter(None, (f"{where}{value}: {self.reason}", self.did, self.suggestion)))
 
 
 class BridgeError(Exception):

@@ -278,6 +278,7 @@ class Gate:
     name: str  # enabled, kind, name, address, …
     passed: bool
     why: str
+    closes: bool = True  # where it is not passed there is no route; else one without servers: 503
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +291,18 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
+class Remark:
+    """What is to be said of one container, or one external address: why it is no server, or another one than the rest.
+
+    Of most there is none.
+    """
+
+    identity: str  # the container's uuid, or the external IP or host name
+    why: str
+    segment: str = ""  # of the backend
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """Why a service has a route, or why it has none; every command prints from this."""
 
@@ -298,3 +311,10 @@ class Verdict:
     settings: tuple[Setting, ...] = ()
     problems: tuple[Problem, ...] = ()
     route: Route | None = None
+    remarks: tuple[Remark, ...] = ()
+    stands_for: tuple[str, ...] = ()  # stack/service, whose containers an alias leads to
+
+    @property
+    def closed(self) -> Gate | None:
+        """The gate that closed, so that there is no route; None where none did."""
+        return next((gate for gate in self.gates if gate.closes and not gate.passed), None)

@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from bridge.model.problem import Problem
 
 # With it a service, or a container, may choose where it is reached. A source that reads the addresses of hosts only
 # where somebody needs them looks for it.
 ADDRESS_LABEL = "traefik.address"
+
+LABELS = "traefik."  # what our labels begin with
+_NAMES = 4096  # remembered: services share most of theirs
+_VALUE = re.compile("[:=]")
+_SLIP = re.compile(r"[\W_]*traefik(?:[\W_]|frontend)", re.IGNORECASE)
+
+
+@lru_cache(_NAMES)
+def is_ours(name: str) -> bool:
+    """Whether a label speaks to the bridge, or is a slip for one that does: in another case, behind a blank, or with
+    another sign for the dot. Were it taken for a stranger's, a protection that it asks for would be lost unseen.
+    """
+    return name.startswith(LABELS) or _SLIP.match(name) is not None
+
+
+def told_name(name: str) -> str:
+    """A label's name as reports repeat it: behind a colon, or an equals sign, may stand what was to be its value."""
+    found = _VALUE.search(name)
+    return name[: found.start()] + "…" if found else name
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +42,7 @@ class Container:
     state: str  # running, stopped, …; empty where Rancher says nothing
     health_state: str  # healthy, unhealthy, …; empty without a health check
     address: str  # the IP on Rancher's network, its own or that of the container whose network it shares; or empty
-    labels: Mapping[str, str]  # only those that begin with "traefik."
+    labels: Mapping[str, str]  # only those that `is_ours` names
     ports: tuple[str, ...] = ()  # published, also by the container whose network it shares: ip:public:private/protocol
     host_uuid: str = ""
 
@@ -38,7 +59,7 @@ class Service:
     kind: str  # service, loadBalancerService, externalService, dnsService, …
     state: str  # lags behind: never decides alone
     primary: str  # the primary service's name; differs from `name` on a sidekick
-    labels: Mapping[str, str]  # only those that begin with "traefik."
+    labels: Mapping[str, str]  # only those that `is_ours` names
     containers: tuple[Container, ...] = ()  # sorted by uuid
     has_check: bool = False  # a health check is configured on the service
     links: tuple[str, ...] = ()  # stack/service, of a DNS alias; sorted

@@ -65,13 +65,15 @@ def may_merge(wish: Mapping[str, str], target: Mapping[str, str], layout: Layout
     """Whether servers of a cluster with this wish may stand where `target` routes.
 
     They must have a host in common, and `target` must protect by each key that the wish protects by, and by no other
-    of that kind: some take away from those beside them, as whitelist/usexforwardedfor lets clients say who they are.
+    of that kind: some weaken those beside them, as whitelist/usexforwardedfor lets clients say who they are. One of
+    these that `target` lacks keeps nobody out.
     A wish that protects anything merges into no group that is open in further ways: there nothing of it would protect.
     """
     if wish == target:
         return True
     protects = by_role(wish, Role.PROTECTS, layout)
     kinds = {_kind(path) for path in protects}
+    protects = {path: value for path, value in protects.items() if path in target or not _weakens(path, layout)}
     if protects != {
         path: value for path, value in by_role(target, Role.PROTECTS, layout).items() if _kind(path) in kinds
     }:
@@ -80,6 +82,11 @@ def may_merge(wish: Mapping[str, str], target: Mapping[str, str], layout: Layout
         return False
     rules, target_rules = by_role(wish, Role.RULE, layout), by_role(target, Role.RULE, layout)
     return rules == target_rules or bool(layout.hosts(rules) & layout.hosts(target_rules))
+
+
+def _weakens(path: str, layout: Layout) -> bool:
+    place = layout.place(path)
+    return place is not None and place.weakens
 
 
 def _kind(path: str) -> str:

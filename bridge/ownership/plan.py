@@ -519,7 +519,10 @@ class _Planner:
         guard = change.key.startswith(self.guards)
         if not change.key.startswith(self.tree.prefix):
             return (_LAST if guard and isinstance(change, Delete) else int(guard)), change.key
-        role = self._role(change.key[len(self.tree.prefix) :]) or Role.REST
+        place = self.layout.place(change.key[len(self.tree.prefix) :])
+        role = place.role if place else Role.REST
+        if place and place.weakens:
+            return (_CLOSES if isinstance(change, Delete) else _GOES), change.key
         if isinstance(change, Delete):
             return (_CLOSES if role is Role.OPENS else _GOES), change.key
         if role is Role.OPENS and isinstance(change, Update) and outlives(change.held_by, change.lease):

@@ -5,6 +5,8 @@ long as the read takes: the read-time. What opens a route must therefore never b
 
 - what protects more is written before what opens more, what protects less after what opens less; any change of a rule
   counts as both;
+- what protects more is written before what protects less as well, so one protection in another's place leaves no gap;
+- a key that weakens the protection beside it goes first and comes last; with another value it does both;
 - a frontend that was opened less than a read-time ago may still be read as open;
 - servers are written before those that they replace go.
 
@@ -153,9 +155,12 @@ class SharedSteps:
         roles = {role: [path for path in paths if self._role(path) is role] for role in Role}
         for path in roles[Role.REST]:
             self._write(path)
-        more = self._protect_more(holder, roles[Role.PROTECTS])
+        weakens = [path for path in roles[Role.PROTECTS] if self.places[path].weakens]
+        protects = [path for path in roles[Role.PROTECTS] if path not in weakens]
+        more = self._weaken_less(holder, weakens)
+        more = self._protect_more(holder, protects) or more
         ruled = self._rule(holder, roles[Role.RULE], roles[Role.PROTECTS], more)
-        self._protect_less(holder, roles[Role.PROTECTS], roles[Role.RULE], ruled)
+        self._protect_less(holder, protects, weakens, roles[Role.RULE], more or ruled)
 
     def _write(self, path: str) -> bool:
         """Put one key as wished, or delete it where it is not wished; whether that changes its value."""
@@ -184,6 +189,20 @@ class SharedSteps:
                 changed = True
                 self.guards_opening.add(holder)
         return changed or any(self._differs(path) for path in paths)
+
+    def _weaken_less(self, holder: str, paths: list[str]) -> bool:
+        """Take away the weakening keys that shall not stand as they do; whether one goes or still has to."""
+        going = [path for path in paths if path in self.keys and self.keys[path].value != self.target.get(path)]
+        for path in going:
+            if self.decides and not self.hold and not self.barred:
+                self.draft.drop(path)
+                self.guards_opening.add(holder)
+                self.unsettled = self.unsettled or path in self.target
+                continue
+            self.unsettled = True
+            if self.barred:
+                self._wait(self.barred, None)
+        return bool(going)
 
     def _rule(self, holder: str, rules: list[str], protects: list[str], more: bool) -> bool:
         """Write the rules when all that protects is surely read; whether a rule changes or still has to."""
@@ -221,29 +240,54 @@ class SharedSteps:
             return 0.0, ""
         if more:
             return self.clock.read_time, "until what protects more was read"
-        youngest = max((self.keys[path].since for path in protects if path in self.keys), default=LONG_AGO)
+        youngest = self._last_change(holder, protects)
         due = self.clock.due(max(youngest, self.quiet_since))
         return due, "until what protects it was read" if youngest > LONG_AGO else "until every cluster has seen it"
 
-    def _protect_less(self, holder: str, protects: list[str], rules: list[str], ruled: bool) -> None:
+    def _last_change(self, holder: str, paths: Iterable[str]) -> float:
+        """When one of these keys was last seen to come or to change, or one that weakened `holder` to go."""
+        weakened = {path for path, at in self.places.items() if at.weakens and at.holder == holder}
+        gone = [since for path, since in self.group.shared_gone.items() if path in weakened]
+        return max([*gone, *(self.keys[path].since for path in paths if path in self.keys)], default=LONG_AGO)
+
+    def _protect_less(
+        self, holder: str, protects: list[str], weakens: list[str], rules: list[str], changing: bool
+    ) -> None:
+        """Take away what protects and is not wished, and write what weakens, when all else is surely read.
+
+        `changing`: a rule, or what protects more, changes now or still has to.
+        """
         surplus = [path for path in protects if path in self.keys and path not in self.target]
-        if not surplus or not self.decides or self.hold:
+        if not self.decides or self.hold:
+            surplus = []
+        coming = [path for path in weakens if path in self.target and path not in self.keys]
+        coming = [path for path in coming if path not in self.group.foreign]
+        if not surplus and not coming:
             return
-        if self.barred or self._has_foreign_rule(holder):
-            self._wait(self.barred or "until the hand-written rule is gone, for which the protection was asked", None)
-            return
-        if self._is_open(holder):
-            youngest = max((self.keys[path].since for path in rules if path in self.keys), default=LONG_AGO)
-            due = self.clock.due(max(youngest, self.quiet_since))
-            due = self.clock.read_time if ruled else due
-        else:
-            due = self.clock.due(self._closed_since(holder))
-        if due > 0 and self.layout.reads_halves:
-            self._wait("until no read sees the old rule any more", due)
+        if not self._may_protect_less(holder, [*rules, *(path for path in protects if path in self.target)], changing):
+            # Behind a hand-written rule it never comes, and what opens need not wait for what only weakens.
+            self.unsettled = self.unsettled or (bool(coming) and not self._has_foreign_rule(holder))
             return
         for path in surplus:
             self.draft.drop(path)
+        for path in coming:
+            self.draft.put(path, self.target[path])
         self.guards_opening.add(holder)
+
+    def _may_protect_less(self, holder: str, before: list[str], changing: bool) -> bool:
+        """Whether all of `before` is surely read; says what it waits for."""
+        if self.barred or self._has_foreign_rule(holder):
+            self._wait(self.barred or "until the hand-written rule is gone, for which the protection was asked", None)
+            return False
+        if self._is_open(holder):
+            due = self.clock.due(max(self._last_change(holder, before), self.quiet_since))
+            due = self.clock.read_time if changing else due
+        else:
+            due = self.clock.due(self._closed_since(holder))
+        if due > 0 and self.layout.reads_halves:
+            self._wait("until no read sees the old rule, or less protection, any more", due)
+            return False
+        return True
 
     def _has_foreign_rule(self, holder: str) -> bool:
         places = (self.layout.place(path) for path in self.group.foreign)

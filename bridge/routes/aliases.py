@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from bridge.labels.lookup import protections
 from bridge.model.problem import Problem
 from bridge.model.world import Service
 from bridge.routes.policy import ALIAS, KINDS
@@ -52,7 +53,18 @@ def follow(alias: Service, known: Mapping[str, Service]) -> Followed:
         problems.append(Problem(alias.title, "", level[0].title, why, LEFT_OUT))
     if not found:
         problems.append(Problem(alias.title, "", "", "its links lead to no service", "published no server"))
+    problems += [problem for service in found.values() for problem in _unprotected(alias, service)]
     return Followed(tuple(found.values()), tuple(problems))
+
+
+def _unprotected(alias: Service, service: Service) -> Iterator[Problem]:
+    """What the labels of a service protect by, and those of its alias do not: nothing of it comes along."""
+    own = protections(alias.labels)
+    for family, name in protections(service.labels).items():
+        if family not in own:
+            why = f"it stands for this service, whose {name} protects it, and no label of its own does so"
+            do = f"say it on the alias too: {name}"
+            yield Problem(alias.title, "", service.title, why, "published it without", notice=True, suggestion=do)
 
 
 def _new(alias: Service, seen: set[str]) -> Iterator[str]:

@@ -303,10 +303,10 @@ def _told(lost: Mapping[str, Loss]) -> Iterator[Problem]:
     for title, loss in sorted(lost.items()):
         beaten.setdefault(loss.winner, []).append(title)
         why = f"{loss.winner} asks for the same requests, and is published"
-        yield Problem(title, "", str(loss.request), why, f"no route; {REMEDY}")
+        yield Problem(title, "", str(loss.request), why, "no route", suggestion=REMEDY)
     for winner, losers in beaten.items():
         why = f"{_and_others(losers)} asks for the same requests, and is not published"
-        yield Problem(winner, "", str(lost[losers[0]].request), why, f"published it alone; {REMEDY}")
+        yield Problem(winner, "", str(lost[losers[0]].request), why, "published it alone", suggestion=REMEDY)
 
 
 def _warned(found: Overlaps, lost: Mapping[str, Loss]) -> Iterator[Problem]:

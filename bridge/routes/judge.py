@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import compress
+from itertools import compress, islice
 
 from bridge.labels import table
-from bridge.labels.lookup import speaks_only_newer, spot
+from bridge.labels.lookup import SUGGESTIONS, meant, speaks_only_newer, spot
 from bridge.labels.notes import NO_ROUTE, Found, find
 from bridge.labels.read import Asked, read
 from bridge.labels.types import Publish
@@ -15,7 +15,7 @@ from bridge.labels.views import View
 from bridge.model.keys import route_name
 from bridge.model.problem import Problem
 from bridge.model.route import Gate, Route, Setting, Verdict
-from bridge.model.world import Service, Snapshot
+from bridge.model.world import Service, Snapshot, is_ours
 from bridge.routes.aliases import Followed, by_title, follow
 from bridge.routes.contests import (
     CONTESTED,
@@ -29,8 +29,9 @@ from bridge.routes.contests import (
     requests,
     settle,
 )
+from bridge.routes.pages import foreign_pages, passes_by
 from bridge.routes.policy import ALIAS, EXTERNAL, KINDS, Policy, refused_host
-from bridge.routes.servers import Asker, Servers, address_of, counted, servers
+from bridge.routes.servers import Asker, Servers, address_of, counted, server_gates, servers
 
 NO_FRONTEND = "no frontend"
 NO_HOSTS: Mapping[str, str] = {}
@@ -76,6 +77,7 @@ class _Judged:
     hosts: list[str]  # its containers' hosts' addresses
     verdict: Verdict
     requests: tuple[Request, ...]
+    pages: tuple[tuple[str, str], ...]  # name and backend of its error pages that are others'
 
 
 class Judge:
@@ -95,7 +97,7 @@ class Judge:
         """
         if policy != self._policy:
             self._policy, self._known = policy, {}
-        services = [one for one in snapshot.services if any(name.startswith(table.PREFIX) for name in one.labels)]
+        services = [one for one in snapshot.services if any(map(is_ours, one.labels))]
         known = [self._known.get((one.uuid, one.name)) for one in services]
         wanting = [
             before.wanting if before is not None and before.service is one else _wanting(one, policy)
@@ -124,7 +126,7 @@ class Judge:
         asked_for = [(one.verdict.service, one.requests) for one in judged if one.requests]
         if asked_for != self._asked:
             self._asked, self._overlaps = asked_for, overlaps(asked_for)
-        return Judgement(tuple([one.verdict for one in judged]), self._overlaps)
+        return Judgement(_with_pages(judged), self._overlaps)
 
 
 def judge_all(snapshot: Snapshot, policy: Policy) -> tuple[Verdict, ...]:
@@ -163,7 +165,22 @@ def _rejudge(
         if known.service == service:
             return replace(known, service=service)
     verdict = _judge(service, wanting, policy, holder, alias, hosts)
-    return _Judged(service, wanting, holds, alias, its, verdict, requests(verdict.route))
+    asks, pages = requests(verdict.route), foreign_pages(verdict.route)
+    return _Judged(service, wanting, holds, alias, its, verdict, asks, pages)
+
+
+def _with_pages(judged: Sequence[_Judged]) -> tuple[Verdict, ...]:
+    """The verdicts; of one whose error pages are others', with what they must know of these."""
+    verdicts = [one.verdict for one in judged]
+    asking = [(at, one) for at, one in enumerate(judged) if one.pages]
+    if asking:
+        routed = [(one.service, one.verdict.route) for one in judged if one.holds]
+        published = {route_name(route.service, route.stack): service for service, route in routed if route}
+        for at, one in asking:
+            found = tuple(passes_by(one.service.title, one.pages, published))
+            if found:
+                verdicts[at] = replace(one.verdict, problems=(*one.verdict.problems, *found))
+    return tuple(verdicts)
 
 
 def _hosts_of(services: Iterable[Service], hosts: Mapping[str, str]) -> list[str]:
@@ -195,11 +212,10 @@ def _judge(
         gates.append(gate)
         if problem:
             return Verdict(service.title, tuple(gates), settings, (*asked.problems, problem))
-    gates.append(_ALONE)
     of = alias.services if alias else (service,)
     asker = Asker(service, asked, policy, address_of(service, policy), hosts, of)
     found = [servers(asker, pool) for pool in asked.pools]
-    problems = [problem for one in found for problem in one.problems]
+    gates += (*server_gates(asker, found[0]), _ALONE)
     return Verdict(
         service.title,
         tuple(gates),
@@ -212,14 +228,18 @@ def _judge(
             ),
             *[counted(asker, pool, one) for pool, one in zip(asked.pools, found, strict=True)],
         ),
-        problems=(
-            *asked.problems,
-            *(alias.problems if alias else ()),
-            *((asker.at.problem,) if asker.at.problem else ()),
-            *(dict.fromkeys(problems) if len(found) > 1 else problems),  # one of a container is found for each pool
-        ),
+        problems=(*asked.problems, *(alias.problems if alias else ()), *_of_servers(asker, found)),
         route=_route(asker, found),
+        remarks=tuple([remark for one in found for remark in one.remarks]),
+        stands_for=tuple([one.title for one in alias.services]) if alias else (),
     )
+
+
+def _of_servers(asker: Asker, found: Sequence[Servers]) -> Iterator[Problem]:
+    if asker.at.problem:
+        yield asker.at.problem
+    problems = [problem for one in found for problem in one.problems]
+    yield from dict.fromkeys(problems) if len(found) > 1 else problems  # one of a container is found for each pool
 
 
 def _route(asker: Asker, found: Sequence[Servers]) -> Route:
@@ -260,6 +280,9 @@ def _enable(service: Service, policy: Policy) -> Found[Publish]:
 
 
 def _enabled(service: Service, policy: Policy) -> tuple[Gate, Problem | None]:
+    if slip := _slip(service):
+        why = f"it is not known; did you mean {table.ENABLE.name}?"
+        return Gate("enabled", False, f"{slip}: {why}"), Problem(service.title, slip, "", why, NO_ROUTE)
     found = _enable(service, policy)
     if found.problem:
         return Gate("enabled", False, found.problem.reason), found.problem
@@ -271,6 +294,14 @@ def _enabled(service: Service, policy: Policy) -> tuple[Gate, Problem | None]:
         ), None
     why = f"{table.ENABLE.name} is {found.value.value}" if found.origin == table.ENABLE.name else "no label asks for it"
     return Gate("enabled", found.value is not Publish.NO, why), None
+
+
+def _slip(service: Service) -> str:
+    """The label by which a service may say whether it asks for a route, where it does not say so by the right one."""
+    if service.labels.get(table.ENABLE.name):
+        return ""
+    unknown = (name for name in sorted(service.labels) if spot(name) is None)
+    return next((name for name in islice(unknown, SUGGESTIONS) if meant(name) == table.ENABLE.name), "")
 
 
 def _is_port(name: str) -> bool:
@@ -310,7 +341,9 @@ def _vocabulary(service: Service, _: Policy) -> tuple[Gate, Problem | None]:
     if not newer:
         return _SPEAKS, None
     why = "its labels speak to Traefik 2 and 3 only"
-    return Gate("vocabulary", False, why), Problem(service.title, newer, "", why, NO_FRONTEND, notice=True)
+    do = "say it in Traefik 1's labels too, if its requests shall come here: bridge labels lists them"
+    problem = Problem(service.title, newer, "", why, NO_FRONTEND, notice=True, suggestion=do)
+    return Gate("vocabulary", False, why), problem
 
 
 def _constraint(service: Service, policy: Policy) -> tuple[Gate, Problem | None]:
@@ -328,7 +361,8 @@ def _sole(service: Service, holder: Service) -> tuple[Gate, Problem | None]:
     if holder is service:
         return _SOLE, None
     why = f"service {holder.uuid} of stack {holder.stack_uuid} has the same name and comes first"
-    return Gate("sole", False, why), Problem(service.title, "", service.uuid, why, NO_ROUTE)
+    problem = Problem(service.title, "", service.uuid, why, NO_ROUTE, suggestion="give one of them another name")
+    return Gate("sole", False, why), problem
 
 
 def _label_gates(asked: Asked) -> tuple[Gate, ...]:
@@ -356,7 +390,9 @@ def _domain(service: Service, policy: Policy, asked: Asked) -> tuple[Gate, Probl
     if host is None:
         return _ALLOWED, None
     why = f"--allow-domain does not allow {host or 'a rule for any host'}"
-    return Gate("domain", False, why), Problem(service.title, "", host, f"{why} in this cluster", NO_ROUTE)
+    do = f"use hosts in {' or '.join(policy.domains)}"
+    problem = Problem(service.title, "", host, f"{why} in this cluster", NO_ROUTE, suggestion=do)
+    return Gate("domain", False, why), problem
 
 
 def _name(service: Service, asked: Asked) -> tuple[Gate, Problem | None]:

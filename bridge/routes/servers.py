@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from ipaddress import ip_address
-from typing import TypeAlias, TypeVar
+from typing import NamedTuple, TypeVar
 
 from bridge.labels import table, types
 from bridge.labels.notes import DEFAULT, Found, find
@@ -16,7 +17,7 @@ from bridge.labels.types import Address
 from bridge.labels.views import View, view_of
 from bridge.model.keys import server_name
 from bridge.model.problem import Problem
-from bridge.model.route import Server, Setting
+from bridge.model.route import Gate, Remark, Server, Setting
 from bridge.model.world import Container, Service
 from bridge.routes.policy import ALIAS, EXTERNAL, Health, NoneHealthy, Policy
 
@@ -27,6 +28,8 @@ HEALTHY = frozenset(("healthy", "updating-healthy"))
 FELL_OUT = frozenset(("unhealthy", "updating-unhealthy", "reinitializing", "updating-reinitializing"))
 
 NO_SERVER = "published no server"
+_UNCHECKED = Gate("health", True, "nobody checks external addresses", closes=False)
+GIVE_CHECK = "give it a health_check in rancher-compose.yml"
 _PUBLISHED = re.compile(r"(?:(.*):)?([0-9]{1,5}):([0-9]{1,5})(?:/tcp)?")  # address, public and private port
 
 T = TypeVar("T")
@@ -51,6 +54,9 @@ class Servers:
     servers: tuple[Server, ...] = ()
     retiring: tuple[str, ...] = ()  # identities
     problems: tuple[Problem, ...] = ()
+    remarks: tuple[Remark, ...] = ()
+    healthy: int = 0  # containers
+    reached: int = 0  # containers and external addresses that can be servers, if their weight gives them anything
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +80,20 @@ class _Told:
     at: Address
 
 
-_Place: TypeAlias = tuple[_Address | None, list[Problem]]  # None: it can be no server
+class _Place(NamedTuple):
+    """What becomes of one container or external address. A tuple, because there are thousands."""
+
+    address: _Address | None  # None: it can be no server
+    problems: Sequence[Problem] = ()
+    remark: Remark | None = None
+
+
+class _Unreachable(ValueError):
+    """Why a container has no address, and what would give it one."""
+
+    def __init__(self, why: str, suggestion: str = "") -> None:
+        super().__init__(why)
+        self.suggestion = suggestion
 
 
 def address_of(service: Service, policy: Policy) -> Found[Address]:
@@ -86,9 +105,11 @@ def servers(asker: Asker, pool: Pool) -> Servers:
     """The servers of one of the service's backends."""
     external = [one for one in asker.of if one.kind == EXTERNAL]
     found = [place for one in external for place in _external(asker.service, one, pool)]
+    healthy = 0
     if len(external) < len(asker.of):
-        found += _containers(asker, pool, [one for one in asker.of if one.kind != EXTERNAL])
-    return _gathered(asker.service, found, asker.policy)
+        places, healthy = _containers(asker, pool, [one for one in asker.of if one.kind != EXTERNAL])
+        found += places
+    return _gathered(asker, pool, found, healthy)
 
 
 def counted(asker: Asker, pool: Pool, found: Servers) -> Setting:
@@ -99,6 +120,25 @@ def counted(asker: Asker, pool: Pool, found: Servers) -> Setting:
     return Setting(name, f"{len(found.servers)} of {of}", f"health {asker.policy.health.value}")
 
 
+def server_gates(asker: Asker, found: Servers) -> tuple[Gate, ...]:
+    """Whether any container is healthy and any can be reached. A route stands without, and says 503."""
+    if any(one.kind == EXTERNAL for one in asker.of):
+        health = _UNCHECKED
+    else:
+        health = _healthy(found.healthy, sum([len(one.containers) for one in asker.of]))
+    return (health, _reached(found.reached)) if health.passed or found.reached else (health,)
+
+
+@lru_cache
+def _healthy(count: int, of: int) -> Gate:
+    return Gate("health", count > 0, f"{count} of {of} containers healthy", closes=False)
+
+
+@lru_cache
+def _reached(count: int) -> Gate:
+    return Gate("address", count > 0, f"{count} can be reached" if count else "none can be reached", closes=False)
+
+
 def _settled(found: Found[Address | None], otherwise: Found[Address]) -> Found[Address]:
     """What a label chose; where it is missing or wrong, what stands above it."""
     if found.value is not None:
@@ -107,37 +147,56 @@ def _settled(found: Found[Address | None], otherwise: Found[Address]) -> Found[A
     return Found(otherwise.value, otherwise.origin, replace(found.problem, did=did) if found.problem else None)
 
 
-def _containers(asker: Asker, pool: Pool, of: Sequence[Service]) -> list[_Place]:
-    """Where the healthy containers of these services are reached."""
-    title, health = asker.service.title, asker.policy.health
+def _containers(asker: Asker, pool: Pool, of: Sequence[Service]) -> tuple[list[_Place], int]:
+    """Where the healthy containers of these services are reached, why the others are not, and how many are healthy."""
+    title, health, segment = asker.service.title, asker.policy.health, pool.view.segment
     if health is Health.AUTO:
         health = Health.OPTIONAL if asker.asked.native else Health.REQUIRE
+    found: list[_Place] = []
     if health is Health.REQUIRE and not any(map(_has_check, of)):
         why = "it has no health check that says which containers are healthy"
-        return [(None, [Problem(title, "", "", why, NO_SERVER)])]
-    containers = [one for service in of for one in service.containers if _is_healthy(one, service, health)]
-    kept: list[_Place] = []
-    if not containers and asker.policy.none_healthy is NoneHealthy.KEEP:
-        containers = [one for service in of for one in service.containers if _fell_out(one)]
-        did = "kept those that run and were healthy once"
-        problem = Problem(title, "", "", "none of its containers is healthy", did, notice=True)
-        kept = [(None, [problem])] if containers else []
+        found.append(_Place(None, [Problem(title, "", "", why, NO_SERVER, suggestion=GIVE_CHECK)]))
+    containers, unfit = [], []
+    for service in of:
+        for one in service.containers:
+            if why := _unfit(one, service, health):
+                unfit.append((one, why))
+            else:
+                containers.append(one)
+    healthy = len(containers)
+    if not healthy and not found and asker.policy.none_healthy is NoneHealthy.KEEP:
+        containers = [one for one, _ in unfit if _fell_out(one)]
+        if containers:
+            did = "kept those that run and were healthy once"
+            problem = Problem(title, "", "", "none of its containers is healthy", did, notice=True)
+            found.append(_Place(None, [problem]))
+    found += [_Place(None, (), Remark(one.uuid, _told_of(one, why, containers), segment)) for one, why in unfit]
     if asker.service.kind == ALIAS:  # what its containers say, they say of their own services' routes
         containers = [replace(one, labels={}) for one in containers]
     distinct = {one.uuid: one for one in containers}.values()
-    return [*kept, *(_container(asker, one, pool) for one in distinct)]
+    return [*found, *[_container(asker, one, pool) for one in distinct]], healthy
 
 
 def _has_check(service: Service) -> bool:
     return service.has_check or any(container.health_state for container in service.containers)
 
 
-def _is_healthy(container: Container, service: Service, health: Health) -> bool:
+def _unfit(container: Container, service: Service, health: Health) -> str:
+    """Why a container is not used, apart from its address; empty where it is."""
+    says = container.health_state
     if container.state not in RUNNING:
-        return False
-    if health is Health.IGNORE or container.health_state in HEALTHY:
-        return True
-    return health is Health.OPTIONAL and not container.health_state and not service.has_check
+        return f"it does not run: {container.state or 'Rancher tells no state'}"
+    if health is Health.IGNORE or says in HEALTHY:
+        return ""
+    if says:
+        return f"{'it is' if says in FELL_OUT else 'it is not healthy yet:'} {says}"
+    if service.has_check:
+        return "its health check has said nothing yet"
+    return "" if health is Health.OPTIONAL else "no health check says that it is healthy"
+
+
+def _told_of(container: Container, why: str, kept: Sequence[Container]) -> str:
+    return f"{why}, and kept, since none is healthy" if container in kept else why
 
 
 def _fell_out(container: Container) -> bool:
@@ -147,26 +206,40 @@ def _fell_out(container: Container) -> bool:
 def _container(asker: Asker, container: Container, pool: Pool) -> _Place:
     """Where a container is reached."""
     service, at, hosts = asker.service, asker.at, asker.hosts
-    told: _Told | None = _Told(pool.protocol, pool.port, pool.weight, at.value)
+    asked = told = _Told(pool.protocol, pool.port, pool.weight, at.value)
     problems: list[Problem] = []
     if container.labels and container.labels != service.labels:
         told, problems = _told_by(service, container, pool, at)
-    if told is None:
-        return None, problems
+        wrong = next((one for one in problems if one.did == NO_SERVER), None)
+        if wrong:
+            return _Place(None, problems, Remark(container.uuid, f"its own {wrong.label} is wrong", pool.view.segment))
     try:
         if told.at is Address.HOST:
             host, reached = _on_host(container, told.port, hosts)
         else:
             host, reached = _on_network(container), told.port
-    except ValueError as err:
-        value = "" if told.at is Address.HOST else container.address
-        return None, [*problems, Problem(service.title, "", value, str(err), NO_SERVER)]
-    return _Address(container.uuid, told.scheme, host, reached, told.weight), problems
+    except _Unreachable as err:
+        # What is to be done for a port of a host is the same for all, so no container is named.
+        value, whose = ("", "") if told.at is Address.HOST else (container.address, f"container {container.name}: ")
+        problem = Problem(service.title, "", value, f"{whose}{err}", NO_SERVER, suggestion=err.suggestion)
+        return _Place(None, [*problems, problem], Remark(container.uuid, str(err), pool.view.segment))
+    differs = told is not asked and told != asked
+    remark = Remark(container.uuid, _differs(told, asked), pool.view.segment) if differs else None
+    return _Place(_Address(container.uuid, told.scheme, host, reached, told.weight), problems, remark)
 
 
-def _told_by(
-    service: Service, container: Container, pool: Pool, at: Found[Address]
-) -> tuple[_Told | None, list[Problem]]:
+def _differs(told: _Told, asked: _Told) -> str:
+    """Where a container's own labels say something else than its service's."""
+    both = (
+        ("protocol", told.scheme, asked.scheme),
+        ("port", told.port, asked.port),
+        ("weight", told.weight, asked.weight),
+        ("address", told.at.value, asked.at.value),
+    )
+    return f"its own labels say {', '.join(f'{name} {own}' for name, own, its in both if own != its)}"
+
+
+def _told_by(service: Service, container: Container, pool: Pool, at: Found[Address]) -> tuple[_Told, list[Problem]]:
     """What a container's own labels say. During an upgrade the old ones keep theirs, which are right for them."""
     own = view_of(container.labels, pool.view.segment)
     scheme = _own(table.PROTOCOL, pool.protocol, service, container, pool.view, own)
@@ -174,37 +247,35 @@ def _told_by(
     weight = _own(table.WEIGHT, pool.weight, service, container, pool.view, own)
     own_at = _settled(_own(table.ADDRESS, at.value, service, container, pool.view, own), at)
     problems = [found.problem for found in (scheme, port, weight, own_at) if found.problem]
-    if scheme.problem or port.problem:
-        return None, problems
     return _Told(scheme.value, port.value, weight.value, own_at.value), problems
 
 
 def _on_network(container: Container) -> str:
-    """A container's own address. Raises ValueError where it has none."""
+    """A container's own address. Raises _Unreachable where it has none."""
     try:
         return types.address(container.address)
     except ValueError as err:
-        why = err if container.address else "it has no address"
-        raise ValueError(f"container {container.name}: {why}") from err
+        raise _Unreachable(str(err) if container.address else "it has no address") from err
 
 
 def _on_host(container: Container, port: int, hosts: Mapping[str, str]) -> tuple[str, int]:
     """Where a container's `port` is reached from outside of Rancher's network.
 
-    Raises ValueError where it is not: without the container's name, since what is to be done is the same for all.
+    Raises _Unreachable where it is not.
     """
     host = hosts.get(container.host_uuid, "")
     if container.address and container.address == host:  # it is on its host's network itself
-        return types.address(host), port
-    address, public = min(_published(container, port), default=("", 0))
+        address, public = host, port
+    else:
+        address, public = min(_published(container, port), default=("", 0))
     if not address and not host:
-        raise ValueError(f"no address is known of its host {container.host_uuid or 'without a uuid'}")
+        raise _Unreachable(f"no address is known of its host {container.host_uuid or 'without a uuid'}")
     if not public:
-        raise ValueError(f'port {port} is not published on the host; give the service ports: - "{port}"')
+        raise _Unreachable(f"port {port} is not published on the host", f'give the service ports: - "{port}"')
     try:
         return types.address(address or host), public
     except ValueError as err:
-        raise ValueError(f"host {container.host_uuid}: {err}") from err
+        raise _Unreachable(f"host {container.host_uuid}: {err}") from err
 
 
 def _published(container: Container, port: int) -> Iterator[tuple[str, int]]:
@@ -244,12 +315,13 @@ def _external(asker: Service, service: Service, pool: Pool) -> list[_Place]:
         try:
             host = parse(text)
         except ValueError as err:
-            found.append((None, [Problem(asker.title, "", text, str(err), NO_SERVER)]))
+            problem = Problem(asker.title, "", text, str(err), NO_SERVER)
+            found.append(_Place(None, [problem], Remark(text, str(err), pool.view.segment)))
         else:
-            found.append((_Address(host, pool.protocol, host, pool.port, pool.weight), []))
+            found.append(_Place(_Address(host, pool.protocol, host, pool.port, pool.weight)))
     if not named:
         whose = "it" if service is asker else service.title
-        found.append((None, [Problem(asker.title, "", "", f"{whose} names no address and no host", NO_SERVER)]))
+        found.append(_Place(None, [Problem(asker.title, "", "", f"{whose} names no address and no host", NO_SERVER)]))
     return found
 
 
@@ -260,28 +332,43 @@ def _address_or_host(text: str) -> str:
         return types.host(text)
 
 
-def _gathered(service: Service, found: Iterable[_Place], policy: Policy) -> Servers:
+def _gathered(asker: Asker, pool: Pool, found: Iterable[_Place], healthy: int) -> Servers:
     """Servers, each with a URL of its own: Traefik makes one of two that share it, with a weight at random."""
-    addresses, problems = [], []
-    for address, its_problems in found:
+    title, segment = asker.service.title, pool.view.segment
+    addresses: list[_Address] = []
+    problems: list[Problem] = []
+    remarks: list[Remark] = []
+    for address, its_problems, remark in found:
         problems += its_problems
+        if remark:
+            remarks.append(remark)
         if address:
             addresses.append(address)
     servers: dict[tuple[str, str, int], Server] = {}
     retiring = set()
     for one in sorted(addresses, key=lambda address: address.identity):
         place = (one.scheme, one.host, one.port)
-        if why := _unnameable(policy.cluster, one.identity):
-            problems.append(Problem(service.title, "", one.identity, why, NO_SERVER))
+        if why := _unnameable(asker.policy.cluster, one.identity):
+            problems.append(Problem(title, "", one.identity, why, NO_SERVER))
+            remarks.append(Remark(one.identity, why, segment))
         elif one.weight == 0:
+            remarks.append(Remark(one.identity, "its weight is 0, so it gets nothing", segment))
             retiring.add(one.identity)
         elif place not in servers:
             servers[place] = Server(one.identity, one.scheme, one.host, one.port, one.weight)
         elif servers[place].identity != one.identity:
             why = f"its address is that of {servers[place].identity}"
-            problems.append(Problem(service.title, "", one.identity, why, NO_SERVER, notice=True))
+            problems.append(Problem(title, "", one.identity, why, NO_SERVER, notice=True))
+            remarks.append(Remark(one.identity, why, segment))
             retiring.add(one.identity)
-    return Servers(tuple(servers.values()), tuple(sorted(retiring)), tuple(dict.fromkeys(problems)))
+    return Servers(
+        servers=tuple(servers.values()),
+        retiring=tuple(sorted(retiring)),
+        problems=tuple(dict.fromkeys(problems)),
+        remarks=tuple(remarks),
+        healthy=healthy,
+        reached=len(addresses),
+    )
 
 
 def _unnameable(cluster: str, identity: str) -> str:

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bridge.model.problem import Problem
-from bridge.model.world import Container, Service
+from bridge.model.world import Container, Service, is_ours, told_name
 from bridge.sources.base import Place
 from bridge.sources.variables import Filled, fill
 from bridge.sources.yamltree import Items, NotReadable, Table, Text, Tree
 
-LABELS = "traefik."
 SIDEKICKS, START_ONCE = "io.rancher.sidekicks", "io.rancher.container.start_once"
 MOST = 100  # containers that are made up of one service
 _KINDS = {
@@ -29,6 +28,13 @@ _PORT = re.compile(
     r"(?:(?P<ip>[0-9]+(?:\.[0-9]+){3}|\[[0-9a-fA-F:]+\]):)?(?:(?P<public>[0-9]+):)?(?P<private>[0-9]+)(?:/(?P<kind>\w+))?"
 )
 _FIRST_FREE = 32768  # of the ports that are made up where a service leaves the choice to Rancher
+
+# Labels whose values are no secrets; in any other a word behind a dollar may be a part of one.
+_PLAIN = re.compile(
+    r"traefik\.(?:[^.]+\.)?(?:enable|domain(?:\.regexp)?|alias(?:\.fqdn)?|port|protocol|address|weight|priority|sticky|tags"
+    r"|path(?:\.[a-z]+)*|backend\.(?!healthcheck\.headers)[A-Za-z.]+|frontend\.(?:rule|priority|entryPoints|passHostHeader"
+    r"|whiteList\.sourceRange|redirect\.[A-Za-z]+))"
+)
 
 NOTHING = Table({}, {}, 0)
 
@@ -128,7 +134,7 @@ class _Part:
         image = self._plain("image")
         kind = _KINDS.get(re.sub(r"(@.*|:[^/]*)$", "", image), "service")
         checked = bool(self._plain_in("health_check", "port"))
-        ours = {name: text for name, text in self.labels.items() if name.startswith(LABELS)}
+        ours = {name: text for name, text in self.labels.items() if is_ours(name)}
         return Service(
             uuid=primary.title,
             name=self.name.lower(),
@@ -183,35 +189,50 @@ class _Part:
         for table, file in zip(self.tables, (self.files.compose_file, self.files.rancher_file), strict=False):
             labels = table.fields.get("labels")
             if isinstance(labels, Items):
-                pairs = [(item, *self._pair(item)) for item in labels.items if isinstance(item, Text)]
-                lines = [(name, filled, item.line) for item, name, filled in pairs]
+                lines = [label for item in labels.items for label in self._of_item(item)]
             elif isinstance(labels, Table):
                 lines = [(name, self._value(name, tree), labels.lines[name]) for name, tree in labels.fields.items()]
+            elif isinstance(labels, Text) and labels.text:
+                raise NotReadable(f"{self.title}: labels is neither a mapping nor a list", labels.line)
             else:
                 continue
             for name, filled, line in lines:
                 found[name] = filled.text
-                if name.startswith(LABELS):
-                    self.found.places[self.title, name] = Place(file, line)
+                if is_ours(name):
+                    self.found.places[self.title, told_name(name)] = Place(file, line)
                     self._note(filled, name)
         return found
 
-    def _pair(self, item: Text) -> tuple[str, Filled]:
-        name, _, text = item.text.partition("=")
-        return name.strip(), fill(text, self.files.values)
+    def _of_item(self, item: Tree) -> Iterator[tuple[str, Filled, int]]:
+        """What an item of a list says, with its line. Of a mapping, which compose refuses there, nothing is dropped."""
+        if isinstance(item, Items):
+            raise NotReadable(f"{self.title}: an item of labels is a list", item.line)
+        if isinstance(item, Table):
+            for name, tree in item.fields.items():
+                if is_ours(name):
+                    why = "in a list compose takes NAME=VALUE only, no colon, and else refuses the file"
+                    self._problem(name, why, "read it as NAME=VALUE")
+                yield name, self._value(name, tree), item.lines[name]
+            return
+        filled = fill(item.text, self.files.values)
+        name, _, text = filled.text.partition("=")
+        written = item.text.partition("=")[0]
+        if not is_ours(name) and set(fill(written, {}).missing) & set(filled.missing):
+            self._problem(told_name(written), "it is named by a variable that has no value", "left it out")
+        yield name, replace(filled, text=text), item.line
 
     def _value(self, name: str, tree: Tree) -> Filled:
         if isinstance(tree, Text):
             return fill(tree.text, self.files.values)
-        if name.startswith(LABELS):
+        if is_ours(name):
             raise NotReadable(f"{self.title}: the value of label {name} is no text", tree.line)
         return Filled("")
 
     def _note(self, filled: Filled, name: str) -> None:
-        """Problems of variables. Where a password may stand nothing of the text is told: a hash is full of dollars."""
+        """Problems of variables. Where a secret may stand nothing of the text is told: a hash is full of dollars."""
         if filled.missing:
-            secret = re.search("auth|password|secret|key", name, re.IGNORECASE)
-            names = "variables in it have" if secret else f"{' and '.join(filled.missing)} {_has(filled.missing)}"
+            told = not is_ours(name) or _PLAIN.fullmatch(name)
+            names = f"{' and '.join(filled.missing)} {_has(filled.missing)}" if told else "variables in it have"
             reason = f"{names} no value; a $ that is meant is written $$"
             self._problem(
                 name, reason, "put nothing in their place" if len(filled.missing) > 1 else "put nothing there"
@@ -220,7 +241,7 @@ class _Part:
             self._problem(name, "a $ begins no variable, and is written $$", "left it as it is")
 
     def _problem(self, name: str, reason: str, did: str, *, notice: bool = False) -> None:
-        self.found.problems.append(Problem(self.title, name, "", reason, did, notice))
+        self.found.problems.append(Problem(self.title, told_name(name), "", reason, did, notice))
 
     # What a running service has.
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from bridge.model.problem import Problem
+from bridge.model.world import is_ours
 from bridge.sources.shapes import CheckShape, ContainerShape, HostShape, ServiceShape, StackShape
 
 UNREADABLE = "unreadable"  # stands for a state that is no text: neither running nor healthy, and not "no check"
@@ -198,7 +199,7 @@ class _Object:
         labels = {}
         for key, value in self._mapping("labels").items():
             name = _clean(key)
-            if not name.startswith("traefik."):
+            if not is_ours(name):
                 continue
             if value is None:
                 self._note(name, "", "is null, not text", "read it as empty", notice=True)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from string import ascii_lowercase
 from typing import TypeAlias, TypeVar
 
 from bridge.model.problem import Problem
-from bridge.model.world import Container, Service
+from bridge.model.world import LABELS, Container, Service, is_ours
 from bridge.sources.shapes import ContainerShape, ServiceShape, StackShape
 
-LABELS = "traefik."  # what the labels begin with that are kept
+_LENGTH = len(LABELS)
+_OTHERS = frozenset(ascii_lowercase) - {LABELS[0]}  # most labels begin so: none of ours by a slip does
 
 Made: TypeAlias = tuple[Service | None, tuple[Problem, ...]]
 T = TypeVar("T", Container, Service)
@@ -118,7 +120,13 @@ def _address_order(shape: ContainerShape) -> tuple[bool, str, str, list[str]]:
 
 def _traefik(labels: Mapping[str, str] | None) -> dict[str, str]:
     # A slice, because it is faster than `startswith`, and a large world has some 200 000 labels.
-    return {name: value for name, value in labels.items() if name[:8] == LABELS} if labels else {}
+    if not labels:
+        return {}
+    return {
+        name: value
+        for name, value in labels.items()
+        if name[:_LENGTH] == LABELS or (name[:1] not in _OTHERS and is_ours(name))
+    }
 
 
 def _sorted(texts: Iterable[str]) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from inspect import cleandoc
 from typing import cast
 
 import msgspec
@@ -82,6 +83,8 @@ def metadata() -> Schema:
     """The answer of /2016-07-29/stacks, or of /2016-07-29: other fields may stand, and are skipped."""
     shapes = (ContainerShape, ServiceShape, StackShape, HostShape)
     _, found = msgspec.json.schema_components(shapes, ref_template="#/$defs/{name}")
+    for one in found.values():  # not every msgspec takes the indentation of a docstring away
+        one["description"] = cleandoc(one["description"])
     components = cast("dict[str, dict[str, dict[str, Json]]]", found)
     services: Schema = {"anyOf": [many({"$ref": "#/$defs/ServiceShape"}), {"type": "null"}]}
     components["StackShape"]["properties"]["services"] = services
@@ -100,6 +103,7 @@ _TEXTS: dict[object, Schema] = {
     options.share: {"pattern": r"^[0-9]{1,3}(?:\.[0-9]{1,6})?%?$"},
     options.cluster_name: {"pattern": "^[a-z0-9]+(?:-[a-z0-9]+)*$", "maxLength": 63},
     options.replica_name: {"pattern": "^[A-Za-z0-9._-]{0,253}$"},
+    options.traefik_version: {"pattern": r"^v?3\.[0-9]{1,3}(?:\.[0-9]{1,4})?$"},
 }
 # Which may be said without quotes too.
 _NUMBERS: dict[object, str] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bridge.cli.check import LEVELS
 from bridge.cli.schemas.words import COUNT, SECONDS, TEXT, TRUTH, Schema, by_name, many, one_of, or_null, said, thing
 from bridge.cli.show import State
+from bridge.labels.fates import Fate
 from bridge.report import Outcome
 
 _PROBLEM: dict[str, Schema] = {
@@ -14,6 +15,7 @@ _PROBLEM: dict[str, Schema] = {
     "reason": TEXT,
     "did": said("what the bridge did instead", TEXT),
     "notice": said("worth knowing, nothing to mend", TRUTH),
+    "suggestion": said("what may help; empty where nobody knows", TEXT),
 }
 _PROBLEMS = many(thing(**_PROBLEM))
 _CHANGES = many(
@@ -27,13 +29,18 @@ _CHANGES = many(
 )
 _COUNTS = said("keys", thing(added=COUNT, changed=COUNT, removed=COUNT, unchanged=COUNT))
 _WAITS = many(thing(group=TEXT, what=TEXT, seconds=said("null: another has to act first", or_null(SECONDS))))
-_FATES = ("used", "not used", "refused", "ignored", "unknown")
+_ONE: Schema = {"$ref": "#/$defs/one"}
 _SECONDS_LEFT = said("null: for ever", or_null(SECONDS))
+
+
+def _each_layout(**fields: Schema) -> Schema:
+    """One object, or where several layouts are published a list of them."""
+    return {"$defs": {"one": thing(**fields)}, "anyOf": [_ONE, many(_ONE)]}
 
 
 def plan() -> Schema:
     """What a sync would change."""
-    return thing(
+    return _each_layout(
         cluster=TEXT,
         layout=TEXT,
         pending=said("whether a sync would write", TRUTH),
@@ -50,7 +57,7 @@ def plan() -> Schema:
 
 def report() -> Schema:
     """What a pass did."""
-    return thing(
+    return _each_layout(
         cluster=TEXT,
         layout=TEXT,
         outcome=one_of(one.name.lower() for one in Outcome),
@@ -82,12 +89,12 @@ def show() -> Schema:
         servers=many(thing(name=TEXT, url=TEXT, weight=TEXT, **life)),
     )
     lease = thing(family=TEXT, ttl=said("seconds; 0: for ever", COUNT), seconds=_SECONDS_LEFT)
-    return thing(groups=many(group), leases=many(lease), leaders=said("replicas, by cluster", by_name(TEXT)))
+    return _each_layout(groups=many(group), leases=many(lease), leaders=said("replicas, by cluster", by_name(TEXT)))
 
 
 def check() -> Schema:
     """What is wrong: with a source, with a store, or with both."""
-    problem = thing(**_PROBLEM, suggestion=TEXT, file=or_null(TEXT), line=or_null({"type": "integer", "minimum": 1}))
+    problem = thing(**_PROBLEM, file=or_null(TEXT), line=or_null({"type": "integer", "minimum": 1}))
     world = thing(services=COUNT, labelled=COUNT, published=COUNT, problems=many(problem))
     finding = thing(
         key=TEXT,
@@ -98,7 +105,7 @@ def check() -> Schema:
         effect=TEXT,
         remedy=TEXT,
     )
-    tree = thing(prefix=TEXT, keys=COUNT, findings=many(finding))
+    tree = thing(trees=many(thing(layout=TEXT, prefix=TEXT, keys=COUNT)), findings=many(finding))
     both = thing(**_fields(world), **_fields(tree))
     return {"anyOf": [world, tree, both]}
 
@@ -118,11 +125,20 @@ def explain() -> Schema:
         published=TRUTH,
         summary=TEXT,
         gates=many(thing(name=TEXT, passed=TRUTH, why=TEXT)),
-        labels=many(thing(name=TEXT, value=TEXT, fate=one_of(_FATES), why=TEXT)),
+        labels=many(thing(name=TEXT, value=TEXT, fate=one_of(fate.value for fate in Fate), why=TEXT)),
         settings=many(thing(name=TEXT, value=TEXT, origin=TEXT)),
         problems=_PROBLEMS,
         containers=many(
-            thing(name=TEXT, uuid=TEXT, state=TEXT, health=TEXT, address=TEXT, servers=many(TEXT), why=TEXT)
+            thing(
+                name=TEXT,
+                uuid=TEXT,
+                state=TEXT,
+                health=TEXT,
+                address=TEXT,
+                external=said("an address that an external service names, no container", TRUTH),
+                servers=many(TEXT),
+                why=said("it has none, or another one than the rest", TEXT),
+            )
         ),
         keys=many(thing(key=TEXT, value=TEXT, origin=TEXT)),
     )

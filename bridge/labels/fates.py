@@ -1,0 +1,84 @@
+"""What became of each label of a service: read off its verdict, not judged again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from bridge.labels import table
+from bridge.labels.lookup import spot
+from bridge.labels.notes import NO_ROUTE, told
+from bridge.model.problem import Problem
+from bridge.model.route import Verdict
+from bridge.model.world import told_name
+
+
+class Fate(Enum):
+    """What became of a label."""
+
+    USED = "used"
+    NOT_USED = "not used"
+    REFUSED = "refused"
+    IGNORED = "ignored"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One label of a service."""
+
+    name: str
+    value: str | None  # None: no report shows it
+    fate: Fate
+    why: str  # empty where all of it is used
+
+
+def fates(labels: Mapping[str, str], verdict: Verdict | None, problems: Iterable[Problem]) -> Iterator[Said]:
+    """All labels of a service, by name. No verdict: it says nothing to the bridge."""
+    used = set(_used(verdict)) if verdict else set()
+    of: dict[str, list[Problem]] = {}
+    for problem in problems:
+        of.setdefault(problem.label, []).append(problem)
+    for name, text in sorted(labels.items()):
+        found = spot(name)
+        said = name if found else told_name(name)
+        fate, why = _fate(name, text, of.get(said, []), name in used, verdict)
+        # One that is not known may be a slip for a secret one.
+        yield Said(said, text if found and told(found.row, text) == text else None, fate, why)
+
+
+def _used(verdict: Verdict) -> Iterator[str]:
+    yield table.ENABLE.name  # the first gate asks for it
+    if any(gate.name == "constraint" and not gate.passed for gate in verdict.gates):
+        yield table.TAGS.name
+    for setting in verdict.settings:
+        yield from (setting.origin, *setting.origin.split(","))  # one setting may be of several
+
+
+def _fate(name: str, text: str, its: list[Problem], used: bool, verdict: Verdict | None) -> tuple[Fate, str]:
+    if its:
+        why = "; ".join(text for one in its for text in (one.reason, one.did, one.suggestion) if text)
+        if spot(name) is None:
+            return Fate.UNKNOWN, why
+        if all(one.notice for one in its):
+            return Fate.IGNORED, why
+        # What costs an item of it, or a container that says it otherwise, leaves the rest of it in use.
+        return Fate.USED if used and all(one.did != NO_ROUTE for one in its) else Fate.REFUSED, why
+    if spot(name) is None:
+        return Fate.UNKNOWN, ""
+    if not text:
+        return Fate.NOT_USED, "it is empty"
+    return (Fate.USED, "") if used else (Fate.NOT_USED, _unused(name, verdict))
+
+
+def _unused(name: str, verdict: Verdict | None) -> str:
+    """Why a good label of a service plays no part."""
+    if verdict and verdict.closed:
+        return f"not asked for, since gate {verdict.closed.name} is closed"
+    found = spot(name)
+    if found and found.row.beside:
+        return f"it does nothing without {' and '.join(found.row.beside)}"
+    if name == table.DOMAIN.name:
+        return f"{table.RULE.name} says the hosts"
+    return "each segment says it for itself"
