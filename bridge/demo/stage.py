@@ -16,6 +16,7 @@ from bridge.demo.containers import Containers
 from bridge.demo.etcd import Etcd, start_etcd
 from bridge.demo.metadata import Metadata
 from bridge.demo.tell import quote, title
+from bridge.demo.traefik import find_traefik
 from bridge.demo.world import CONTAINERS, HOSTS, World
 from bridge.model.problem import BridgeError
 
@@ -36,6 +37,7 @@ class Stage:
     children: Children
     metadata: Metadata
     containers: Containers
+    traefik: str  # its binary; it starts when there is something to read
     etcd: Etcd
     etcd_took: float  # seconds from its start to its first answer
     step: int = 0
@@ -130,6 +132,7 @@ class Stage:
 @contextmanager
 def stage(folder: Path, first: World) -> Iterator[Stage]:
     """A real etcd, and a metadata service that shows the first world. Raises BridgeError."""
+    traefik = find_traefik()
     with ExitStack() as ending:
         containers = ending.enter_context(Containers(CONTAINERS))
         containers.start(first.running)
@@ -137,4 +140,4 @@ def stage(folder: Path, first: World) -> Iterator[Stage]:
         children = ending.enter_context(Children(folder))
         began = time.monotonic()
         etcd = start_etcd(children)
-        yield Stage(ending, children, metadata, containers, etcd, time.monotonic() - began)
+        yield Stage(ending, children, metadata, containers, traefik, etcd, time.monotonic() - began)

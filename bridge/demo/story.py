@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import time
-from collections import Counter
 
 from bridge.demo.byhand import ByHand
 from bridge.demo.etcd import start_again
@@ -68,7 +67,7 @@ class Story:
         result(f"etcd {stage.etcd.version} listens on {stage.etcd.endpoint}", stage.etcd_took)
         result(f"stack {STACK}, service {SERVICE}: {len(THREE.running)} healthy containers on port {PORTS[SERVICE]}")
         result("  ".join(f"{name}={value}" for name, value in labels(SERVICE).items()))
-        result("Traefik is outside of Rancher's network: it reaches them at ports of their host.")
+        result("Traefik is outside of Rancher and reaches them at ports of their host.")
         say("", *(f"{INDENT}export {name}={value}" for name, value in stage.variables().items()))
 
     def publish(self) -> None:
@@ -84,7 +83,7 @@ class Story:
     def serve(self) -> None:
         """The first answer."""
         began = time.monotonic()
-        traefik = start_traefik(self.stage.children, self.stage.etcd.endpoint, PREFIX)
+        traefik = start_traefik(self.stage.children, self.stage.traefik, self.stage.etcd.endpoint, PREFIX)
         traffic = self._traffic = Traffic(self.stage, traefik, asked_as(SERVICE))
         self.stage.title("A real Traefik 3 reads them")
         result(f"--providers.etcd.endpoints={self.stage.etcd.endpoint} --providers.etcd.rootKey={PREFIX}")
@@ -93,12 +92,7 @@ class Story:
         result(f"Traefik {traefik.version} listens on {traefik.web}; its first answer", first.at - began)
         say("", f"{INDENT}$ {traffic.curl()}")
         say(*(INDENT + line for line in first.said.splitlines() if line.startswith(SHOWN)), f"{INDENT}...", "")
-        healthy = self.world.healthy(SERVICE)
-        names = [first.who, *(visit(traefik.web, traffic.host).who for _ in range(ROUNDS * len(healthy) - 1))]
-        self.stage.check(
-            Counter(names) == dict.fromkeys(healthy, ROUNDS), f"requests do not go round: {' '.join(names)}"
-        )
-        result(f"The answers go round: {first.who} {' '.join(name.removeprefix(SERVICE) for name in names[1:])}")
+        self._check_rounds([first.who])
         traffic.begin()
         result(f"From here on {1 / EVERY:.0f} requests a second ask for it, and each must be answered.")
 
@@ -169,7 +163,7 @@ class Story:
         self.stage.title(f"etcd is killed and started again; meanwhile {SICK} recovers")
         (replica,) = self.stage.bridges
         self.stage.etcd.kill()
-        self.stage.hear(replica, "WARNING traefik3: store:")
+        self._hear_warning(replica, "store")
         old, self.world = self.world, TWO_SERVICES
         self.stage.show(self.world)
         began = time.monotonic()
@@ -189,7 +183,7 @@ class Story:
         for fault in FAULTS:
             began = time.monotonic()
             self.stage.metadata.fail(fault)
-            self.stage.hear(replica, "WARNING traefik3: source:", 1 + FAULTS.index(fault))
+            self._hear_warning(replica, "source", 1 + FAULTS.index(fault))
             result(fault.name, time.monotonic() - began)
         result(self.ledger.nothing_written())
         gone = sorted(self.world.running - SCALED_BACK.running)
@@ -232,7 +226,7 @@ class Story:
             f"{INDENT}etcd       etcdctl --endpoints={self.stage.etcd.endpoint} get --prefix {PREFIX}/",
             f"{INDENT}metadata   curl {url}/2016-07-29/stacks",
             f"{INDENT}change it  curl -d unhealthy {url}/{SICK}",
-            f"{INDENT}           or healthy, or stopped; and so for {' '.join(sorted(CONTAINERS))}",
+            f"{INDENT}           or healthy, or stopped; an unknown name is answered with all names",
         )
         try:
             while True:
@@ -251,6 +245,18 @@ class Story:
         result(f"{text}: {self.ledger.account_for(old, world)}", time.monotonic() - began)
         return began
 
+    def _check_rounds(self, names: list[str]) -> None:
+        """Each container answers once a round, from the first answer on; `names`: who has answered until now."""
+        healthy = self.world.healthy(SERVICE)
+        traffic, size = self.traffic, len(healthy)
+        while len(names) < ROUNDS * size:
+            names.append(visit(traffic.traefik.web, traffic.host).who)
+        rounds = [names[at : at + size] for at in range(0, len(names), size)]
+        goes_round = all(set(one) == healthy for one in rounds)
+        self.stage.check(goes_round, f"requests do not go round: {' '.join(names)}")
+        told = (" ".join(name.removeprefix(SERVICE) for name in one) for one in rounds)
+        result(f"The answers go round: {SERVICE}{', then '.join(told)}")
+
     def _joined(self, began: float, *names: str) -> None:
         """They answer."""
         seconds = self.traffic.joined(names, began)
@@ -259,7 +265,12 @@ class Story:
     def _left(self, name: str, began: float) -> None:
         """It answers no more."""
         seconds = self.traffic.left(name, len(self.world.healthy(SERVICE)), began)
-        result(f"requests go round without it: {self.traffic.answered()}", seconds)
+        result(f"Traefik leaves it out: {self.traffic.answered()}", seconds)
+
+    def _hear_warning(self, replica: str, of: str, times: int = 1) -> None:
+        """From its publisher of Traefik 3's keys; of one among several the log gives the name."""
+        name = f"{TRAEFIK3.layout}: " if len(self.ledger.trees) > 1 else ""
+        self.stage.hear(replica, f"WARNING {name}{of}:", times)
 
     def _meanwhile(self) -> None:
         result(f"meanwhile {self.traffic.answered()}")

