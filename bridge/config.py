@@ -41,7 +41,7 @@ class Output(Enum):
 
 ONLY = {Output.GITHUB: "check", Output.MARKDOWN: "labels"}  # the one command that prints so
 PRINTING = frozenset(("sync", "plan", "render", "check", "explain", "show", "leave"))
-ALL = PRINTING | {"run"}
+ALL = PRINTING | {"run", "policy"}
 LAYING = frozenset(("run", "sync", "plan", "render"))  # commands that want all keys of a source
 SOURCED = LAYING | {"check", "explain"}  # commands that read a source
 STORED = frozenset(("run", "sync", "plan", "check", "explain", "show", "leave"))  # commands that open a store
@@ -323,7 +323,7 @@ CLUSTER = Option(
     "cluster",
     cluster_name,
     "Name of this Rancher environment among those that share the store.",
-    SOURCED | WRITING,
+    SOURCED | WRITING | {"policy"},
     "NAME",
     "default",
 )
@@ -462,7 +462,7 @@ OUTPUT = Option(
     "output",
     one_of(Output),
     "How to print; github: for a workflow there, check only; markdown: a page, labels only.",
-    PRINTING | {"labels"},
+    PRINTING | {"labels", "policy"},
     "text|json",
     "text",
 )

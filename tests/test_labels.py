@@ -21,6 +21,7 @@ from bridge.labels.types import Publish, address, decoded, host, host_pattern, p
 from bridge.layouts.traefik1 import TRAEFIK1
 from bridge.model.problem import Problem
 from bridge.model.route import Frontend, Kind, Matcher, RateLimit, RateSet, Route
+from bridge.model.world import is_ours
 from tests.golden_reader import Store, verdict
 
 NAMED = {row.name: row for row in TABLE}
@@ -638,11 +639,25 @@ class TestRead:
             ("traefik_admin_frontend_auth_basic_users", "traefik.admin.frontend.auth.basic.users"),
             ("TRAEFIK.FRONTEND.WHITELIST.SOURCERANGE", "traefik.frontend.whiteList.sourceRange"),
             ("traefik..frontend.auth.basic.users", "traefik.frontend.auth.basic.users"),
+            ("treafik.frontend.auth.basic.users", "traefik.frontend.auth.basic.users"),
+            ("traefic.admin.frontend.auth.basic.users", "traefik.admin.frontend.auth.basic.users"),
             ("traefik." + "port" * 100, ""),
         ],
     )
     def test_a_slip_is_met_with_the_label_that_was_meant(self, name: str, better: str) -> None:
         assert meant(name) == better
+
+    @pytest.mark.parametrize("row", [table.BASIC_USERS, table.WHITELIST, table.SSL_REDIRECT], ids=lambda row: row.name)
+    def test_no_slip_of_one_character_opens_a_route(self, row: Row) -> None:
+        """One that is left out, doubled, another, in another case, or changed places with the next; behind the dot."""
+        name, at = row.name, range(len("traefik."), len(row.name))
+        slips = {name[:i] + new + name[i + 1 :] for i in at for new in ("", name[i] * 2, "x", name[i].swapcase(), "-")}
+        slips |= {name[:i] + name[i + 1] + name[i] + name[i + 2 :] for i in at[:-1]}
+        slips |= {"treafik" + name.removeprefix("traefik"), "trafik" + name.removeprefix("traefik"), f" {name}"}
+        slips = {slip for slip in slips if spot(slip) is None}
+        assert len(slips) > 120
+        open_ones = [slip for slip in slips if not is_ours(slip) or not asked(WEB | {slip: row.example}).refusals]
+        assert open_ones == []
 
     def test_of_very_many_unknown_labels_some_get_a_hint(self) -> None:
         """Each hint is a look through the whole table."""

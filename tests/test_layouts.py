@@ -180,3 +180,21 @@ def test_a_problem_of_the_source_is_said_once(publication: Publication, tmp_path
         eventually(lambda: len(servers(publication)) == 2 and bool(publication.held(three)), process)
         process.end()
     assert len([line for line in process.lines if "problem:" in line and "traefik.port" in line]) == 1
+
+
+def test_a_strange_key_that_stops_traefik_is_said_and_is_over_when_it_is_gone(
+    publication: Publication, etcd_server: EtcdServer, tmp_path: Path
+) -> None:
+    """Traefik says it in its log alone, and only the last part of the path."""
+    world = World(tmp_path / "world.json")
+    three = f"v3-{publication.prefix}/"
+    odd = f"{three}http/routers/theirs/rule/x"
+    with ExitStack() as stack:
+        process = Fleet(publication, world, stack).start("a", "--layout", BOTH.format(three.rstrip("/")))
+        eventually(lambda: len(servers(publication)) == 4 and bool(publication.held(three)), process)
+        etcd_server.put(odd, "1")
+        eventually(lambda: process.said(f"WARNING traefik3: problem: {odd}"), process)
+        etcd_server.delete(odd)
+        eventually(lambda: process.said(f"problem over: {odd}"), process)
+        process.end()
+    assert not process.said("problem: /")

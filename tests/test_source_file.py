@@ -68,10 +68,23 @@ SLIPS = (
     "Traefik.port",
     " traefik.port",
     "traefik-frontend-auth-basic-users",
+    "treafik.frontend.auth.basic.users",
+    "Traefikadmin.frontend.auth",
+    "trafic.a.frontend.rule",
     "TRAEFIK_FRONTEND.AUTH",
     "\ufefftraefik.x",
 )
-STRANGERS = ("io.rancher.traefik.port", "traefikee.port", "traefik2.port", "treasury.port", "_", "")
+STRANGERS = (
+    "io.rancher.traefik.port",
+    "traefikee.port",
+    "traefik2.port",
+    "traffic.auth",
+    "terraform.frontend.auth",
+    "trace.frontend.auth",
+    "treasury.port",
+    "_",
+    "",
+)
 
 
 # What a source answers

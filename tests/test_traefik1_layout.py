@@ -18,7 +18,6 @@ from bridge.layouts.traefik1 import TRAEFIK1
 from bridge.layouts.traefik1_guard import check, harmful
 from bridge.layouts.traefik1_text import escape_value, unescape_value
 from bridge.model.keys import STANDING, Entry, Place, Role, server_name
-from bridge.model.problem import UsageError
 from bridge.model.route import (
     Auth,
     Backend,

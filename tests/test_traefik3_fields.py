@@ -48,7 +48,7 @@ def test_every_key_is_found_in_whatever_letters_and_comes_back_as_traefik_spells
     version = (3, int(path.stem.removeprefix("schema-3.")))
     for one in fields().values():
         written = re.sub(r"{name}", "Some-Name", re.sub(r"{n}", "c1--a", one.path))
-        written += "/X-Name" if one.type in MAPS else ""
+        written += "/X-Name" if one.type in MAPS and not one.ignored else ""
         found = field_of(written, version)
         if (3, one.since) > version or one.refused:
             assert found is None, written

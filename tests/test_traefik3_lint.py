@@ -1,4 +1,8 @@
-"""The verdict on a whole tree is the one of the real Traefik 3, by the recordings of it, version by version."""
+"""The verdict on a whole tree is the one of the real Traefik 3, by the recordings of it, version by version.
+
+Besides the pairs of `golden/traefik3` (whole trees, with requests) four files hold what 3.0.4 and 3.7.15 made of odd
+keys, rules, objects and webs of references, on etcd: which trees they refused, which objects they called disabled.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +28,8 @@ GOLDEN = Path(__file__).parent / "golden"
 SAMPLES = sorted((Path(__file__).parent / "samples").glob("*.stacks.json"))
 PAIRS = sorted((GOLDEN / "traefik3").glob("[0-9]*.json"))
 OBJECTS = json.loads((GOLDEN / "traefik3_objects.json").read_text())
+GRAPHS = json.loads((GOLDEN / "traefik3_graphs.json").read_text())
+TREES = json.loads((GOLDEN / "traefik3_trees.json").read_text())
 RULES = json.loads((GOLDEN / "traefik3_rules.json").read_text())
 KINDS = {
     "router": "http/routers",
@@ -55,6 +61,11 @@ WORST_IS_ASSUMED = {
 OLDER_GO = {("3.0.4", "http/routers/u-v6"), ("3.0.4", "http/services/u-v6")}
 
 
+def version_of(traefik: str) -> Version:
+    major, minor, _ = traefik.split(".")
+    return int(major), int(minor)
+
+
 @dataclass(frozen=True)
 class Case:
     """A tree, and what a Traefik made of it."""
@@ -70,8 +81,7 @@ class Case:
 
     @property
     def version(self) -> Version:
-        major, minor, _ = self.traefik.split(".")
-        return int(major), int(minor)
+        return version_of(self.traefik)
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -134,6 +144,17 @@ def test_the_verdict_is_the_real_traefiks(case: Case) -> None:
         assert graded(found, Grade.DEAD)
 
 
+@pytest.mark.parametrize("tree", TREES, ids=lambda tree: f"{TREES.index(tree)}-{tree['traefik']}")
+def test_odd_keys_are_refused_as_by_the_real_traefik(tree: dict[str, Any]) -> None:
+    """Chosen by hand, and by chance: names and values of all types, in odd spellings and at odd places."""
+    keys = {f"traefik/{path}": value for path, value in tree["kv"].items()}
+    refused = graded(poison(keys, "traefik/", version_of(tree["traefik"])), Grade.FROZEN)
+    if "http/middlewares/a/URLRewrite/hostname" in tree["kv"]:  # of what is ignored nothing is known here
+        assert refused
+        return
+    assert bool(refused) is tree["frozen"]
+
+
 def test_each_kind_of_verdict_was_recorded() -> None:
     kinds = {case.verdict.partition(":")[0] for case in CASES}
     assert kinds == {"ok", "frozen", "disabled", "nothing loaded", "process dies"}
@@ -165,6 +186,18 @@ def test_odd_objects_are_lost_as_the_real_traefik_loses_them(record: dict[str, A
     assert set(record["disabled"]) - lost(findings, "traefik") == unknown
     assert more <= TOLD_BY_ROUTERS | {path for traefik, path in OLDER_GO if traefik == case.traefik}
     assert record["objects"] > 100
+
+
+@pytest.mark.parametrize("record", GRAPHS, ids=lambda one: f"{GRAPHS.index(one)}-{one['traefik']}")
+def test_routers_are_lost_by_what_they_lead_to_as_the_real_traefik_loses_them(record: dict[str, Any]) -> None:
+    """Sixty routers over services and middlewares that name each other by chance."""
+    keys = {f"traefik/{path}": value for path, value in record["kv"].items()}
+    findings = lint(keys, "traefik/", version_of(record["traefik"]))
+    if not record["loaded"]:  # a service leads to itself, and its configuration stands still
+        assert graded(findings, Grade.DEAD)
+        return
+    assert not graded(findings, Grade.DEAD, Grade.FROZEN)
+    assert {path for path in lost(findings, "traefik") if path.startswith("http/routers/")} == set(record["disabled"])
 
 
 @pytest.mark.parametrize(("rule", "taken"), RULES.items())
@@ -300,3 +333,103 @@ def test_what_lets_somebody_in_is_not_shown() -> None:
 def test_what_stands_beside_the_prefix_is_a_notice() -> None:
     keys = {"traefik2/http/routers/x/bogus": "1", "traefik": "", "traefik/note": "x"}
     assert {one.flaw.grade for one in lint(keys, "traefik/", (3, 7))} == {Grade.NOTICE}
+
+
+ROUTED = {
+    "http/routers/r/rule": "Host(`r.test`)",
+    "http/routers/r/service": "s",
+    "http/services/s/loadBalancer/servers/a/url": "http://10.0.0.1:80",
+}
+
+
+def said(more: dict[str, str], version: Version = (3, 7)) -> list[tuple[str, Grade]]:
+    keys = {f"traefik/{path}": value for path, value in {**ROUTED, **more}.items()}
+    return [(one.key.removeprefix("traefik/"), one.flaw.grade) for one in lint(keys, "traefik/", version)]
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("http/routers/r/entryPoints", ""),
+        ("http/routers/r/tls", "yes"),
+        ("http/services/s/loadBalancer/sticky", "true"),
+        ("http/services/s/loadBalancer/sticky/cookie", "1"),
+        ("http/services/s/loadBalancer/servers", "http://10.0.0.1:80,http://10.0.0.2:80"),
+        ("http/services/s/loadBalancer/servers/a/weight", "0"),
+        ("http/services/s/loadBalancer/servers/b", "http://10.0.0.2:80"),
+        ("http/routers/r/entryPoints/web", "web"),
+        ("http/middlewares/a@b/addPrefix/prefix", "/x"),
+        ("http/middlewares/m/headers/customRequestHeaders/A/b", "x"),
+        ("http/middlewares/m/headers/sslRedirect", "true"),
+        ("http/middlewares/m/buffering/retryExpression", "Attempts() < 2"),
+    ],
+)
+def test_what_traefik_takes_and_reads_otherwise_is_a_warning_at_its_key(path: str, value: str) -> None:
+    grades = {key: grade for key, grade in said({path: value}) if key.startswith(path) or path.startswith(key)}
+    assert Grade.WRONG in grades.values()
+    assert not {Grade.LOST, Grade.FROZEN, Grade.DEAD} & set(grades.values())
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("http/routers/r/tls", "false"),
+        ("http/routers/r/tls", "TRUE"),
+        ("http/routers/r/tls", ""),
+        ("http/routers/r/entryPoints/0", "web"),
+        ("http/services/s/loadBalancer/servers/a/weight", "3"),
+        ("http/services/s/loadBalancer/serversTransport", ""),
+    ],
+)
+def test_of_what_traefik_reads_as_it_is_meant_nothing_is_said(path: str, value: str) -> None:
+    assert said({path: value}) == []
+
+
+def test_who_refers_to_a_name_of_digits_must_write_brackets() -> None:
+    keys = {"http/services/7/loadBalancer/servers/a/url": "http://10.0.0.1:80"}
+    name = ("http/services/7", Grade.NOTICE)
+    assert said({**keys, "http/routers/r/service": "7"}) == [("http/routers/r/service", Grade.LOST), name]
+    assert said({**keys, "http/routers/r/service": "[7]"}) == [name]
+
+
+def test_of_two_spellings_of_one_key_the_later_counts() -> None:
+    early, late = "http/routers/r/Priority", "http/routers/r/priority"
+    assert said({early: "abc", late: "5"}) == [(late, Grade.WRONG)]
+    assert said({early: "5", late: "abc"}) == [(late, Grade.FROZEN), (late, Grade.WRONG)]
+
+
+def test_below_what_is_switched_off_no_value_counts_but_each_name_does() -> None:
+    off = {"http/middlewares/m/compress": "false"}
+    grades = [grade for _, grade in said({**off, "http/middlewares/m/compress/minResponseBodyBytes": "abc"})]
+    assert Grade.FROZEN not in grades
+    assert Grade.FROZEN in [grade for _, grade in said({**off, "http/middlewares/m/compress/bogus": "abc"})]
+
+
+def test_two_routers_of_one_rule_and_priority_are_told_where_they_meet() -> None:
+    other = {
+        "http/routers/x/rule": "Host(`r.test`)",
+        "http/routers/x/service": "t",
+        "http/services/t/loadBalancer/servers/a/url": "http://10.0.0.2:80",
+    }
+    assert said(other) == [("http/routers/x/rule", Grade.WRONG)]
+    assert said({**other, "http/routers/x/priority": "14"}) == [("http/routers/x/rule", Grade.WRONG)]
+    for apart in ({"priority": "15"}, {"tls": "true"}, {"service": "s"}, {"entryPoints": "web"}):
+        assert said({**other, **{f"http/routers/x/{field}": value for field, value in apart.items()}}) == []
+
+
+def test_a_key_that_is_refused_is_all_that_is_said_of_its_object() -> None:
+    assert said({"http/middlewares/m/rateLimiter/average": "5"}) == [
+        ("http/middlewares/m/rateLimiter/average", Grade.FROZEN)
+    ]
+
+
+def test_a_key_of_a_newer_traefik_names_the_version() -> None:
+    keys = {"traefik/http/services/s/loadBalancer/strategy": "wrr"}
+    (finding,) = poison(keys, "traefik/", (3, 3))
+    assert "3.4" in finding.flaw.reason
+    assert poison(keys, "traefik/", (3, 4)) == ()
+
+
+def test_a_slip_of_the_pen_is_told_with_what_was_meant() -> None:
+    (finding,) = poison({"traefik/http/routers/r/entrypoint": "web"}, "traefik/", (3, 0))
+    assert "entryPoints" in finding.flaw.remedy

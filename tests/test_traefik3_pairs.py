@@ -167,7 +167,8 @@ def said(tree: Below, router: str) -> Iterator[tuple[str, object]]:
     yield "rule", sorted(keys["rule"].replace("(", " ").replace(")", " ").split(" "))  # what is joined, in any order
     chain = tuple(filter(None, keys.get("middlewares", "").split(",")))
     for at, name in enumerate(chain):
-        fields = tree.directory(f"http/middlewares/{name}").keys
+        fields = dict(tree.directory(f"http/middlewares/{name}").keys)
+        fields.pop("stripPrefix/forceSlash", None)  # of a path that is stripped whole nobody asked
         yield f"middleware {at}", {path.lower(): _unnamed(path, value) for path, value in fields.items()}
     yield "middlewares", len(chain)
     service = tree.directory(f"http/services/{keys['service']}/loadBalancer")

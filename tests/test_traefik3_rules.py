@@ -68,7 +68,11 @@ def test_a_rule_is_translated(old: str, new: str) -> None:
         ),
         (
             "AddPrefix:/n;PathPrefixStrip:/p;AddPrefix:/m,/o",
-            [("strip", "stripPrefix/prefixes", ("/p",)), ("add", "addPrefix/prefix", "/o")],
+            [
+                ("strip", "stripPrefix/prefixes", ("/p",)),
+                ("strip", "stripPrefix/forceSlash", "true"),
+                ("add", "addPrefix/prefix", "/o"),
+            ],
         ),
     ],
 )
@@ -197,7 +201,9 @@ _CALLS: Mapping[str, Callable[..., bool]] = {
     "PathRegexp": lambda request, pattern: _searched(pattern, request.plain_path),
     "Method": lambda request, method: request.method == method,
     "Header": lambda request, name, value: request.header(name) == value,
-    "HeaderRegexp": lambda request, name, pattern: _searched(pattern, request.header(name) or ""),
+    "HeaderRegexp": lambda request, name, pattern: (
+        (sent := request.header(name)) is not None and _searched(pattern, sent)
+    ),
     "Query": lambda request, name, value: value in _query(request, name),
     "QueryRegexp": lambda request, name, pattern: any(_searched(pattern, one) for one in _query(request, name)),
 }

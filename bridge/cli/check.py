@@ -60,11 +60,9 @@ def run(config: Config) -> int:
 def read_tree(config: Config, site: Site) -> Tree:
     """What stands below Traefik's prefix, and where a slash in front makes another of it. Raises StoreError."""
     prefix = site.tree
-    other = prefix.removeprefix("/") if prefix.startswith("/") else f"/{prefix}"
-    has_other = site.store_kind != "consul"  # there no key begins with a slash
     with opened_store(config, site) as store:
         keys = _values(store.read(prefix.removesuffix("/")).items.items())
-        elsewhere = _values(store.read(other).items.items()) if has_other else {}
+        elsewhere = _values(store.read(site.elsewhere).items.items()) if site.elsewhere else {}
     count = sum(key.startswith(prefix) for key in keys)
     return Tree(site.layout.name, prefix, count, site.layout.lint(keys, elsewhere, prefix, site.store_kind))
 

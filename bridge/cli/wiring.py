@@ -51,6 +51,13 @@ class Site:
         return self.layout.tree_prefix(self.prefix, self.store_kind)
 
     @property
+    def elsewhere(self) -> str:
+        """Where keys lie that somebody wrote with a slash too many or too few in front; empty where none can."""
+        if self.store_kind == "consul":  # there no key begins with a slash
+            return ""
+        return self.tree.removeprefix("/") if self.tree.startswith("/") else f"/{self.tree}"
+
+    @property
     def records(self) -> str:
         """How ours begin, with the closing slash."""
         return records_prefix(self.prefix)
@@ -157,10 +164,13 @@ def policy(config: Config) -> Policy:
     )
 
 
-def sites(config: Config) -> tuple[Site, ...]:
-    """Where this process publishes, a site a layout. Raises UsageError where one lies in another."""
+def sites(config: Config, unsaid: str = "etcd") -> tuple[Site, ...]:
+    """Where this process publishes, a site a layout. Raises UsageError where one lies in another.
+
+    `unsaid`: the store's kind where no option says it.
+    """
     address, said = config.find(options.STORE), config.get(options.LAYOUT)
-    kind, usual = (address.kind, address.prefix) if address else ("etcd", DEFAULT_PREFIX)
+    kind, usual = (address.kind, address.prefix) if address else (unsaid, DEFAULT_PREFIX)
     target = Target(
         version=config.get(options.TRAEFIK_VERSION),
         entry_points=config.get(options.ENTRY_POINTS),

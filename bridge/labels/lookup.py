@@ -93,7 +93,7 @@ _FAMILIES |= {name.split(".")[2]: True for name, row in _ROWS.items() if row.pro
 _PROTECTING = frozenset(("auth", "basic", "digest", "users", "whitelist", "redirect", "entrypoint", "tlscert", "ssl"))
 _PROTECTING |= {"allowedhosts"}
 _SIGNS = re.compile(r"[\W_]+")  # what may stand in a dot's place
-_HEAD = re.compile(r"[\W_]*traefik([\W_]?)[\W_]*", re.IGNORECASE)
+_HEAD = re.compile(r"[\W_]*(?:traefik|t[traefi]{0,5}f[traefi]{0,5}[kc])([\W_]?)[\W_]*", re.IGNORECASE)
 _HARMLESS = frozenset(family.lower() for family, protects in _FAMILIES.items() if not protects)
 
 

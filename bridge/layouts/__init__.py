@@ -66,6 +66,12 @@ class RouteLayout(Layout, Protocol):
         prefix that has, or lacks, a slash in front.
         """
 
+    def poison(self, keys: Mapping[str, str], prefix: str) -> tuple[Finding, ...]:
+        """Of the findings of `lint` those by which its Traefik ends, or takes no change of anybody any more.
+
+        `keys`: all below `prefix`.
+        """
+
     def tree_prefix(self, prefix: str, store_kind: str) -> str:
         """How keys begin in a store of this kind (a URL's scheme: etcd, consul) for the prefix of its URL.
 

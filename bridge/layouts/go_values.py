@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 from ipaddress import ip_address, ip_network
 
 TRUE = frozenset(("1", "t", "T", "true", "TRUE", "True"))
@@ -13,6 +14,7 @@ _WHOLE = re.compile(r"[+-]?[0-9]{1,40}")
 _PIECE = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
 _UNITS = {"ns": 1, "us": 10**3, "µs": 10**3, "μs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
 _MOST = 2**63 - 1
+_LENGTH = 200  # characters of a time
 
 
 def is_whole(text: str) -> bool:
@@ -24,12 +26,14 @@ def nanoseconds(text: str) -> float:
     """How long a time is; a plain number counts seconds. Raises ValueError where it is none."""
     if is_whole(text):
         return int(text) * 10.0**9
+    if len(text) > _LENGTH:
+        raise ValueError("no time")
     sign, digits = (text[0], text[1:]) if text[:1] in ("+", "-") else ("", text)
     pieces = _PIECE.findall(digits)
-    length = sum(float(number) * _UNITS[unit] for number, unit in pieces)
-    if not pieces or "".join(map("".join, pieces)) != digits or length > _MOST:
+    length = sum(Fraction(number) * _UNITS[unit] for number, unit in pieces)
+    if not pieces or "".join(map("".join, pieces)) != digits or length > _MOST + (sign == "-"):
         raise ValueError("no time")
-    return -length if sign == "-" else length
+    return float(-length if sign == "-" else length)
 
 
 def is_range(text: str) -> bool:

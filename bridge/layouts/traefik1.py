@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from bridge.labels.rules import parse_rule, write_rule
 from bridge.layouts import RouteLayout, Target
-from bridge.layouts.lint import Finding
+from bridge.layouts.lint import Finding, Grade
 from bridge.layouts.traefik1_guard import check
 from bridge.layouts.traefik1_keys import name_of, route_keys, server_base
 from bridge.layouts.traefik1_secrets import is_secret
@@ -18,6 +18,8 @@ from bridge.model.problem import Problem
 from bridge.model.route import Kind, Matcher, Route, Rule
 
 _PLACES = 1 << 17  # paths remembered: more than a tree holds that Traefik still reads in minutes
+
+_KINDS = ("backends", "frontends")
 
 # What keeps requests away below `frontends/<f>/`. Lists may stand as a leaf or as children.
 _PROTECTS = re.compile(
@@ -38,6 +40,7 @@ class Traefik1:
 
     name = "traefik1"
     reads_halves = True
+    folders = tuple(f"{kind}/" for kind in _KINDS)
     has_backstop = True
 
     def entries(self, route: Route, cluster: str) -> tuple[Entry, ...]:
@@ -112,6 +115,13 @@ class Traefik1:
 
         return (*lint(keys, prefix, store_kind), *strays(elsewhere, prefix.removeprefix("/"), prefix))
 
+    def poison(self, keys: Mapping[str, str], prefix: str) -> tuple[Finding, ...]:
+        """What ends Traefik 1.7, or stops it from taking any change."""
+        from bridge.layouts.traefik1_lint import lint
+
+        found = lint(keys, prefix, "etcd" if prefix.startswith("/") else "consul")
+        return tuple(one for one in found if one.flaw.grade in (Grade.DEAD, Grade.FROZEN))
+
     def tree_prefix(self, prefix: str, store_kind: str) -> str:
         """`/traefik/` on etcd, `traefik/` on Consul: the only forms that Traefik 1.7 finds by its default flags.
 
@@ -138,7 +148,7 @@ def build(_target: Target) -> RouteLayout:
 def _place(path: str) -> Place | None:
     kind, _, below = path.partition("/")
     name, _, rest = below.partition("/")
-    if kind not in ("frontends", "backends") or not name:
+    if kind not in _KINDS or not name:
         return None
     group, holder = group_name(name), f"{kind}/{name}"
     if kind == "frontends":

@@ -10,6 +10,7 @@ from bridge.layouts import RouteLayout, Target
 from bridge.layouts.lint import Finding
 from bridge.layouts.traefik3_guard import check
 from bridge.layouts.traefik3_keys import is_own, page_service, route_keys, services, written
+from bridge.layouts.traefik3_lint import lint, poison, strays
 from bridge.layouts.traefik3_losses import losses, page_problem, refuse
 from bridge.layouts.traefik3_names import PROTECTING, object_name, server_base
 from bridge.layouts.traefik3_rules import asked_hosts
@@ -26,6 +27,7 @@ class Traefik3:
 
     name = "traefik3"
     reads_halves = False  # it reads its tree in one request
+    folders: tuple[str, ...] = ("http/",)
     has_backstop = False
 
     def __init__(self, target: Target) -> None:
@@ -111,14 +113,16 @@ class Traefik3:
     def lint(
         self,
         keys: Mapping[str, str],
-        elsewhere: Mapping[str, str],  # noqa: ARG002
+        elsewhere: Mapping[str, str],
         prefix: str,
         store_kind: str,  # noqa: ARG002
     ) -> tuple[Finding, ...]:
         """What Traefik 3 refuses, loses or misreads, the worst first."""
-        from bridge.layouts.traefik3_lint import lint  # much to load that only this needs
+        return (*lint(keys, prefix, self.target.version), *strays(elsewhere, prefix))
 
-        return lint(keys, prefix, self.target.version)
+    def poison(self, keys: Mapping[str, str], prefix: str) -> tuple[Finding, ...]:
+        """What ends Traefik 3, or makes it refuse the whole tree."""
+        return poison(keys, prefix, self.target.version)
 
     def tree_prefix(self, prefix: str, store_kind: str) -> str:  # noqa: ARG002
         """`traefik/` on both stores: with a leading slash Traefik 3 finds nothing, and says nothing.

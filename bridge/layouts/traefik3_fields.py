@@ -77,11 +77,11 @@ def field_of(path: str, version: Version) -> Field | None:
         spelt.append(known[0])
         shape = known[1]
         left = parts[at + 1 :]
-        if shape.field and shape.field.type in MAPS and left:
+        if shape.field and shape.field.type in MAPS and left and not shape.field.ignored:
             single = len(left) == 1 or shape.field.type is Type.FREE
             return replace(shape.field, path="/".join(spelt + left)) if single and all(left) else None
     found = shape.field
-    if found is None or found.refused or found.type in MAPS:
+    if found is None or found.refused or (found.type in MAPS and not found.ignored):
         return None
     return replace(found, path="/".join(spelt))
 

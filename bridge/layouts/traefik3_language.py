@@ -19,6 +19,7 @@ from bridge.layouts.lint import Flaw, Grade
 from bridge.layouts.traefik3_fields import Version
 from bridge.layouts.traefik3_regexp import has_capitals, regexp_fault
 
+LENGTH = 20_000  # characters of a rule that is looked at
 DEPTH = 100  # parentheses in parentheses; keeps our own recursion short
 
 _TOKEN = re.compile(
@@ -71,7 +72,7 @@ def _tokens(text: str) -> list[_Token]:
             raise Fault(f"{text[at : at + 10]!r} is not understood", at)
         kind = found.lastgroup
         if kind == "end" or (kind == "blank" and "\n" in found[0]):
-            ended = ended or bool(tokens and (tokens[-1].kind != "sign" or tokens[-1].text == ")"))
+            ended = bool(tokens and (tokens[-1].kind != "sign" or tokens[-1].text == ")"))
         elif kind != "blank":
             if ended:
                 raise Fault("the line ends before it", at)
@@ -181,6 +182,11 @@ def asks_for_tls(text: str, version: Version) -> bool:
 
 
 def _flaws(text: str, version: Version, known: Mapping[str, _Matcher]) -> Flaws:
+    if len(text) > LENGTH:
+        yield Flaw(
+            Grade.NOTICE, f"it is longer than {LENGTH} characters", "it is not looked at here", "make it shorter"
+        )
+        return
     try:
         calls = parse(text)
     except ValueError as err:

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Mapping
 from bridge.layouts.lint import Finding, Flaw, Grade, worst_first
 from bridge.layouts.traefik3_fields import Type, Version, field_of
 from bridge.layouts.traefik3_objects import may_end_traefik, object_flaws
+from bridge.layouts.traefik3_secrets import is_secret
 from bridge.layouts.traefik3_tree import ANYTHING, Node, Tree, decode, is_read
 
 _UNREAD = "Traefik 3 does not read it, but it wakes Traefik"
@@ -181,9 +182,7 @@ def _beside(keys: Mapping[str, str], prefix: str) -> Iterator[tuple[str, Flaw]]:
 
 
 def _shown(path: str, value: str) -> str:
-    low = path.lower()
-    secret = "auth" in low or "headers/" in low or "password" in low or _PEM.intersection(low.split("/"))
-    return "" if secret or ("@" in value and low.endswith("/url")) else value
+    return "" if is_secret(path, value) else value
 
 
 # What is written.

@@ -82,7 +82,8 @@ def losses(route: Route, target: Target) -> Iterator[Problem]:
 
 
 def _lost(route: Route, row: Row, value: str, reason: str, did: str, *, notice: bool = False) -> Problem:
-    return Problem(route.title, row.name, "" if row.secret else value, reason, did, notice)
+    """`value`: what the label says; empty where it is secret."""
+    return Problem(route.title, row.name, value, reason, did, notice)
 
 
 def _of_rule(route: Route, frontend: Frontend) -> Iterator[Problem]:

@@ -219,6 +219,7 @@ def _breaker(node: Node, _version: Version) -> Flaws:
         breaker(text)
     except ValueError as err:
         yield "expression", _lost(str(err), "mend the expression")
+        return
     for literal in no_floats(text):
         yield "expression", _lost(f"{literal} is no float", f"write {literal}.0")
 

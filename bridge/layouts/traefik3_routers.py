@@ -47,7 +47,7 @@ def tcp_router_flaws(node: Node, version: Version) -> Flaws:
             yield "rule", flaw
     secure = node.find("tls") is not None
     try:
-        if asks_for_tls(rule, version) and not secure:
+        if not secure and asks_for_tls(rule, version):
             yield "tls", Flaw(Grade.LOST, "without TLS nobody says a server's name", _CLOSED, "write tls=true")
     except ValueError:
         pass  # said above

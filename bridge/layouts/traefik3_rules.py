@@ -55,7 +55,10 @@ def changes(rule: Rule) -> Iterator[Change]:
         patterns = (_regex(value, _PATH_PART, "^", "") for value in _longest_first(regexes))
         yield STRIP_REGEX, (("stripPrefixRegex/regex", tuple(patterns)),)
     if prefixes:
-        yield STRIP, (("stripPrefix/prefixes", tuple(map(_literal_path, _longest_first(prefixes)))),)
+        stripped = ("stripPrefix/prefixes", tuple(map(_literal_path, _longest_first(prefixes))))
+        # Where all of a path is stripped, Traefik 1 goes on with / and Traefik 3 with nothing, unless it is told.
+        goes_on = MODIFIERS & last.keys()
+        yield STRIP, (stripped, *([("stripPrefix/forceSlash", "true")] if goes_on else ()))
     if added := last.get(Kind.ADD_PREFIX):
         yield ADD, (("addPrefix/prefix", _new_path(added[-1])),)
     if replaced := last.get(Kind.REPLACE_PATH_REGEX):

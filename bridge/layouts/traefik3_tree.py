@@ -18,13 +18,16 @@ from bridge.layouts.traefik3_fields import MAPS, Field, Shape, Type, Version, fo
 
 REFUSES = "Traefik refuses the whole tree: it takes no change of anybody any more, and loads nothing when it starts"
 _NEWEST = (3, 99)
+_HINTS = 100  # keys of which it is told what was perhaps meant: looking for that takes long
+_NAME_LIMIT = 40  # characters of a name that may be a slip
 _TOPS = ("http", "tcp", "udp", "tls")
+_CODE = "/GRPCStatus/code"  # unlike all other numbers it has no sign
 _NUMBER = re.compile("[0-9]+", re.ASCII)
 
 ANYTHING = Shape()  # below it nothing is looked at
 _ENTRIES = {
     Type.TEXTS: Shape(Field("", Type.TEXT)),
-    Type.NUMBERS: Shape(Field("", Type.WHOLE)),
+    Type.NUMBERS: Shape(Field("{entry}", Type.WHOLE)),  # nothing can stand below it: its own value would be empty
     Type.FREE: ANYTHING,
     Type.LIST: ANYTHING,
 }
@@ -89,7 +92,11 @@ def decode(keys: Mapping[str, str], version: Version) -> Tree:
     """Of the keys by their path below the prefix, as Traefik of this version decodes them."""
     root = Node("", "", shapes(version))
     twins = list[tuple[str, str]]()
-    refused = [found for path, value, key in _folded(keys, twins) if (found := _put(root, path, value, key, twins))]
+    refused = list[tuple[str, Flaw]]()
+    for path, value, key in _folded(keys, twins):
+        if misplaced := _put(root, path, value, key, twins):
+            node, name = misplaced
+            refused.append((key, _unknown(node, name, hint=len(refused) < _HINTS)))
     refused += _misfits(root, element=False, off=False)
     return Tree(root, tuple(refused), tuple(dict.fromkeys(twins)))
 
@@ -119,7 +126,8 @@ def _folded(keys: Mapping[str, str], twins: list[tuple[str, str]]) -> list[tuple
     return sorted(single.values())
 
 
-def _put(root: Node, path: str, value: str, key: str, twins: list[tuple[str, str]]) -> tuple[str, Flaw] | None:
+def _put(root: Node, path: str, value: str, key: str, twins: list[tuple[str, str]]) -> tuple[Node, str] | None:
+    """The key into the tree; where that is impossible, the place and the name that cannot stand below it."""
     node, way = root, ""
     for written in path.split("/"):
         if not written:
@@ -131,7 +139,7 @@ def _put(root: Node, path: str, value: str, key: str, twins: list[tuple[str, str
         if child is None:
             shape = _step(node.shape, folded)
             if shape is None:
-                return key, _unknown(node, written)
+                return node, written
             child = node.below[folded] = Node(name, way, shape)
         elif child.name != name and node.shape.each:
             twins.append((way, child.path))
@@ -146,19 +154,18 @@ def _put(root: Node, path: str, value: str, key: str, twins: list[tuple[str, str
 
 
 def _step(shape: Shape, folded: str) -> Shape | None:
-    """What may stand below a place under this name; None where nothing may."""
+    """What may stand below a place under this name; None where nothing may, or nothing is known."""
     if shape.each:
         return shape.each
     of = shape.field
-    if of is None or (of.type is Type.BRANCH and not of.ignored):
-        found = shape.fields.get(folded)
-        if found is None or (found[1].field and found[1].field.refused):
-            return None
-        return found[1]
-    return ANYTHING if of.ignored or not of.path else _ENTRIES.get(of.type)
+    if of is None or of.type is Type.BRANCH:
+        return shape.fields.get(folded, ("", None))[1]
+    if of.ignored:
+        return None
+    return _ENTRIES.get(of.type) if of.path else ANYTHING
 
 
-def _unknown(node: Node, name: str) -> Flaw:
+def _unknown(node: Node, name: str, hint: bool) -> Flaw:
     of = node.shape.field
     if of and of.type is not Type.BRANCH:
         return _refused(f"{node.path} holds a value, and nothing can stand below it", "delete it")
@@ -167,7 +174,7 @@ def _unknown(node: Node, name: str) -> Flaw:
         return _refused(
             f"only Traefik 3.{since} and newer know {name!r} {place}", "delete it, or replace each older Traefik first"
         )
-    near = get_close_matches(fold(name), node.shape.fields, 1)
+    near = get_close_matches(fold(name), node.shape.fields, 1) if hint and len(name) <= _NAME_LIMIT else []
     remedy = f"delete it, or call it {node.shape.fields[near[0]][0]}" if near else "delete it"
     return _refused(f"Traefik knows no {name!r} {place}", remedy)
 
@@ -195,11 +202,13 @@ def _misfits(node: Node, element: bool, off: bool) -> Iterator[tuple[str, Flaw]]
         off = off or node.off
         for child in node.below.values():
             yield from _misfits(child, bool(shape.each), off)
+    elif node.value is None:
+        return  # a key is refused that would stand below it
     elif of is None or of.type is Type.BRANCH or of.type in MAPS:
         may_be_leaf = element or shape.listed or shape is ANYTHING or bool(of and (of.empty or of.ignored))
         if not may_be_leaf and node.path:
             yield node.key, _refused("it can hold no value, only keys below it", "delete it, or write those")
-    elif not off and not of.ignored and (wrong := _WRONG.get(of.type)) and (fault := wrong(node.value or "")):
+    elif not off and not of.ignored and (fault := _wrong(of)(node.value)):
         yield node.key, fault
 
 
@@ -209,6 +218,11 @@ def _refused(reason: str, remedy: str) -> Flaw:
 
 def _no_whole(text: str) -> Flaw | None:
     return None if is_whole(text) else _refused("it is no whole number of 64 bits", "write decimal digits alone")
+
+
+def _no_code(text: str) -> Flaw | None:
+    fits = text.isascii() and text.isdecimal() and int(text[:20]) < 2**32
+    return None if fits else _refused("it is no number of 32 bits without a sign", "write decimal digits alone")
 
 
 def _no_truth(text: str) -> Flaw | None:
@@ -221,6 +235,14 @@ def _no_time(text: str) -> Flaw | None:
     except ValueError:
         return _refused("it is no time", "write a number with its unit, as 10s")
     return None
+
+
+def _nothing(_text: str) -> Flaw | None:
+    return None
+
+
+def _wrong(of: Field) -> Callable[[str], Flaw | None]:
+    return _no_code if of.path.endswith(_CODE) else _WRONG.get(of.type, _nothing)
 
 
 _WRONG: Mapping[Type, Callable[[str], Flaw | None]] = {

@@ -16,12 +16,15 @@ ADDRESS_LABEL = "traefik.address"
 LABELS = "traefik."  # what our labels begin with
 _NAMES = 4096  # remembered: services share most of theirs
 _VALUE = re.compile("[:=]")
-_SLIP = re.compile(r"[\W_]*traefik(?:[\W_]|frontend)", re.IGNORECASE)
+# The word itself may be misspelt where a frontend is spoken of: treafik.frontend.auth, traefikadmin.frontend.auth.
+_SLIP = re.compile(
+    r"[\W_]*(?:traefik(?:[\W_]|frontend)|t[traefi]{0,5}f[traefi]{0,5}[kc].*frontend[\W_])", re.IGNORECASE | re.DOTALL
+)
 
 
 @lru_cache(_NAMES)
 def is_ours(name: str) -> bool:
-    """Whether a label speaks to the bridge, or is a slip for one that does: in another case, behind a blank, or with
+    """Whether a label speaks to the bridge, or is a slip for one that does: in another case, behind a blank, with
     another sign for the dot. Were it taken for a stranger's, a protection that it asks for would be lost unseen.
     """
     return name.startswith(LABELS) or _SLIP.match(name) is not None

@@ -18,6 +18,13 @@ from bridge.labels.table import GROUPS, INNER, PREFIX, Row
 from bridge.labels.types import TRUTH_WORDS
 from bridge.sources.shapes import ContainerShape, HostShape, ServiceShape, StackShape
 
+
+def _in_any_case(word: str) -> str:
+    return "".join(f"[{char.upper()}{char}]" for char in word)
+
+
+# As `is_ours`, but for a misspelt first word: also what is a slip for one of ours.
+_OURS = rf"^[\W_]*{_in_any_case('traefik')}(?:[\W_]|{_in_any_case('frontend')})"
 # A name as a pattern. A segment may hold dots, a page's name none.
 _SEGMENT, _INNER = r"(?!(?:frontend|backend)\.).+", "[^ .]+"
 
@@ -41,8 +48,8 @@ def labels() -> Schema:
         "properties": plain,
         "patternProperties": patterns,
         "propertyNames": {
-            "anyOf": [{"not": {"pattern": f"^{re.escape(PREFIX)}"}}, *({"pattern": one} for one in known)],
-            "description": f"The bridge knows no other label that begins with {PREFIX}",
+            "anyOf": [{"not": {"pattern": _OURS}}, *({"pattern": one} for one in known)],
+            "description": f"The bridge knows no other label that begins with {PREFIX}, or nearly so",
         },
     }
     return {"anyOf": [mapping, many({"type": "string"})]}
@@ -68,9 +75,16 @@ def _values(row: Row) -> list[Schema]:
     text: Schema = {"type": "string"}
     if value.truth:
         words = [*TRUTH_WORDS, *(["stack"] if "stack" in value.pattern else [])]
-        return [{"enum": ["", *words]}, {"type": "string", "pattern": r"\$"}, TRUTH, {"enum": [0, 1]}]
+        return [
+            {"enum": [*words] if row.protects else ["", *words]},
+            {"type": "string", "pattern": r"\$"},
+            TRUTH,
+            {"enum": [0, 1]},
+        ]
     if found:
-        text["pattern"] = rf"^(?:{found})?$|\$"
+        text["pattern"] = rf"^(?:{found}){'' if row.protects else '?'}$|\$"
+    elif row.protects:
+        text["minLength"] = 1
     if value.least is not None:
         return [text, {"type": "integer", "minimum": value.least, "maximum": value.most or 0}]
     return [text] if found else [text, {"type": ["number", "boolean"]}]

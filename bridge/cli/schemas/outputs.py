@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bridge.cli.check import LEVELS
+from bridge.cli.policy import ACCESS, POLICIES, RESOURCES
 from bridge.cli.schemas.words import COUNT, SECONDS, TEXT, TRUTH, Schema, by_name, many, one_of, or_null, said, thing
 from bridge.cli.show import State
 from bridge.labels.fates import Fate
@@ -90,6 +91,17 @@ def show() -> Schema:
     )
     lease = thing(family=TEXT, ttl=said("seconds; 0: for ever", COUNT), seconds=_SECONDS_LEFT)
     return _each_layout(groups=many(group), leases=many(lease), leaders=said("replicas, by cluster", by_name(TEXT)))
+
+
+def policy() -> Schema:
+    """The rights of a cluster's bridge."""
+    rule = thing(
+        resource=said("what it is about; a prefix: all that begins so", one_of(RESOURCES)),
+        name=TEXT,
+        access=one_of(ACCESS),
+        why=TEXT,
+    )
+    return thing(store=one_of(POLICIES), cluster=TEXT, rules=many(rule))
 
 
 def check() -> Schema:
