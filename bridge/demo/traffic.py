@@ -35,16 +35,13 @@ class Traffic:
         """What came since this was asked before: a container's answer for each."""
         visits = self.visitors.since(self._until)
         failed = [one for one in visits if not one.who]
-        why = (
-            f"{len(failed)} of {number(len(visits), 'request')} failed, the first with {failed[0].said}"
-            if failed
-            else ""
-        )
-        self.stage.check(not failed, why)
+        total = number(len(visits), "request")
+        first = failed[0].said if failed else ""
+        self.stage.check(not failed, f"{len(failed)} of {total} failed, the first with {first}")
         if visits:
             self._until = visits[-1].at
             self.requests += len(visits)
-        return f"{number(len(visits), 'request')}, 0 failed"
+        return f"{total}, 0 failed"
 
     def joined(self, names: Collection[str], began: float) -> float:
         """Seconds from `began` until each of these had answered."""
@@ -82,8 +79,10 @@ class Traffic:
 
 def _last_of_firsts(visits: list[Visit], names: Collection[str]) -> float | None:
     """When the last of these answered for the first time; None: not all have."""
-    firsts = [next((one.at for one in visits if one.who == name), None) for name in names]
-    return max((at for at in firsts if at is not None), default=None) if None not in firsts else None
+    firsts: dict[str, float] = {}
+    for one in visits:
+        firsts.setdefault(one.who, one.at)
+    return max(firsts[name] for name in names) if firsts.keys() >= set(names) else None
 
 
 def _round_without(visits: list[Visit], name: str, others: int) -> float | None:
