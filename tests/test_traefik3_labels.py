@@ -21,13 +21,13 @@ RULE = {"traefik.frontend.rule": "Host:web.shop"}
 # What protects and cannot be said: the route is refused.
 REFUSED = {
     "traefik.frontend.auth.forward.tls.caOptional",
+    "traefik.frontend.headers.SSLForceHost",
     "traefik.frontend.passTLSCert",
     "traefik.frontend.whiteList.useXForwardedFor",
 }
 SAID = {"traefik.tags"}  # what becomes no key, and a problem instead
 SILENT = {
     "traefik.frontend.headers.isDevelopment": "what it switches off is not written in the first place",
-    "traefik.frontend.headers.SSLForceHost": "without SSLHost it does nothing, in Traefik 1 too",
 }
 # What does nothing by itself, in Traefik 1 too.
 BESIDE: Mapping[str, Mapping[str, str]] = {
