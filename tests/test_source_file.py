@@ -71,6 +71,9 @@ SLIPS = (
     "treafik.frontend.auth.basic.users",
     "Traefikadmin.frontend.auth",
     "trafic.a.frontend.rule",
+    "raefik.frontend.auth",
+    "xtraefik.frontend.auth",
+    "traefil.frontend.auth",
     "TRAEFIK_FRONTEND.AUTH",
     "\ufefftraefik.x",
 )

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from bridge.labels.table import INNER, PREFIX, TABLE, Row, Vocabulary
 from bridge.labels.types import FALSE_WORDS, truth
+from bridge.model.world import MISSPELT
 
 _NAMES = 4096  # remembered: services share most of theirs
 SUGGESTIONS = 20  # for unknown labels of one service: each costs a look at the whole table
@@ -93,7 +94,7 @@ _FAMILIES |= {name.split(".")[2]: True for name, row in _ROWS.items() if row.pro
 _PROTECTING = frozenset(("auth", "basic", "digest", "users", "whitelist", "redirect", "entrypoint", "tlscert", "ssl"))
 _PROTECTING |= {"allowedhosts"}
 _SIGNS = re.compile(r"[\W_]+")  # what may stand in a dot's place
-_HEAD = re.compile(r"[\W_]*(?:traefik|t[traefi]{0,5}f[traefi]{0,5}[kc])([\W_]?)[\W_]*", re.IGNORECASE)
+_HEAD = re.compile(rf"[\W_]*(?:traefik|(?:{MISSPELT})(?=[\W_]))([\W_]?)[\W_]*", re.IGNORECASE)
 _HARMLESS = frozenset(family.lower() for family, protects in _FAMILIES.items() if not protects)
 
 
