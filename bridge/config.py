@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 
 from bridge.labels.fallback import rule_template
 from bridge.labels.types import Address, host, truth
+from bridge.layouts import LAYOUTS
 from bridge.model.change import FOR_EVER
 from bridge.model.problem import UsageError
 from bridge.routes import Health
@@ -22,7 +23,7 @@ from bridge.routes.policy import KINDS, USUAL_KINDS, Constraint, NoneHealthy, co
 from bridge.sources import open_source
 from bridge.sources.base import Source
 from bridge.stores import store_address
-from bridge.stores.address import StoreAddress
+from bridge.stores.address import StoreAddress, tree_prefix
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -40,7 +41,7 @@ class Output(Enum):
 
 ONLY = {Output.GITHUB: "check", Output.MARKDOWN: "labels"}  # the one command that prints so
 PRINTING = frozenset(("sync", "plan", "render", "check", "explain", "show", "leave"))
-ALL = PRINTING | {"run"}
+ALL = PRINTING | {"run", "policy"}
 LAYING = frozenset(("run", "sync", "plan", "render"))  # commands that want all keys of a source
 SOURCED = LAYING | {"check", "explain"}  # commands that read a source
 STORED = frozenset(("run", "sync", "plan", "check", "explain", "show", "leave"))  # commands that open a store
@@ -80,6 +81,8 @@ class Option(Generic[T_co]):
 
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)([smh]?)")
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
+_VERSION = re.compile(r"v?3\.([0-9]{1,3})(?:\.[0-9]{1,4})?")
+_ENTRY_POINT = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 _CLUSTER = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _REPLICA = re.compile(r"[A-Za-z0-9._-]{0,253}")  # as long as a host's name
 _LONGEST_READ = 1800.0  # seconds; what was deleted is remembered for twice as long
@@ -179,6 +182,53 @@ def kinds(text: str) -> tuple[str, ...]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A layout, and where its Traefik reads."""
+
+    layout: str  # a name in the registry of layouts
+    prefix: str  # without outer slashes; empty: that of the store's URL
+
+
+def placed_layouts(text: str) -> tuple[Placed, ...]:
+    """`traefik1`, `traefik1,traefik3=v3/traefik`."""
+    found = several(_placed)(text)
+    names = [one.layout for one in found]
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"name each of {', '.join(LAYOUTS)} at most once, and one at least")
+    return found
+
+
+def _placed(text: str) -> Placed:
+    name, equals, path = text.partition("=")
+    if name not in LAYOUTS:
+        raise ValueError(f"{name!r} is no layout: use {' or '.join(LAYOUTS)}, each with =PREFIX where it has its own")
+    return Placed(name, tree_prefix(path) if equals else "")
+
+
+def traefik_version(text: str) -> tuple[int, int]:
+    """`3.4`, `v3.4.1`: the minor version counts."""
+    found = _VERSION.fullmatch(text)
+    if found is None:
+        raise ValueError("use the version of the oldest Traefik 3 that reads, such as 3.4")
+    return 3, int(found[1])
+
+
+def entry_point(text: str) -> str:
+    """As Traefik 3's static configuration names it."""
+    if not _ENTRY_POINT.fullmatch(text):
+        raise ValueError(f"{text!r} is no entry point's name: use letters, digits, dots, dashes and underscores")
+    return text
+
+
+def tls_entry_point(text: str) -> tuple[str, int]:
+    """`websecure`, `websecure=8443`."""
+    name, equals, port = text.partition("=")
+    if equals and not (port.isascii() and port.isdecimal() and 1 <= int(port) <= 65535):
+        raise ValueError(f"{port!r} is no port; use NAME or NAME=PORT, the port that clients use")
+    return entry_point(name), int(port) if equals else 443
+
+
 def domain_name(text: str) -> str:
     """A domain, or none."""
     return host(text) if text else ""
@@ -206,6 +256,49 @@ STORE: Option[StoreAddress] = Option(
     ALL,
     "URL",
 )
+LAYOUT: Option[tuple[Placed, ...]] = Option(
+    "layout",
+    placed_layouts,
+    "What is written, for which Traefik: traefik1, traefik3, or both, each below its own prefix where it is not that "
+    "of --store: traefik1,traefik3=v3/traefik.",
+    ALL,
+    "NAME[=PREFIX]",
+    "traefik1",
+)
+TRAEFIK_VERSION = Option(
+    "traefik-version",
+    traefik_version,
+    "The oldest Traefik 3 that reads: one key that it does not know makes it refuse all.",
+    SOURCED,
+    "VERSION",
+    "3.0",
+)
+ENTRY_POINTS: Option[tuple[str, ...]] = Option(
+    "entry-points",
+    several(entry_point),
+    "Entry points, for traefik3, of routes whose labels name none. Unsaid, Traefik's default ones.",
+    SOURCED,
+    "NAME",
+    "",
+    repeats=True,
+)
+TLS_ENTRY_POINTS: Option[tuple[tuple[str, int], ...]] = Option(
+    "tls-entry-points",
+    several(tls_entry_point),
+    "Which of Traefik 3's entry points speak TLS, with the port that clients use where it is not 443.",
+    SOURCED,
+    "NAME[=PORT]",
+    "https,websecure",
+    repeats=True,
+)
+CERT_RESOLVER = Option(
+    "cert-resolver",
+    str,
+    "Traefik 3's certificate resolver for routes on TLS entry points. Unsaid, none.",
+    SOURCED,
+    "NAME",
+    "",
+)
 STORE_CA = Option("store-ca", str, "PEM file of the authority that signs the store's certificate.", STORED, "FILE", "")
 STORE_CERT = Option("store-cert", str, "PEM file of the client certificate for the store.", STORED, "FILE", "")
 STORE_KEY = Option("store-key", str, "PEM file of the client certificate's key.", STORED, "FILE", "")
@@ -230,7 +323,7 @@ CLUSTER = Option(
     "cluster",
     cluster_name,
     "Name of this Rancher environment among those that share the store.",
-    SOURCED | WRITING,
+    SOURCED | WRITING | {"policy"},
     "NAME",
     "default",
 )
@@ -369,7 +462,7 @@ OUTPUT = Option(
     "output",
     one_of(Output),
     "How to print; github: for a workflow there, check only; markdown: a page, labels only.",
-    PRINTING | {"labels"},
+    PRINTING | {"labels", "policy"},
     "text|json",
     "text",
 )
@@ -390,6 +483,11 @@ CONFIG = Option(
 TABLE: tuple[Option[object], ...] = (
     SOURCE,
     STORE,
+    LAYOUT,
+    TRAEFIK_VERSION,
+    ENTRY_POINTS,
+    TLS_ENTRY_POINTS,
+    CERT_RESOLVER,
     STORE_CA,
     STORE_CERT,
     STORE_KEY,

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from bridge.layouts import RouteLayout
+from bridge.layouts import NoCounterpart, RouteLayout
 from bridge.leases import Keeper, replica_ttl
-from bridge.model.keys import STANDING, Wish
+from bridge.model.keys import STANDING, Wish, route_name
 from bridge.model.problem import Problem
 from bridge.model.route import Route, Verdict
 from bridge.ownership.brake import Brake, brake
@@ -41,33 +41,62 @@ class Progress:
     seconds: float = 0.0  # how long it waits
 
 
+@dataclass(frozen=True, slots=True)
+class Laid:
+    """A route in a layout."""
+
+    route: Route  # as far as it is published
+    wish: Wish
+    losses: tuple[Problem, ...]
+
+
 def lay_out(
-    verdicts: Iterable[Verdict], layout: RouteLayout, cluster: str, known: dict[str, tuple[Route, Wish]] | None = None
+    verdicts: Iterable[Verdict], layout: RouteLayout, cluster: str, known: dict[str, Laid] | None = None
 ) -> tuple[dict[str, Wish], tuple[Problem, ...]]:
     """What the routes ask of a layout, by group; a route that cannot be laid out is a problem and nothing else.
 
     `known` is kept from one call to the next by whoever wants routes that did not change to cost nothing.
     """
-    wishes: dict[str, Wish] = {}
-    laid: dict[str, tuple[Route, Wish]] = {}
-    problems = []
-    for route in (verdict.route for verdict in verdicts if verdict.route):
-        before = known.get(route.title) if known else None
-        try:
-            wish = before[1] if before and before[0] is route else layout.wish(route, cluster)
-        except ValueError as err:
-            problems.append(_cannot(route, err))
-        else:
-            wishes[wish.group] = wish
-            laid[route.title] = route, wish
+    laid = dict(known or {})
+    routes = {verdict.route.title: verdict.route for verdict in verdicts if verdict.route}
+    refused: dict[str, Problem] = {}
+    while True:
+        left = [route for title, route in routes.items() if title not in refused]
+        grounded = _grounded(left, layout)
+        before = len(refused)
+        for route, _ in grounded:
+            if route.title not in laid or laid[route.title].route != route:
+                try:
+                    laid[route.title] = Laid(route, layout.wish(route, cluster), layout.losses(route))
+                except ValueError as err:
+                    refused[route.title] = _cannot(route, layout, err)
+        if len(refused) == before:  # else something may refer to what is refused
+            break
+    laid = {route.title: laid[route.title] for route in left}
     if known is not None:
         known.clear()
         known.update(laid)
-    return wishes, tuple(problems)
+    losses = (problem for one in laid.values() for problem in one.losses)
+    missing = (problem for _, problems in grounded for problem in problems)
+    problems = tuple(dict.fromkeys((*refused.values(), *losses, *missing)))
+    return {one.wish.group: one.wish for one in laid.values()}, problems
 
 
-def _cannot(route: Route, err: ValueError) -> Problem:
-    return Problem(route.title, "", "", f"no key of it may be written: {err}", "published no route")
+def _grounded(routes: list[Route], layout: RouteLayout) -> list[tuple[Route, tuple[Problem, ...]]]:
+    """The routes without what refers to a backend of none of them."""
+    if not any(frontend.errors for route in routes for frontend in route.frontends):
+        return [(route, ()) for route in routes]
+    backends = {
+        route_name(route.service, route.stack, backend.segment) for route in routes for backend in route.backends
+    }
+    return [layout.grounded(route, backends) for route in routes]
+
+
+def _cannot(route: Route, layout: RouteLayout, err: ValueError) -> Problem:
+    did = f"published no route for {layout.name}"
+    if isinstance(err, NoCounterpart):
+        return Problem(route.title, err.label, err.value, err.reason, did)
+    return Problem(route.title, "", "", f"no key of it may be written: {err}", did)
 
 
 def with_standing(wishes: Mapping[str, Wish], layout: RouteLayout) -> dict[str, Wish]:

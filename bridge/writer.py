@@ -89,7 +89,7 @@ class Writer:
 
     def measure(self) -> None:
         """Measure the round trip, where the read-time is reckoned by it. Raises StoreError."""
-        if self.settings.read_time is not None:
+        if self.settings.read_time is not None or not self.publisher.layout.reads_halves:
             return
         for _ in range(SAMPLES):
             began = time.perf_counter()
@@ -103,7 +103,8 @@ class Writer:
     def terms(self) -> Terms:
         """As this process publishes."""
         settings = self.settings
-        read_time = ReadTime(settings.read_time, self.round_trip)
+        halves = self.publisher.layout.reads_halves
+        read_time = ReadTime(settings.read_time, self.round_trip) if halves else ReadTime(0.0)
         return Terms(self.environment, settings.version, self._ttl(), read_time, settings.leaving)
 
     def _ttl(self) -> int:

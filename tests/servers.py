@@ -191,6 +191,7 @@ class EtcdServer(Server):
             "initial-cluster": f"test=http://127.0.0.1:{peer}",
             "listen-metrics-urls": f"http://127.0.0.1:{metrics}",
             "auth-token-ttl": str(self.token_ttl),
+            "bcrypt-cost": "4",  # the least: every login takes that long
             "quota-backend-bytes": str(self.quota),
             "heartbeat-interval": "20",  # milliseconds; one member elects itself at once, and leases of 1 s are granted
             "election-timeout": "200",
@@ -339,6 +340,7 @@ class ConsulServer(Server):
     lasting: bool = False  # data on the disk; else it forgets all with its end, and starts faster
     certificates: Certificates | None = None  # whoever asks must show one of the same authority
     locked: bool = False  # only with a token, MANAGEMENT or one that `admit` gave
+    locked_lists: bool = False  # to read a whole prefix a token needs a right of its own
     shortest_session: str = "500ms"  # the least TTL that a session may have
     servers: int = 1  # that it waits for before one of them leads
     port: int = 0
@@ -378,7 +380,12 @@ class ConsulServer(Server):
         else:
             ports["http"] = api
         if self.locked:
-            settings["acl"] = {"enabled": True, "default_policy": "deny", "tokens": {"master": MANAGEMENT}}
+            settings["acl"] = {
+                "enabled": True,
+                "default_policy": "deny",
+                "enable_key_list_policy": self.locked_lists,
+                "tokens": {"master": MANAGEMENT},
+            }
         if self.lasting:
             settings["data_dir"] = str(self.folder / "data")
             settings |= {"bootstrap": True} if self.servers == 1 else {"bootstrap_expect": self.servers}
@@ -481,11 +488,12 @@ def running_consul(
     lasting: bool = False,
     certificates: Certificates | None = None,
     locked: bool = False,
+    locked_lists: bool = False,
     shortest_session: str = "500ms",
     servers: int = 1,
 ) -> Iterator[ConsulServer]:
     """A Consul for as long as the block runs; `folder` must be its own."""
-    server = ConsulServer(folder, lasting, certificates, locked, shortest_session, servers)
+    server = ConsulServer(folder, lasting, certificates, locked, locked_lists, shortest_session, servers)
     try:
         server.start()
         yield server

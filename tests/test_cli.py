@@ -259,7 +259,7 @@ def test_refused_credentials_are_told_without_the_password(
         assert "check --store-user and its password" in line
         assert "guess" not in line
         monkeypatch.setenv("BRIDGE_STORE_PASSWORD", PASSWORD)
-        assert "read and write" in one_line(bridge("show", "--store", url, "--store-user", "bridge"), 1)
+        assert "bridge policy etcd" in one_line(bridge("show", "--store", url, "--store-user", "bridge"), 1)
 
 
 def test_a_store_of_a_strange_authority_is_told(bridge: Bridge, tmp_path: Path, certificates: Certificates) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,22 +13,25 @@ from threading import Thread
 
 import pytest
 
+from bridge.cli.policy import consul_lines, consul_rules
+from bridge.cli.wiring import Site
+from bridge.layouts.traefik1 import TRAEFIK1
 from bridge.model.change import Check, Create, Delete, Item, LeaseName, Reading, Transaction, Update
+from bridge.model.keys import lease_node
 from bridge.model.problem import UsageError
 from bridge.stores import consul, consulhttp, memory, open_store
 from bridge.stores.base import OutcomeUnknown, Refused, Store, StoreError, Unavailable
 from tests.grounds import LASTING, PATIENCE, ConsulGround, commit, create, eventually, standing
 from tests.servers import MANAGEMENT, Certificates, ConsulServer, free_ports, running_consul
 
-REPOSITORY = Path(__file__).parent.parent
 ROOT = "bridge/traefik"
 OTHER = LeaseName("fleet", 900)
 
-# As the README gives them to the bridge of cluster `a`, with the right to register nodes and without.
-WITH_NODES = re.findall(r"```hcl\n(.*?)```", (REPOSITORY / "README.md").read_text(encoding="utf-8"), re.S)[0].replace(
-    "berlin", "a"
-)
-RULES = "".join(line for line in WITH_NODES.splitlines(keepends=True) if not line.startswith("node_prefix"))
+
+def rules(cluster: str, *, nodes: bool = True) -> str:
+    """What `bridge policy consul` prints for the bridge of a cluster, with the right to register nodes or without."""
+    found = consul_rules(Site(TRAEFIK1, "traefik", "consul"), cluster)
+    return "\n".join(consul_lines([rule for rule in found if nodes or rule.resource != "node"], ""))
 
 
 def at(*endpoints: str, tls: bool = False) -> str:
@@ -106,7 +108,7 @@ def test_sessions_are_on_nodes_of_their_cluster_and_of_the_fleet(consul_ground: 
     names = (LASTING, LeaseName("c/a/replica/r1", 20), LeaseName("fleet", 60), LeaseName("standing", 0))
     for name in names:
         store.ensure(name)
-    for owner, expected in (("a", names[:2]), ("fleet", names[2:])):
+    for owner, expected in (("-a", names[:2]), ("fleet", names[2:])):
         found = {one["Name"] for one in consul_ground.server.sessions(f"bridge-{root}-{owner}")}
         assert found == {f"{consul_ground.records_root}/{name}" for name in expected}
 
@@ -169,7 +171,7 @@ def test_a_session_of_a_node_that_was_deregistered_is_lost_and_comes_again(consu
     store = consul_ground.client()
     store.ensure(LASTING)
     create(store, consul_ground.prefix + "a")
-    consul_ground.server.deregister(f"bridge-{consul_ground.records_root.removeprefix('bridge/')}-a")
+    consul_ground.server.deregister(lease_node(consul_ground.records_root, LASTING.family))
     assert standing(store, consul_ground.prefix) == {}
     assert store.renew((LASTING,)) == (LASTING,)
     store.ensure(LASTING)
@@ -667,17 +669,17 @@ def test_a_token_with_the_rights_that_the_manual_names_does_all(
     locked_consul: ConsulServer, opened: Callable[..., Store]
 ) -> None:
     """Where an operator registered the nodes."""
-    for node in ("bridge-traefik-a", "bridge-traefik-fleet"):
+    for node in ("bridge-traefik--a", "bridge-traefik-fleet"):
         locked_consul.register(node)
-    store = opened(at(locked_consul.endpoint), token=locked_consul.admit(RULES))
+    store = opened(at(locked_consul.endpoint), token=locked_consul.admit(rules("a", nodes=False)))
     for name in (LASTING, OTHER, LeaseName("standing", 0), LeaseName("c/a/replica/r", 20)):
         store.ensure(name)
         assert store.renew((name,)) == ()
-    read = create(store, "traefik/a")
+    read = create(store, "traefik/backends/a")
     create(store, "bridge/traefik/c/a/claim/x")
-    moved = commit(store, Update("traefik/a", "w", OTHER, read.revision, LASTING))
+    moved = commit(store, Update("traefik/backends/a", "w", OTHER, read.revision, LASTING))
     assert moved is not None
-    assert commit(store, Delete("traefik/a", moved.revision)) is not None
+    assert commit(store, Delete("traefik/backends/a", moved.revision)) is not None
     assert store.remaining(LeaseName("standing", 0)) == math.inf
     with pytest.raises(Refused, match="Permission denied"):
         create(store, "bridge/traefik/c/b/claim/x")
@@ -687,10 +689,10 @@ def test_a_bridge_that_may_register_its_nodes_does_so_and_else_says_which_to_reg
     tmp_path: Path, opened: Callable[..., Store]
 ) -> None:
     with running_consul(tmp_path, locked=True) as server:
-        with pytest.raises(Refused, match="register the node bridge-traefik-a "):
-            opened(at(server.endpoint), token=server.admit(RULES)).ensure(LASTING)
-        opened(at(server.endpoint), token=server.admit(WITH_NODES)).ensure(LASTING)
-        assert [one["Node"] for one in server.sessions()] == ["bridge-traefik-a"]
+        with pytest.raises(Refused, match="register the node bridge-traefik--a "):
+            opened(at(server.endpoint), token=server.admit(rules("a", nodes=False))).ensure(LASTING)
+        opened(at(server.endpoint), token=server.admit(rules("a"))).ensure(LASTING)
+        assert [one["Node"] for one in server.sessions()] == ["bridge-traefik--a"]
 
 
 @pytest.mark.parametrize("token", ["", "99999999-9999-4999-8999-999999999999"])

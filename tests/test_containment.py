@@ -12,13 +12,16 @@ from hypothesis import strategies as st
 
 from bridge.labels.expressions import breaker, retry
 from bridge.labels.rules import parse_rule, write_rule
+from bridge.layouts import Target, layout
 from bridge.layouts.traefik1 import TRAEFIK1
 from bridge.layouts.traefik1_guard import check, harmful
+from bridge.layouts.traefik3_lint import faults
 from bridge.model.keys import Entry, group_name, route_name
 from bridge.model.route import Route
 from bridge.model.world import Snapshot
 from bridge.routes import Health, Policy, judge_all
 from bridge.sources.document import snapshot
+from bridge.sync import lay_out
 from tests.golden_reader import Configuration, Store, configuration, leaves_and_directories
 from tests.odd_labels import CALM, Odd, odd_services
 
@@ -73,6 +76,11 @@ def world(odd: Iterable[Odd]) -> Snapshot:
         of = service(one.name, one.stack, at, one.labels, one.of_containers)
         stacks.append({"name": one.stack, "uuid": f"st-{at}", "environment_uuid": "e-1", "services": [of]})
     return snapshot(json.dumps(stacks).encode(), "document")
+
+
+TARGETS = (Target(), Target((3, 7), ("web", "websecure"), resolver="le"))  # the oldest Traefik 3 and the newest
+# Why a route that stands for Traefik 1 cannot be written for Traefik 3, where no label that protects is the reason.
+ONLY_THERE = ("in a rule of Traefik 3", "longer than 200 bytes", "strips twice", "a comma or blanks")
 
 
 def entries(route: Route) -> tuple[Entry, ...]:
@@ -150,3 +158,24 @@ def test_what_is_parsed_reads_back_as_it_was_written(odd: list[Odd]) -> None:
             assert not backend.breaker or breaker(backend.breaker) == backend.breaker
             if backend.buffering and backend.buffering.retry:
                 assert retry(backend.buffering.retry) == backend.buffering.retry
+
+
+@pytest.mark.timeout(600)  # to make a failure small takes longer than to find it
+@patient
+@given(several, st.sampled_from(TARGETS))
+def test_odd_labels_hurt_nobody_in_traefik_3(odd: list[Odd], target: Target) -> None:
+    """All of the tree is what Traefik takes; what of a route it would not, costs that route, and a problem says so."""
+    chosen = layout("traefik3", target)
+    verdicts = judge_all(world(odd), Policy(health=Health.OPTIONAL))
+    wishes, problems = lay_out(verdicts, chosen, "default")
+    refused = [problem for problem in problems if problem.did == "published no route for traefik3"]
+    titles = [wish.title for wish in wishes.values()] + [problem.service for problem in refused]
+    assert sorted(titles) == sorted(verdict.route.title for verdict in verdicts if verdict.route)
+    assert {f"{CALM}/one", f"{CALM}/two"} <= {wish.title for wish in wishes.values()}
+    for problem in refused:
+        assert problem.label or any(known in problem.reason for known in ONLY_THERE), problem
+    keys = [(path, value) for wish in wishes.values() for path, value in {**wish.shared, **wish.own}.items()]
+    whole = dict(keys)
+    assert len(keys) == len({path.lower() for path in whole}), "two services wrote one key"
+    assert faults(whole, target.version) == ()
+    assert {place.group for path in whole if (place := chosen.place(path))} == wishes.keys()

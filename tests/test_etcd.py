@@ -464,9 +464,9 @@ def test_a_user_without_rights_is_refused_and_nothing_is_written(
 ) -> None:
     store = opened(at(locked_etcd.endpoint), user="bridge", password=PASSWORD)
     store.ensure(LASTING)
-    with pytest.raises(Refused, match="read and write"):
+    with pytest.raises(Refused, match="bridge policy etcd"):
         store.read("yours/")
-    with pytest.raises(Refused, match="read and write"):
+    with pytest.raises(Refused, match="bridge policy etcd"):
         commit(store, Create("mine/a", "v", LASTING), Create("yours/a", "v", LASTING))
     assert standing(store, "mine/") == {}
 

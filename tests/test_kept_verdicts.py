@@ -7,13 +7,12 @@ from random import Random
 
 from bridge.labels.types import Address
 from bridge.layouts.traefik1 import TRAEFIK1
-from bridge.model.keys import Wish
-from bridge.model.route import Route, Verdict
+from bridge.model.route import Verdict
 from bridge.model.world import Container, Service, Snapshot
 from bridge.routes import Health, Judge, Judgement, Policy, judge_all
 from bridge.routes.contests import all_alike
 from bridge.sources.document import snapshot
-from bridge.sync import lay_out
+from bridge.sync import Laid, lay_out
 from tests.worlds.generate import document
 
 NATIVE: tuple[dict[str, str], ...] = (
@@ -52,7 +51,7 @@ def settled(judgement: Judgement) -> tuple[Verdict, ...]:
 
 
 def test_kept_verdicts_and_wishes_are_those_that_would_be_made_afresh() -> None:
-    chance, judge, laid = Random(7), Judge(), dict[str, tuple[Route, Wish]]()
+    chance, judge, laid = Random(7), Judge(), dict[str, Laid]()
     seen = snapshot(document(12, 2), "file:made")
     for _ in range(200):
         seen = mutated(seen, chance)

@@ -33,7 +33,7 @@ def test_its_first_line_says_what_it_was_told_and_its_last_what_stays(fleet: Fle
     process.end()
     first, last = process.lines[0], process.lines[-1]
     read, written = f"file:{fleet.world.path}", fleet.publication.url
-    told = f"replica a of cluster default: reads {read}, publishes to {written}, TTL 120 s"
+    told = f"replica a of cluster default: reads {read}, publishes traefik1 to {written}, TTL 120 s"
     assert first.endswith(f"bridge {__version__}, {told}")
     assert last.endswith("ended as it was told; the routes stay on their leases")
 

@@ -312,7 +312,7 @@ class Hangs(Memory):
         threading.Event().wait()
 
 bridge.cli.run.STANDS_STILL = 1.0
-bridge.cli.run.store_opener = lambda config: lambda: Hangs(MemoryServer())
+bridge.cli.run.store_opener = lambda config, site: lambda: Hangs(MemoryServer())
 sys.argv = ["bridge", "run", "--store", "etcd://127.0.0.1:1/traefik", "--source", sys.argv[1], "--read-time", "1"]
 sys.exit(main())
 """

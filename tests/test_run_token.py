@@ -9,10 +9,10 @@ from bridge.stores import open_store
 from bridge.stores.base import Store
 from tests.publishing import ConsulPublication
 from tests.servers import MANAGEMENT, ConsulServer, running_consul
-from tests.test_consul import WITH_NODES
+from tests.test_consul import rules
 from tests.test_run_etcd import Fleet, World, eventually, revisions, servers
 
-RULES = WITH_NODES.replace('traefik-a"', 'traefik-default"').replace("/c/a/", "/c/default/")  # as the README gives them
+RULES = rules("default")
 
 
 class LockedPublication(ConsulPublication):

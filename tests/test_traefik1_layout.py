@@ -18,7 +18,6 @@ from bridge.layouts.traefik1 import TRAEFIK1
 from bridge.layouts.traefik1_guard import check, harmful
 from bridge.layouts.traefik1_text import escape_value, unescape_value
 from bridge.model.keys import STANDING, Entry, Place, Role, server_name
-from bridge.model.problem import UsageError
 from bridge.model.route import (
     Auth,
     Backend,
@@ -456,11 +455,6 @@ def test_an_empty_prefix_is_refused() -> None:
 
 def test_every_registered_layout_loads_under_its_name() -> None:
     assert [layout(name).name for name in LAYOUTS] == list(LAYOUTS)
-
-
-def test_an_unknown_layout_is_named_with_the_known_ones() -> None:
-    with pytest.raises(UsageError, match=r"--layout 'traefik9': use traefik1"):
-        layout("traefik9")
 
 
 # Whose a key is, and what it does: from its path alone.

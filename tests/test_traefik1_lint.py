@@ -10,9 +10,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from bridge.layouts.lint import Finding, Grade
 from bridge.layouts.traefik1 import TRAEFIK1
-from bridge.layouts.traefik1_flaws import Grade
-from bridge.layouts.traefik1_lint import Finding, lint, strays
+from bridge.layouts.traefik1_lint import lint, strays
 from bridge.layouts.traefik1_reads import READ
 from bridge.layouts.traefik1_values import WRITTEN
 from bridge.routes import Policy, judge_all

@@ -53,6 +53,7 @@ COMMANDS = {
     "explain": Command("bridge.cli.explain", "Say why one service is published, or is not.", "STACK/SERVICE"),
     "show": Command("bridge.cli.show", "Show what the store holds, whose it is, and how long it would live."),
     "leave": Command("bridge.cli.leave", "Remove all that this cluster published."),
+    "policy": Command("bridge.cli.policy", "Print the rights that the bridge needs in a store.", "consul|etcd"),
     "labels": Command("bridge.cli.labels", "List all labels, and the keys that they become."),
     "schema": Command("bridge.cli.schema", "Print a JSON Schema of what the bridge reads or prints.", "[NAME]"),
     "demo": Command("bridge.cli.demo", "See it work, with a real etcd of its own."),

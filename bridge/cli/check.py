@@ -2,7 +2,7 @@
 
 Of a source, each problem with its label, what the bridge does instead, and how the label is written; compose:DIR reads
 a stack's files before anything of it runs. Of a store, each key below Traefik's prefix, whoever wrote it, that makes
-Traefik 1.7 stop, lose a frontend or do something else than the key says. Reads only. Ends with 4 when something is
+its Traefik stop, lose a route or do something else than the key says. Reads only. Ends with 4 when something is
 wrong; notices alone are not.
 """
 
@@ -15,10 +15,9 @@ from dataclasses import dataclass
 from bridge import config as options
 from bridge.cli.reading import Locate, World, is_labelled, read_world
 from bridge.cli.render import Json, Level, cut, github_line, number, problems_json, safe, say, say_json, suggestion
-from bridge.cli.wiring import opened_store, publisher
+from bridge.cli.wiring import Site, opened_store, sites
 from bridge.config import Config, Output
-from bridge.layouts.traefik1_flaws import Grade
-from bridge.layouts.traefik1_lint import Finding, lint, strays
+from bridge.layouts.lint import Finding, Grade
 from bridge.model.change import Item
 from bridge.model.problem import Problem, UsageError
 
@@ -32,6 +31,7 @@ LEVELS |= {Grade.WRONG: Level.WARNING, Grade.NOTICE: Level.NOTICE}
 class Tree:
     """What stands in a store."""
 
+    layout: str  # a layout's name
     prefix: str  # that Traefik reads
     keys: int
     findings: tuple[Finding, ...]
@@ -43,29 +43,28 @@ def run(config: Config) -> int:
     if not named:
         raise UsageError("check", "", f"give {options.SOURCE.flag}, {options.STORE.flag}, or both")
     world = read_world(config) if options.SOURCE in named else None
-    tree = read_tree(config) if options.STORE in named else None
+    trees = [read_tree(config, site) for site in sites(config)] if options.STORE in named else []
     match config.get(options.OUTPUT):
         case Output.JSON:
-            say_json({**(_world_json(world) if world else {}), **(_tree_json(tree) if tree else {})})
+            say_json({**(_world_json(world) if world else {}), **(_trees_json(trees) if trees else {})})
         case Output.GITHUB:
-            say([*(_world_github(world) if world else ()), *(_tree_github(tree) if tree else ())])
+            say([*(_world_github(world) if world else ()), *_trees_github(trees)])
         case Output.TEXT:
-            say([*(_world_lines(world) if world else ()), *(_tree_lines(tree) if tree else ())])
+            say([*(_world_lines(world) if world else ()), *_trees_lines(trees)])
     problems = world.problems if world else ()
-    findings = tree.findings if tree else ()
+    findings = [finding for tree in trees for finding in tree.findings]
     wrong = any(not one.notice for one in problems) or any(one.flaw.grade is not Grade.NOTICE for one in findings)
     return WRONG if wrong else 0
 
 
-def read_tree(config: Config) -> Tree:
-    """What stands below Traefik's prefix, and beside it as far as Traefik reads it too. Raises StoreError."""
-    address, prefix = config.get(options.STORE), publisher(config, cluster="").tree
-    other = prefix.removeprefix("/")  # as Consul has it: there no key begins with a slash
-    with opened_store(config) as store:
+def read_tree(config: Config, site: Site) -> Tree:
+    """What stands below Traefik's prefix, and where a slash in front makes another of it. Raises StoreError."""
+    prefix = site.tree
+    with opened_store(config, site) as store:
         keys = _values(store.read(prefix.removesuffix("/")).items.items())
-        elsewhere = _values(store.read(other).items.items()) if other != prefix else {}
+        elsewhere = _values(store.read(site.elsewhere).items.items()) if site.elsewhere else {}
     count = sum(key.startswith(prefix) for key in keys)
-    return Tree(prefix, count, (*lint(keys, prefix, address.kind), *strays(elsewhere, other, prefix)))
+    return Tree(site.layout.name, prefix, count, site.layout.lint(keys, elsewhere, prefix, site.store_kind))
 
 
 def _values(items: Iterable[tuple[str, Item | None]]) -> dict[str, str]:
@@ -143,14 +142,15 @@ def _world_github(world: World) -> Iterator[str]:
 # A store.
 
 
-def _tree_lines(tree: Tree) -> Iterator[str]:
-    for finding in tree.findings:
-        value = f" = {safe(cut(finding.value))}" if finding.value else ""
-        yield f"{LEVELS[finding.flaw.grade].value:<8} {safe(finding.key)}{value}"
-        yield f"         {safe(cut(finding.flaw.reason))}"
-        yield f"         {safe(finding.flaw.effect)}"
-        yield f"         to do: {safe(finding.flaw.remedy)}"
-    yield f"{number(tree.keys, 'key')} below {safe(tree.prefix)}: {_tally(tree.findings)}"
+def _trees_lines(trees: Iterable[Tree]) -> Iterator[str]:
+    for tree in trees:
+        for finding in tree.findings:
+            value = f" = {safe(cut(finding.value))}" if finding.value else ""
+            yield f"{LEVELS[finding.flaw.grade].value:<8} {safe(finding.key)}{value}"
+            yield f"         {safe(cut(finding.flaw.reason))}"
+            yield f"         {safe(finding.flaw.effect)}"
+            yield f"         to do: {safe(finding.flaw.remedy)}"
+        yield f"{number(tree.keys, 'key')} below {safe(tree.prefix)}: {_tally(tree.findings)}"
 
 
 def _tally(findings: Sequence[Finding]) -> str:
@@ -158,10 +158,9 @@ def _tally(findings: Sequence[Finding]) -> str:
     return ", ".join(number(counts[level], level.value) for level in Level)
 
 
-def _tree_json(tree: Tree) -> dict[str, Json]:
+def _trees_json(trees: Iterable[Tree]) -> dict[str, Json]:
     return {
-        "prefix": tree.prefix,
-        "keys": tree.keys,
+        "trees": [{"layout": tree.layout, "prefix": tree.prefix, "keys": tree.keys} for tree in trees],
         "findings": [
             {
                 "key": finding.key,
@@ -172,13 +171,14 @@ def _tree_json(tree: Tree) -> dict[str, Json]:
                 "effect": finding.flaw.effect,
                 "remedy": finding.flaw.remedy,
             }
+            for tree in trees
             for finding in tree.findings
         ],
     }
 
 
-def _tree_github(tree: Tree) -> Iterator[str]:
-    for finding in tree.findings:
+def _trees_github(trees: Iterable[Tree]) -> Iterator[str]:
+    for finding in (finding for tree in trees for finding in tree.findings):
         flaw = finding.flaw
         told = f"{cut(flaw.reason)}; {flaw.effect}; to do: {flaw.remedy}"
         title = " = ".join(filter(None, (finding.key, cut(finding.value))))

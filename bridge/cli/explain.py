@@ -14,11 +14,9 @@ from difflib import get_close_matches
 from bridge import config as options
 from bridge.cli.reading import World, is_labelled, read_world
 from bridge.cli.render import HIDDEN, Json, cut, number, problems_json, safe, say, say_json, shown, suggestion
-from bridge.cli.wiring import LAYOUT, tree_prefix
+from bridge.cli.wiring import Site
 from bridge.config import Config, Output
 from bridge.labels.fates import Said, fates
-from bridge.layouts import RouteLayout, layout
-from bridge.model.keys import Entry
 from bridge.model.problem import Problem, UsageError
 from bridge.model.route import Gate, Server, Verdict
 from bridge.model.world import Container, Service
@@ -39,13 +37,22 @@ class Stands:
 
 
 @dataclass(frozen=True, slots=True)
+class Tree:
+    """The keys of one layout."""
+
+    site: Site
+    keys: Mapping[str, str]  # path: value; none where the layout writes none of it, and a problem says why
+    origins: Mapping[str, str]  # path: what asked for it
+
+
+@dataclass(frozen=True, slots=True)
 class Explained:
     """All of one service."""
 
     service: Service
     verdict: Verdict | None  # None: it says nothing to the bridge
     problems: tuple[Problem, ...]
-    entries: tuple[Entry, ...]
+    trees: tuple[Tree, ...]  # one a layout
     containers: tuple[Container, ...]  # that its servers are made of: an alias has those of others
     undecided: bool  # its name decides in a contest, since no store was asked
 
@@ -64,19 +71,17 @@ def run(config: Config, title: str) -> int:
     """The exit code. Raises BridgeError."""
     world = read_world(config)
     wanted = title.strip("/").lower()  # names are in lower case
-    chosen = layout(LAYOUT)
-    found = list(_explained(world, wanted, chosen, config.get(options.CLUSTER)))
+    found = list(_explained(world, wanted, config.get(options.CLUSTER)))
     if not found:
         raise UsageError("service", title, _none(wanted, world))
-    tree = tree_prefix(chosen, config.find(options.STORE))
     if config.get(options.OUTPUT) is Output.JSON:
-        say_json({"services": [_json(one, tree, chosen) for one in found]})
+        say_json({"services": [_json(one) for one in found]})
     else:
-        say(line for one in found for line in _lines(one, tree, chosen))
+        say(line for one in found for line in _lines(one))
     return 0
 
 
-def _explained(world: World, wanted: str, chosen: RouteLayout, cluster: str) -> Iterator[Explained]:
+def _explained(world: World, wanted: str, cluster: str) -> Iterator[Explained]:
     """All services of this name: linked environments may bring several."""
     verdicts = [verdict for verdict in world.verdicts if verdict.service == wanted]
     of_verdicts = {problem for verdict in verdicts for problem in verdict.problems}
@@ -86,20 +91,26 @@ def _explained(world: World, wanted: str, chosen: RouteLayout, cluster: str) -> 
         if service.title != wanted:
             continue
         verdict = next(left, None) if is_labelled(service) else None
-        try:
-            entries = chosen.entries(verdict.route, cluster) if verdict and verdict.route else ()
-        except ValueError:  # the layout writes no key of it: a problem says why
-            entries = ()
         yield Explained(
             service=service,
             verdict=verdict,
             problems=tuple(
                 sorted({*of_all, *(verdict.problems if verdict else ())}, key=lambda one: (one.notice, one))
             ),
-            entries=entries,
+            trees=tuple(_trees(world, verdict, cluster)),
             containers=tuple(_containers(service, verdict, world)),
             undecided=wanted in world.undecided,
         )
+
+
+def _trees(world: World, verdict: Verdict | None, cluster: str) -> Iterator[Tree]:
+    for site, wishes in world.laid:
+        wish = next((one for one in wishes.values() if verdict and one.title == verdict.service), None)
+        if wish is None or verdict is None or verdict.route is None:
+            yield Tree(site, {}, {})
+            continue
+        entries = site.layout.entries(verdict.route, cluster)
+        yield Tree(site, {**wish.shared, **wish.own}, {entry.path: entry.origin for entry in entries})
 
 
 def _containers(service: Service, verdict: Verdict | None, world: World) -> Iterator[Container]:
@@ -154,7 +165,7 @@ def _summary(one: Explained) -> str:
     guess = f" ({BY_NAME})" if one.undecided else ""
     if one.closed:
         return f"not published: {one.closed.why}{guess}"
-    if not one.entries:
+    if not any(tree.keys for tree in one.trees):
         return "not published: no key of it may be written"
     servers = sum(len(backend.servers) for backend in one.verdict.route.backends) if one.verdict.route else 0
     rivals = f", though others ask for the same requests{guess}" if guess else ""
@@ -162,7 +173,7 @@ def _summary(one: Explained) -> str:
     return f"published, {outcome}{rivals}"
 
 
-def _lines(one: Explained, tree: str, chosen: RouteLayout) -> Iterator[str]:
+def _lines(one: Explained) -> Iterator[str]:
     """The first screen says why; what comes of it stands below."""
     yield f"{safe(one.service.title)}  {safe(cut(_summary(one)))}"
     if one.verdict:
@@ -174,8 +185,14 @@ def _lines(one: Explained, tree: str, chosen: RouteLayout) -> Iterator[str]:
     if one.verdict:
         settings = ((setting.name, cut(setting.value), setting.origin) for setting in one.verdict.settings)
         yield from _part("settings", settings)
-    keys = ((entry.path, cut(shown(chosen, entry.path, entry.value)), entry.origin) for entry in one.entries)
-    yield from _part(f"keys below {tree}", keys)
+    for tree in one.trees:
+        yield from _part(f"keys below {tree.site.tree}", ((path, cut(text), why) for path, text, why in _keys(tree)))
+
+
+def _keys(tree: Tree) -> Iterator[tuple[str, str, str]]:
+    """Path, value as it is shown, and what asked for it."""
+    for path, value in sorted(tree.keys.items()):
+        yield path, shown(tree.site.layout, path, value), tree.origins.get(path, "layout")
 
 
 def _passed(gate: Gate) -> str:
@@ -212,13 +229,13 @@ def _part(title: str, rows: Iterable[Sequence[str]]) -> Iterator[str]:
         yield f"    {'  '.join(filled)}".rstrip()
 
 
-def _json(one: Explained, tree: str, chosen: RouteLayout) -> Mapping[str, Json]:
+def _json(one: Explained) -> Mapping[str, Json]:
     verdict = one.verdict
     return {
         "service": one.service.title,
         "uuid": one.service.uuid,
         "kind": one.service.kind,
-        "published": bool(one.entries),
+        "published": any(tree.keys for tree in one.trees),
         "summary": _summary(one),
         "gates": [
             {"name": gate.name, "passed": gate.passed, "why": gate.why} for gate in (verdict.gates if verdict else ())
@@ -233,8 +250,9 @@ def _json(one: Explained, tree: str, chosen: RouteLayout) -> Mapping[str, Json]:
         "problems": problems_json(one.problems),
         "containers": [_container_json(each) for each in stands(one)],
         "keys": [
-            {"key": tree + entry.path, "value": shown(chosen, entry.path, entry.value), "origin": entry.origin}
-            for entry in one.entries
+            {"key": tree.site.tree + path, "value": text, "origin": why}
+            for tree in one.trees
+            for path, text, why in _keys(tree)
         ],
     }
 

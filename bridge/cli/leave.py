@@ -11,12 +11,12 @@ from dataclasses import replace
 
 from bridge import config as options
 from bridge.cli.progress import Teller
-from bridge.cli.render import say_report
-from bridge.cli.wiring import ends_in_order, opened_store, settings
+from bridge.cli.render import say_reports
+from bridge.cli.wiring import Site, ends_in_order, opened_store, settings, sites
 from bridge.config import Config
+from bridge.model.keys import Publisher
 from bridge.report import Report
 from bridge.sync import Progress, sync
-from bridge.writer import Settings
 
 # Seconds. A leaving cluster writes no key that must outlive it, so its lease soon ends by itself.
 TTL = 60
@@ -25,18 +25,17 @@ TTL = 60
 def run(config: Config) -> int:
     """The exit code. Raises BridgeError."""
     with ends_in_order(), Teller() as teller:
-        report, chosen = remove(config, teller.tell)
-    return say_report(
-        report,
-        chosen.publisher,
+        passes = [remove(config, site, teller.tell) for site in sites(config)]
+    return say_reports(
+        passes,
         config.get(options.OUTPUT),
         verbose=config.get(options.VERBOSE),
-        nothing=f"Nothing to remove: cluster {report.cluster} publishes nothing here",
+        nothing=lambda report: f"Nothing to remove: cluster {report.cluster} publishes nothing here",
     )
 
 
-def remove(config: Config, tell: Callable[[Progress], None]) -> tuple[Report, Settings]:
-    """What the pass did, and how this process published. Raises BridgeError."""
-    chosen = replace(settings(config, environment=""), leaving=True, ttl=TTL, keeps_ttl=False)
-    with opened_store(config) as store:
-        return sync({}, store, chosen, tell), chosen
+def remove(config: Config, site: Site, tell: Callable[[Progress], None]) -> tuple[Report, Publisher]:
+    """What the pass did, and whose keys it was about. Raises BridgeError."""
+    chosen = replace(settings(config, site, environment=""), leaving=True, ttl=TTL, keeps_ttl=False)
+    with opened_store(config, site) as store:
+        return sync({}, store, chosen, tell), chosen.publisher

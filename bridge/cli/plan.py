@@ -6,6 +6,7 @@ Reads source and store. Writes nothing, and grants and renews no lease.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from bridge import config as options
 from bridge.cli.render import (
@@ -15,18 +16,19 @@ from bridge.cli.render import (
     counts_json,
     difference_lines,
     differences_json,
+    heading,
     merged,
     number,
     problems_json,
     safe,
     say,
-    say_json,
+    say_each_json,
     span,
     tally,
     waits_json,
     warn_problems,
 )
-from bridge.cli.wiring import ask_beside, opened_store, settings
+from bridge.cli.wiring import Site, ask_beside, opened_store, settings, sites
 from bridge.config import Config, Output
 from bridge.model.change import Check
 from bridge.model.problem import Problem
@@ -40,44 +42,63 @@ from bridge.writer import Settings
 PENDING = 4  # exit code
 
 
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What a sync of one layout would change."""
+
+    found: Plan
+    chosen: Settings
+    problems: tuple[Problem, ...]
+    transactions: int  # of what is due now
+
+    @property
+    def pending(self) -> bool:
+        """Whether a sync would write, now or after a wait."""
+        return bool(self.found.units) or any(wait.seconds is not None for wait in self.found.waits)
+
+    @property
+    def held(self) -> bool:
+        """Whether the brake would hold removals."""
+        found, chosen = self.found, self.chosen
+        return not chosen.force and brake(found.removed, found.servers, chosen.brake) is Brake.SHUT
+
+
 def run(config: Config) -> int:
     """The exit code. Raises BridgeError."""
-    with opened_store(config) as store:
-        asked = ask_beside(config, store)
-        chosen = settings(config, asked.environment)
+    planned = [_plan(config, site) for site in sites(config)]
+    if config.get(options.OUTPUT) is Output.JSON:
+        say_each_json([_json(one) for one in planned])
+    else:
+        warn_problems(sorted({problem for one in planned for problem in one.problems}))
+        for one in planned:
+            say([heading(one.chosen.publisher)] if len(planned) > 1 else [])
+            say(_lines(one, verbose=config.get(options.VERBOSE)))
+    return PENDING if config.get(options.EXIT_CODE) and any(one.pending for one in planned) else 0
+
+
+def _plan(config: Config, site: Site) -> Planned:
+    with opened_store(config, site) as store:
+        asked = ask_beside(config, site, store)
+        chosen = settings(config, site, asked.environment)
         found = preview(asked.wishes, store, chosen)
         leader = Check(chosen.publisher.records + leader_path(chosen.publisher.cluster), 0)
         transactions = len(pack(found.units, store.limits, leader))
-    problems = tuple(sorted({*asked.all_problems, *found.problems}))
-    if config.get(options.OUTPUT) is Output.JSON:
-        say_json(_json(found, chosen, problems, transactions))
-    else:
-        warn_problems(problems)
-        say(_lines(found, chosen, transactions, verbose=config.get(options.VERBOSE)))
-    return PENDING if config.get(options.EXIT_CODE) and _pending(found) else 0
+    return Planned(found, chosen, tuple(sorted({*asked.all_problems, *found.problems})), transactions)
 
 
-def _pending(found: Plan) -> bool:
-    """Whether a sync would write, now or after a wait."""
-    return bool(found.units) or any(wait.seconds is not None for wait in found.waits)
-
-
-def _held(found: Plan, chosen: Settings) -> bool:
-    return not chosen.force and brake(found.removed, found.servers, chosen.brake) is Brake.SHUT
-
-
-def _lines(found: Plan, chosen: Settings, transactions: int, *, verbose: bool) -> Iterator[str]:
+def _lines(one: Planned, *, verbose: bool) -> Iterator[str]:
+    found, chosen = one.found, one.chosen
     yield from difference_lines(found.differences, PLANNED, chosen.publisher.layout, verbose=verbose)
     changes = (change for unit in found.units for change in unit.changes)
     yield from beside_lines(changes, found.differences, chosen.publisher.tree, done=False)
-    if not _pending(found):
+    if not one.pending:
         yield f"Nothing to change: {number(found.unchanged, 'key')} unchanged"
     else:
         yield f"{tally(found.differences, PLANNED, all_kinds=True)}, {found.unchanged} unchanged"
-        yield _steps(found, transactions)
+        yield _steps(found, one.transactions)
     for what, seconds in merged(found.waits):
         yield f"  waits {'' if seconds is None else span(seconds) + ' '}{safe(what)}"
-    if _held(found, chosen):
+    if one.held:
         yield (
             f"the brake would hold {found.removed} of {number(found.servers, 'server')}: a sync without --force "
             "removes nothing"
@@ -91,18 +112,18 @@ def _steps(found: Plan, transactions: int) -> str:
     return f"in several steps: {first}, the rest after waits"
 
 
-def _json(found: Plan, chosen: Settings, problems: tuple[Problem, ...], transactions: int) -> Json:
-    publisher = chosen.publisher
+def _json(one: Planned) -> Json:
+    found, publisher = one.found, one.chosen.publisher
     return {
         "cluster": publisher.cluster,
         "layout": publisher.layout.name,
-        "pending": _pending(found),
+        "pending": one.pending,
         "changes": differences_json(found.differences, publisher),
         "counts": counts_json(found.differences, found.unchanged),
-        "transactions": transactions,
+        "transactions": one.transactions,
         "waits": waits_json(found.waits),
-        "problems": problems_json(problems),
+        "problems": problems_json(one.problems),
         "removed_servers": found.removed,
         "servers": found.servers,
-        "held": _held(found, chosen),
+        "held": one.held,
     }

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 
 from bridge import config as options
-from bridge.cli.wiring import LAYOUT, settled, source_opener, standing_in_store
+from bridge.cli.wiring import Site, settled, sites, source_opener, standing_in_store
 from bridge.config import Config
-from bridge.layouts import layout
+from bridge.model.keys import Wish
 from bridge.model.problem import Problem
 from bridge.model.route import Verdict
 from bridge.model.world import Service, Snapshot, is_ours
@@ -27,6 +27,7 @@ class World:
     verdicts: tuple[Verdict, ...]
     problems: tuple[Problem, ...]  # of all services and of the document; sorted, each once
     locate: Locate  # where a service's label is written; None where the source cannot tell
+    laid: tuple[tuple[Site, Mapping[str, Wish]], ...]  # what is published of it for each layout, by group
     undecided: frozenset[str]  # stack/service of those in a contest that only a store can decide, and none was named
 
 
@@ -37,12 +38,18 @@ def read_world(config: Config) -> World:
     """
     with closing(source_opener(config)()) as source:
         snapshot = source.read()
-    standing = standing_in_store(config)
-    verdicts, contested = settled(config, snapshot, standing)
-    _, unwritten = lay_out(verdicts, layout(LAYOUT), config.get(options.CLUSTER))
-    found = {*snapshot.problems, *unwritten, *(problem for verdict in verdicts for problem in verdict.problems)}
+    asked = sites(config)
+    standing = standing_in_store(config, asked[0])
+    verdicts, contested = settled(config, asked[0].layout, snapshot, standing)
+    cluster, laid = config.get(options.CLUSTER), []
+    found = {*snapshot.problems, *(problem for verdict in verdicts for problem in verdict.problems)}
+    for site in asked:
+        wishes, unwritten = lay_out(verdicts, site.layout, cluster)
+        laid.append((site, wishes))
+        found.update(unwritten)
     locate = source.locate if isinstance(source, Locating) else lambda _service, _label: None
-    return World(snapshot, verdicts, tuple(sorted(found)), locate, frozenset() if standing else contested)
+    undecided = frozenset() if standing else contested
+    return World(snapshot, verdicts, tuple(sorted(found)), locate, tuple(laid), undecided)
 
 
 def is_labelled(service: Service) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import TypeAlias
 
@@ -75,6 +75,16 @@ def say(lines: Iterable[str]) -> None:
 def say_json(value: Json) -> None:
     """Print the one object, with sorted keys."""
     click.echo(json.dumps(value, indent=2, sort_keys=True))
+
+
+def say_each_json(values: Sequence[Json]) -> None:
+    """Print an object a layout: the one, or an array of them."""
+    say_json(values[0] if len(values) == 1 else values)
+
+
+def heading(publisher: Publisher) -> str:
+    """What stands above the lines of one layout where several are published."""
+    return f"{publisher.layout.name} below {safe(publisher.tree)}"
 
 
 def warn(line: str) -> None:
@@ -256,16 +266,23 @@ def waits_json(waits: Iterable[Wait]) -> Json:
 # A pass
 
 
-def say_report(report: Report, publisher: Publisher, output: Output, *, verbose: bool, nothing: str) -> int:
-    """Print what a pass did, `nothing` where it did nothing; the exit code."""
-    written = {change.key for change in report.written}
-    done = [one for one in report.differences if publisher.tree + one.path in written]
-    left = list(report.left)
+def say_reports(
+    passes: Sequence[tuple[Report, Publisher]], output: Output, *, verbose: bool, nothing: Callable[[Report], str]
+) -> int:
+    """Print what a pass a layout did, `nothing` where it did nothing; the exit code, of the first that did not end."""
     if output is Output.JSON:
-        say_json(_report_json(report, publisher, done, left))
+        say_each_json([_report_json(report, publisher) for report, publisher in passes])
     else:
-        warn_problems(report.problems)
-        say(_report_lines(report, publisher, done, left, verbose=verbose, nothing=nothing))
+        warn_problems(sorted({problem for report, _ in passes for problem in report.problems}))
+        for report, publisher in passes:
+            say([heading(publisher)] if len(passes) > 1 else [])
+            say(_report_lines(report, publisher, verbose=verbose, nothing=nothing(report)))
+    for report, _ in passes:
+        _warn_outcome(report)
+    return next((code for report, _ in passes if (code := report.outcome.exit_code)), 0)
+
+
+def _warn_outcome(report: Report) -> None:
     if report.outcome is Outcome.HELD:
         warn(
             f"bridge: the brake held {report.held} of {number(report.servers, 'server')} of cluster {report.cluster} "
@@ -277,19 +294,16 @@ def say_report(report: Report, publisher: Publisher, output: Output, *, verbose:
             f"bridge: replica {report.leader!r} leads cluster {report.cluster}: {wrote}; "
             "end it, or try again when it has ended"
         )
-    return report.outcome.exit_code
 
 
-def _report_lines(
-    report: Report,
-    publisher: Publisher,
-    done: list[Difference],
-    left: list[Difference],
-    *,
-    verbose: bool,
-    nothing: str,
-) -> Iterator[str]:
-    layout = publisher.layout
+def _done(report: Report, publisher: Publisher) -> list[Difference]:
+    """What was found and written."""
+    written = {change.key for change in report.written}
+    return [one for one in report.differences if publisher.tree + one.path in written]
+
+
+def _report_lines(report: Report, publisher: Publisher, *, verbose: bool, nothing: str) -> Iterator[str]:
+    layout, done, left = publisher.layout, _done(report, publisher), report.left
     yield from difference_lines(done, DONE, layout, verbose=verbose)
     if left:
         yield "Not done:"
@@ -304,13 +318,14 @@ def _report_lines(
     yield f"{counts}; {number(report.transactions, 'transaction')} in {took}"
 
 
-def _report_json(report: Report, publisher: Publisher, done: list[Difference], left: list[Difference]) -> Json:
+def _report_json(report: Report, publisher: Publisher) -> Json:
+    done = _done(report, publisher)
     return {
         "cluster": report.cluster,
         "layout": report.layout,
         "outcome": report.outcome.name.lower(),
         "changes": differences_json(done, publisher),
-        "left": differences_json(left, publisher),
+        "left": differences_json(report.left, publisher),
         "counts": counts_json(done, report.unchanged),
         "written": _written_json(report),
         "transactions": report.transactions,

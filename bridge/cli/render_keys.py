@@ -8,22 +8,23 @@ from __future__ import annotations
 
 from bridge import config as options
 from bridge.cli.render import safe, say, say_json, shown, warn_problems
-from bridge.cli.wiring import LAYOUT, ask_source, tree_prefix
+from bridge.cli.wiring import ask_source, sites
 from bridge.config import Config, Output
-from bridge.layouts import layout
+from bridge.model.problem import Problem
 
 
 def run(config: Config) -> int:
     """The exit code. Raises BridgeError."""
-    asked = ask_source(config)
-    chosen, whole = layout(LAYOUT), config.get(options.SHOW_SECRETS)
-    tree = tree_prefix(chosen, config.find(options.STORE))
-    keys = {
-        tree + path: value if whole else shown(chosen, path, value)
-        for wish in asked.wishes.values()
-        for path, value in (*wish.shared.items(), *wish.own.items())
-    }
-    warn_problems(asked.all_problems)
+    whole = config.get(options.SHOW_SECRETS)
+    keys: dict[str, str] = {}
+    problems: set[Problem] = set()
+    for site in sites(config):
+        asked = ask_source(config, site)
+        problems.update(asked.all_problems)
+        for wish in asked.wishes.values():
+            for path, value in (*wish.shared.items(), *wish.own.items()):
+                keys[site.tree + path] = value if whole else shown(site.layout, path, value)
+    warn_problems(sorted(problems))
     if config.get(options.OUTPUT) is Output.JSON:
         say_json(keys)
     else:

@@ -10,19 +10,27 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from threading import Event, Thread
 from types import FrameType
 
 from bridge import config as options
-from bridge.cli.wiring import LAYOUT, policy, refuse_drafts, settings, source_opener, store_opener
+from bridge.cli.wiring import (
+    Site,
+    policy,
+    refuse_drafts,
+    settings,
+    sites,
+    source_opener,
+    store_opener,
+    wants_standing,
+)
 from bridge.config import Config
 from bridge.daemon.gate import Manners
 from bridge.daemon.loop import Loop
-from bridge.daemon.told import one_line
-from bridge.layouts import layout
+from bridge.daemon.told import Known, one_line
 from bridge.model.problem import BridgeError
 
 ENDS_WITHIN = 1.3  # seconds after the signal was seen; what a hung store holds up is left behind
@@ -36,89 +44,106 @@ log = logging.getLogger("bridge")
 def run(config: Config) -> int:
     """The exit code. Raises BridgeError."""
     refuse_drafts(config)
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    loop, manners = _loop(config)
-    _say_settings(config, loop)
-    outcome: list[int | BaseException] = []
-    ended = Event()
-
-    def work() -> None:
-        try:
-            outcome.append(loop.run())
-        except BaseException as err:  # told by the main thread, which would wait for ever otherwise
-            outcome.append(err)
-        finally:
-            ended.set()
-
-    with _signals(loop) as asked:
-        thread = Thread(target=work, name="loop", daemon=True)
-        thread.start()
-        _watch_over(loop, asked, ended)
-        patience = ENDS_WITHIN + (LEAVES_WITHIN if manners.leave_on_exit else 0.0)
-        if not ended.wait(patience):
+    found, known = sites(config), Known()
+    loops = [_loop(config, site, known) for site in found]
+    whose = " %(threadName)s:" if len(loops) > 1 else ""  # each loop's thread is named as its layout
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format=f"%(asctime)s %(levelname)s{whose} %(message)s")
+    for loop in loops:
+        _say_settings(config, loop)
+    manners = loops[0].manners
+    running = [_Running(loop) for loop in loops]
+    with _signals(loops) as asked:
+        for one in running:
+            one.thread.start()
+        _watch_over(running, asked)
+        for loop in loops:
+            loop.stop()
+        until = time.monotonic() + ENDS_WITHIN + (LEAVES_WITHIN if manners.leave_on_exit else 0.0)
+        if not all(one.ended.wait(max(0.0, until - time.monotonic())) for one in running):
             log.warning("ends although the store has not answered: the leadership goes with its lease")
             return 0
-    found = outcome[0]
-    if isinstance(found, BaseException):
-        raise found
+    for one in running:
+        if one.error is not None:
+            raise one.error
     kept = "" if manners.leave_on_exit or manners.dry_run else "; the routes stay on their leases"
     log.info("ended as it was told%s", kept)
-    return found
+    return max(one.code for one in running)
+
+
+class _Running:
+    """A loop in a thread of its own."""
+
+    def __init__(self, loop: Loop) -> None:
+        self.loop, self.ended = loop, Event()
+        self.code = 0
+        self.error: BaseException | None = None
+        self.thread = Thread(target=self._work, name=loop.settings.publisher.layout.name, daemon=True)
+
+    def _work(self) -> None:
+        try:
+            self.code = self.loop.run()
+        except BaseException as err:  # told by the main thread, which would wait for ever otherwise
+            self.error = err
+        finally:
+            self.ended.set()
 
 
 def _say_settings(config: Config, loop: Loop) -> None:
     """Who begins, and what it was told by flags, variables and file together: of a misspelt variable nobody hears."""
     its = loop.settings
     log.info(
-        "bridge %s, replica %s of cluster %s: reads %s, publishes to %s, TTL %s%s",
+        "bridge %s, replica %s of cluster %s: reads %s, publishes %s to %s, TTL %s%s",
         its.version,
         its.replica,
         its.publisher.cluster,
         one_line(config.get(options.SOURCE).url),
+        its.publisher.layout.name,
         one_line(config.get(options.STORE).url),
         f"{its.ttl} s" if its.ttl else "for ever",
         "; a dry run: nothing is written" if loop.manners.dry_run else "",
     )
 
 
-def _loop(config: Config) -> tuple[Loop, Manners]:
+def _loop(config: Config, site: Site, known: Known) -> Loop:
     source = config.get(options.SOURCE)
-    chosen = settings(config, environment="")
+    chosen = settings(config, site, environment="")
     name = chosen.replica.removesuffix(f".{chosen.token}")
     manners = Manners(
         settle=config.get(options.SETTLE),
         confirm=0.0 if source.url.startswith("file:") else config.get(options.CONFIRM),
         brake_hold=config.get(options.BRAKE_HOLD),
-        backstop=not config.get(options.NO_BACKSTOP),
+        standing=wants_standing(config, site.layout),
         dry_run=config.get(options.DRY_RUN),
         leave_on_exit=config.get(options.LEAVE_ON_EXIT),
     )
-    loop = Loop(
+    return Loop(
         source_opener(config),
-        store_opener(config),
+        store_opener(config, site),
         replace(chosen, replica=name, keeps_ttl=False),
         policy(config),
-        layout(LAYOUT),
+        site.layout,
         manners,
+        known,
     )
-    return loop, manners
 
 
-def _watch_over(loop: Loop, asked: Event, ended: Event) -> None:
-    """Until the loop ends or shall end. A loop that stands still must not look alive. Raises BridgeError."""
-    while not asked.is_set() and not ended.wait(CHECK):
-        if time.monotonic() - loop.beat > STANDS_STILL:
+def _watch_over(running: Sequence[_Running], asked: Event) -> None:
+    """Until one ends or shall end. A loop that stands still must not look alive. Raises BridgeError."""
+    while not asked.is_set() and not any(one.ended.is_set() for one in running):
+        asked.wait(CHECK)
+        if any(time.monotonic() - one.loop.beat > STANDS_STILL for one in running):
             raise BridgeError("the loop", "", "it stands still; the process ends, so that it is started again")
 
 
 @contextmanager
-def _signals(loop: Loop) -> Iterator[Event]:
-    """SIGTERM and SIGINT end the loop."""
+def _signals(loops: Sequence[Loop]) -> Iterator[Event]:
+    """SIGTERM and SIGINT end the loops."""
     asked = Event()
 
     def end(_number: int, _frame: FrameType | None) -> None:
         asked.set()
-        loop.stop()
+        for loop in loops:
+            loop.stop()
 
     before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
     try:

@@ -7,13 +7,13 @@ like are of all clusters that claim the service, and the decider's wish for them
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 from bridge import config as options
-from bridge.cli.render import Json, number, safe, say, say_json, shown, span
-from bridge.cli.wiring import opened_store, publisher
+from bridge.cli.render import Json, heading, number, safe, say, say_each_json, shown, span
+from bridge.cli.wiring import Site, opened_store, publisher, sites
 from bridge.config import Config, Output
 from bridge.model.change import LeaseName
 from bridge.model.keys import STANDING, Layout, Place, Publisher, Role, group_title
@@ -76,19 +76,34 @@ class Shown:
     by_hand: int  # keys that no bridge wrote
 
 
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """All that one publisher's prefixes hold."""
+
+    publisher: Publisher
+    groups: tuple[Shown, ...]
+    leases: Mapping[LeaseName, float]  # seconds that each would live; inf: for ever
+    leaders: Mapping[str, str]  # the replica that writes, by cluster
+
+
 def run(config: Config) -> int:
     """The exit code. Raises BridgeError."""
-    chosen = publisher(config, cluster="")
-    with opened_store(config) as store:
+    found = [_survey(config, site) for site in sites(config)]
+    if config.get(options.OUTPUT) is Output.JSON:
+        say_each_json([_json(one) for one in found])
+    else:
+        for one in found:
+            say([heading(one.publisher)] if len(found) > 1 else [])
+            say(_lines(one))
+    return 0
+
+
+def _survey(config: Config, site: Site) -> Survey:
+    chosen = publisher(site, cluster="")
+    with opened_store(config, site) as store:
         mirror = _read(store, chosen)
         leases = _lives(store, mirror)
-    groups = survey(stand(mirror, chosen), leases)
-    leaders = _leaders(mirror.records)
-    if config.get(options.OUTPUT) is Output.JSON:
-        say_json(_json(groups, leases, leaders))
-    else:
-        say(_lines(groups, leases, leaders, chosen.tree))
-    return 0
+    return Survey(chosen, survey(stand(mirror, chosen), leases), leases, _leaders(mirror.records))
 
 
 # What stands
@@ -206,12 +221,10 @@ def _life(place: Place, held: Held, leases: Mapping[LeaseName, float]) -> Life:
 # What is printed
 
 
-def _lines(
-    found: Iterable[Shown], leases: Mapping[LeaseName, float], leaders: Mapping[str, str], tree: str
-) -> Iterator[str]:
-    groups = list(found)
+def _lines(found: Survey) -> Iterator[str]:
+    groups, leases, leaders = found.groups, found.leases, found.leaders
     if not groups:
-        yield f"Nothing stands below {safe(tree)}"
+        yield f"Nothing stands below {safe(found.publisher.tree)}"
         return
     for group in groups:
         yield f"{safe(group_title(group.group))}  {_state(group)}"
@@ -262,15 +275,15 @@ def _table(rows: list[tuple[str, Life, str, str]]) -> Iterator[str]:
         yield f"  {'  '.join(filled)}".rstrip()
 
 
-def _json(groups: Iterable[Shown], leases: Mapping[LeaseName, float], leaders: Mapping[str, str]) -> Json:
+def _json(found: Survey) -> Json:
     """`seconds` is null for ever."""
     return {
-        "groups": [_group_json(group) for group in groups],
+        "groups": [_group_json(group) for group in found.groups],
         "leases": [
             {"family": lease.family, "ttl": lease.ttl, "seconds": _seconds(rest)}
-            for lease, rest in sorted(leases.items())
+            for lease, rest in sorted(found.leases.items())
         ],
-        "leaders": dict(leaders),
+        "leaders": dict(found.leaders),
     }
 
 

@@ -11,9 +11,10 @@ from collections.abc import Callable
 
 from bridge import config as options
 from bridge.cli.progress import Teller
-from bridge.cli.render import number, say_report
-from bridge.cli.wiring import Asked, ask_beside, ends_in_order, opened_store, refuse_drafts, settings
+from bridge.cli.render import number, say_reports
+from bridge.cli.wiring import Asked, Site, ask_beside, ends_in_order, opened_store, refuse_drafts, settings, sites
 from bridge.config import Config
+from bridge.model.keys import Publisher
 from bridge.ownership.steps import Wait
 from bridge.report import Report
 from bridge.sources.base import SourceError
@@ -26,30 +27,31 @@ READINGS = 6  # of a source that changes all the time, before a sync gives up
 
 def run(config: Config) -> int:
     """The exit code. Raises BridgeError."""
+    refuse_drafts(config)
     with ends_in_order(), Teller() as teller:
-        report, chosen = publish(config, teller.tell)
-    return say_report(
-        report,
-        chosen.publisher,
+        passes = [publish(config, site, teller.tell) for site in sites(config)]
+    return say_reports(
+        passes,
         config.get(options.OUTPUT),
         verbose=config.get(options.VERBOSE),
-        nothing=f"Nothing to change: {number(report.unchanged, 'key')} unchanged",
+        nothing=lambda report: f"Nothing to change: {number(report.unchanged, 'key')} unchanged",
     )
 
 
-def publish(config: Config, tell: Callable[[Progress], None]) -> tuple[Report, Settings]:
-    """What the pass did, and how this process published. Raises BridgeError."""
-    refuse_drafts(config)
-    with opened_store(config) as store:
-        asked = ask_beside(config, store)
-        chosen = settings(config, asked.environment)
+def publish(config: Config, site: Site, tell: Callable[[Progress], None]) -> tuple[Report, Publisher]:
+    """What the pass did, and whose keys it was about. Raises BridgeError."""
+    with opened_store(config, site) as store:
+        asked = ask_beside(config, site, store)
+        chosen = settings(config, site, asked.environment)
         if not config.get(options.SOURCE).url.startswith("file:"):
-            asked = _confirmed(config, asked, store, chosen, tell)
+            asked = _confirmed(config, site, asked, store, chosen, tell)
         report = sync(asked.wishes, store, chosen, tell)
-    return with_verdicts(report, asked.verdicts, asked.problems), chosen
+    return with_verdicts(report, asked.verdicts, asked.problems), chosen.publisher
 
 
-def _confirmed(config: Config, asked: Asked, store: Store, chosen: Settings, tell: Callable[[Progress], None]) -> Asked:
+def _confirmed(
+    config: Config, site: Site, asked: Asked, store: Store, chosen: Settings, tell: Callable[[Progress], None]
+) -> Asked:
     """What the source asks for, read twice where something would go: a live one may tell a half, or what was."""
     seconds = config.get(options.CONFIRM)
     for _ in range(READINGS):
@@ -61,7 +63,7 @@ def _confirmed(config: Config, asked: Asked, store: Store, chosen: Settings, tel
             )
         )
         time.sleep(seconds)
-        again = ask_beside(config, store)
+        again = ask_beside(config, site, store)
         if again.wishes == asked.wishes:
             return again
         asked = again

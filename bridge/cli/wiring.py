@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import permutations
 from types import FrameType
 from typing import NoReturn
 
@@ -18,7 +19,7 @@ from bridge import config as options
 from bridge.config import Config
 from bridge.labels.fallback import DOMAIN_WORD, Fallback, filled
 from bridge.labels.types import Address
-from bridge.layouts import RouteLayout, layout
+from bridge.layouts import RouteLayout, Target, layout
 from bridge.model.keys import Publisher, Wish, records_prefix
 from bridge.model.problem import Problem, UsageError
 from bridge.model.route import Verdict
@@ -30,12 +31,36 @@ from bridge.routes.contests import all_alike
 from bridge.sources import open_source
 from bridge.sources.base import Source
 from bridge.stores import open_store
-from bridge.stores.address import DEFAULT_PREFIX, StoreAddress
+from bridge.stores.address import DEFAULT_PREFIX
 from bridge.stores.base import Store
 from bridge.sync import lay_out, seniority, survey, with_standing
 from bridge.writer import Settings
 
-LAYOUT = "traefik1"
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A layout and where its Traefik reads."""
+
+    layout: RouteLayout
+    prefix: str  # without outer slashes
+    store_kind: str  # by the store's kind keys begin otherwise
+
+    @property
+    def tree(self) -> str:
+        """How Traefik's keys begin, with the closing slash."""
+        return self.layout.tree_prefix(self.prefix, self.store_kind)
+
+    @property
+    def elsewhere(self) -> str:
+        """Where keys lie that somebody wrote with a slash too many or too few in front; empty where none can."""
+        if self.store_kind == "consul":  # there no key begins with a slash
+            return ""
+        return self.tree.removeprefix("/") if self.tree.startswith("/") else f"/{self.tree}"
+
+    @property
+    def records(self) -> str:
+        """How ours begin, with the closing slash."""
+        return records_prefix(self.prefix)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,51 +78,59 @@ class Asked:
         return tuple(sorted({*self.problems, *(one for verdict in self.verdicts for one in verdict.problems)}))
 
 
-def ask_source(config: Config, standing: Callable[[str], Standing] | None = None) -> Asked:
-    """Read the source, judge and lay out. Raises SourceError, UsageError.
+def ask_source(config: Config, site: Site, standing: Callable[[str], Standing] | None = None) -> Asked:
+    """Read the source, judge and lay out for one site. Raises SourceError, UsageError.
 
     `standing` is asked, with the environment's uuid, only where services ask for the same requests; without it their
     names decide.
     """
     with closing(source_opener(config)()) as source:
         snapshot = source.read()
-    chosen, (verdicts, _) = layout(LAYOUT), settled(config, snapshot, standing)
-    wishes, problems = lay_out(verdicts, chosen, config.get(options.CLUSTER))
-    if not config.get(options.NO_BACKSTOP):
-        wishes = with_standing(wishes, chosen)
+    verdicts, _ = settled(config, site.layout, snapshot, standing)
+    wishes, problems = lay_out(verdicts, site.layout, config.get(options.CLUSTER))
+    if wants_standing(config, site.layout):
+        wishes = with_standing(wishes, site.layout)
     return Asked(wishes, verdicts, (*snapshot.problems, *problems), snapshot.environment)
 
 
 def settled(
-    config: Config, snapshot: Snapshot, standing: Callable[[str], Standing] | None
+    config: Config, ranked_by: RouteLayout, snapshot: Snapshot, standing: Callable[[str], Standing] | None
 ) -> tuple[tuple[Verdict, ...], frozenset[str]]:
-    """The verdicts, and the services that ask for requests which others ask for too. `standing`: see `ask_source`."""
+    """The verdicts, and the services that ask for requests which others ask for too.
+
+    `standing`: see `ask_source`; what stands is in the form of `ranked_by`.
+    """
     judged_by = policy(config)
     judgement = Judge()(snapshot, judged_by)
     contested = frozenset(title for one in judgement.overlaps.contested.values() for title in one.askers)
     rank: Rank = all_alike
     if standing and contested:
-        rank = seniority(standing(snapshot.environment), layout(LAYOUT), judged_by.cluster)
+        rank = seniority(standing(snapshot.environment), ranked_by, judged_by.cluster)
     return judgement.settled(judgement.losses(rank)), contested
 
 
-def ask_beside(config: Config, store: Store) -> Asked:
+def ask_beside(config: Config, site: Site, store: Store) -> Asked:
     """The same where the store says who was there first. Raises StoreError too."""
-    return ask_source(config, partial(_survey, config, store))
+    return ask_source(config, site, partial(_survey, config, site, store))
 
 
-def standing_in_store(config: Config) -> Callable[[str], Standing] | None:
+def standing_in_store(config: Config, site: Site) -> Callable[[str], Standing] | None:
     """Opens the named store when it is asked, and says what stands there; None where none is named."""
 
     def ask(environment: str) -> Standing:
-        with opened_store(config) as store:
-            return _survey(config, store, environment)
+        with opened_store(config, site) as store:
+            return _survey(config, site, store, environment)
 
     return None if config.find(options.STORE) is None else ask
 
 
-def _survey(config: Config, store: Store, environment: str) -> Standing:
-    return survey(store, settings(config, environment))
+def _survey(config: Config, site: Site, store: Store, environment: str) -> Standing:
+    return survey(store, settings(config, site, environment))
+
+
+def wants_standing(config: Config, chosen: RouteLayout) -> bool:
+    """Whether the layout's standing group shall stand: a backstop may be left out, a sentinel never."""
+    return not (config.get(options.NO_BACKSTOP) and chosen.has_backstop)
 
 
 def source_opener(config: Config) -> Callable[[], Source]:
@@ -131,20 +164,34 @@ def policy(config: Config) -> Policy:
     )
 
 
-def tree_prefix(chosen: RouteLayout, address: StoreAddress | None) -> str:
-    """How Traefik's keys begin: in the store, or where none is named in one of the default kind and prefix."""
-    if address is None:
-        return chosen.tree_prefix(DEFAULT_PREFIX, "etcd")
-    return chosen.tree_prefix(address.prefix, address.kind)
+def sites(config: Config, unsaid: str = "etcd") -> tuple[Site, ...]:
+    """Where this process publishes, a site a layout. Raises UsageError where one lies in another.
+
+    `unsaid`: the store's kind where no option says it.
+    """
+    address, said = config.find(options.STORE), config.get(options.LAYOUT)
+    kind, usual = (address.kind, address.prefix) if address else (unsaid, DEFAULT_PREFIX)
+    target = Target(
+        version=config.get(options.TRAEFIK_VERSION),
+        entry_points=config.get(options.ENTRY_POINTS),
+        tls=config.get(options.TLS_ENTRY_POINTS),
+        resolver=config.get(options.CERT_RESOLVER),
+    )
+    found = tuple(Site(layout(one.layout, target), one.prefix or usual, kind) for one in said)
+    for one, other in permutations(found, 2):
+        if other.prefix.startswith(one.prefix):
+            remedy = f"{other.layout.name} lies below {other.prefix!r}, which begins as {one.layout.name}'s does"
+            remedy += "; give each a prefix of its own, as traefik3=v3/traefik"
+            raise UsageError(options.LAYOUT.flag, ",".join(each.layout for each in said), remedy)
+    return found
 
 
-def publisher(config: Config, cluster: str) -> Publisher:
-    """Whose keys, and where. Raises UsageError."""
-    address, chosen = config.get(options.STORE), layout(LAYOUT)
-    return Publisher(chosen, tree_prefix(chosen, address), records_prefix(address.prefix), cluster)
+def publisher(site: Site, cluster: str) -> Publisher:
+    """Whose keys, and where."""
+    return Publisher(site.layout, site.tree, site.records, cluster)
 
 
-def store_opener(config: Config) -> Callable[[], Store]:
+def store_opener(config: Config, site: Site) -> Callable[[], Store]:
     """Opens a client of the store each time it is called, not yet asked anything. Raises UsageError, also then.
 
     Each reads its secrets afresh: they may have been replaced.
@@ -154,7 +201,7 @@ def store_opener(config: Config) -> Callable[[], Store]:
     def opened() -> Store:
         return open_store(
             address.url,
-            records_root=records_prefix(address.prefix),
+            records_root=site.records,
             ca=config.get(options.STORE_CA),
             cert=config.get(options.STORE_CERT),
             key=config.get(options.STORE_KEY),
@@ -168,9 +215,9 @@ def store_opener(config: Config) -> Callable[[], Store]:
 
 
 @contextmanager
-def opened_store(config: Config) -> Iterator[Store]:
+def opened_store(config: Config, site: Site) -> Iterator[Store]:
     """The store while the block runs. Raises UsageError."""
-    with closing(store_opener(config)()) as store:
+    with closing(store_opener(config, site)()) as store:
         yield store
 
 
@@ -188,11 +235,11 @@ def ends_in_order() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def settings(config: Config, environment: str) -> Settings:
+def settings(config: Config, site: Site, environment: str) -> Settings:
     """How a command publishes: as a process of its own, so that two of one host never take each other for one."""
     token = secrets.token_hex(6)
     return Settings(
-        publisher=publisher(config, config.get(options.CLUSTER)),
+        publisher=publisher(site, config.get(options.CLUSTER)),
         environment=environment,
         version=__version__,
         ttl=config.get(options.TTL),

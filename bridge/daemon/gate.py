@@ -19,7 +19,7 @@ class Manners:
     longest_settle: float = 2.0  # … and its longest
     confirm: float = 5.0  # seconds until a second reading confirms the first removal; 0: none is needed
     brake_hold: float = 600.0  # seconds after which the brake opens by itself
-    backstop: bool = True
+    standing: bool = True  # the layout's standing group shall stand
     dry_run: bool = False
     leave_on_exit: bool = False
 

@@ -13,7 +13,8 @@ from schedule import Scheduler
 from bridge.daemon.gate import Manners, RemovalGate
 from bridge.daemon.lead import Leadership
 from bridge.daemon.link import LEASES, WATCH, Link
-from bridge.daemon.told import Told, log, say_written
+from bridge.daemon.poison import PoisonWatch
+from bridge.daemon.told import Known, Told, log, say_written
 from bridge.daemon.wakes import Broke, Feeder, News, Seen, Stop, Wake
 from bridge.daemon.wanted import Wanted
 from bridge.layouts import RouteLayout
@@ -41,13 +42,18 @@ class Loop:
         policy: Policy,
         layout: RouteLayout,
         manners: Manners,
+        known: Known | None = None,
     ) -> None:
-        """`source` and `store` open a client each time: every thread has one of its own."""
+        """`source` and `store` open a client each time: every thread has one of its own.
+
+        `known`: the problems that are known, where other loops of the process say theirs too.
+        """
         self._open_source, self._open_store = source, store
         self.settings, self.manners = settings, manners
         self.wakes: Queue[Wake] = Queue()
         self.beat = time.monotonic()  # when the loop last gave a sign
-        self.told, self.wanted = Told(), Wanted(policy, layout, backstop=manners.backstop)
+        self.told, self.wanted = Told(known or Known()), Wanted(policy, layout, standing=manners.standing)
+        self.poison = PoisonWatch(layout)
         self.gate, self.leadership = RemovalGate(settings, manners), Leadership(settings)
         self.clock = Scheduler()
         self.clock.every(REREAD).seconds.do(self._reread)
@@ -203,7 +209,8 @@ class Loop:
             while leads and due.units and self._commit(writer, due):
                 due = self._plan(writer, leads=leads)
         finally:  # also where the store takes no change, day after day
-            self.told.problems({*found, *due.problems, *writer.problems})
+            self.poison.look(writer.mirror.tree)  # by now the writes are done: what it costs delays no route
+            self.told.problems({*found, *due.problems, *writer.problems, *self.poison.problems})
             writer.problems.clear()
         self.told.waits(due.waits if leads else ())
         if self.manners.dry_run:

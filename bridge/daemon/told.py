@@ -6,6 +6,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterable
+from threading import Lock
 
 from bridge.model.change import Change, Create, Delete, Update
 from bridge.model.keys import group_title
@@ -27,11 +28,33 @@ def one_line(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
+class Known:
+    """The problems of a process's publishers: those of a source are said once, however many publish it."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._problems: dict[object, frozenset[Problem]] = {}  # by whose they are
+
+    def tell(self, whose: object, problems: Iterable[Problem]) -> None:
+        """Those that nobody had, and those that nobody has any more."""
+        with self._lock:
+            before = self._all()
+            self._problems[whose] = frozenset(problems)
+            now = self._all()
+        for problem in sorted(now - before):
+            log.log(logging.INFO if problem.notice else logging.WARNING, "problem: %s", one_line(str(problem)))
+        for problem in sorted(before - now):
+            log.info("problem over: %s", one_line(" ".join((problem.service, problem.label)).strip()))
+
+    def _all(self) -> frozenset[Problem]:
+        return frozenset().union(*self._problems.values())
+
+
 class Told:
     """Says each problem and each wait when it is new."""
 
-    def __init__(self) -> None:
-        self._problems: frozenset[Problem] = frozenset()
+    def __init__(self, known: Known) -> None:
+        self._known = known
         self._waits: frozenset[tuple[str, str]] = frozenset()
         self._planned: tuple[Difference, ...] = ()
         self._broken: dict[str, tuple[str, float, float]] = {}  # what was last said of whom, when, and since when
@@ -54,12 +77,7 @@ class Told:
 
     def problems(self, problems: Iterable[Problem]) -> None:
         """Those that were not there the last time, and those that are over."""
-        now = frozenset(problems)
-        for problem in sorted(now - self._problems):
-            log.log(logging.INFO if problem.notice else logging.WARNING, "problem: %s", one_line(str(problem)))
-        for problem in sorted(self._problems - now):
-            log.info("problem over: %s", one_line(" ".join((problem.service, problem.label)).strip()))
-        self._problems = now
+        self._known.tell(self, problems)
 
     def waits(self, waits: Iterable[Wait]) -> None:
         """Those that are new."""

@@ -8,23 +8,22 @@ from bridge.daemon.told import log
 from bridge.layouts import RouteLayout
 from bridge.model.keys import Wish
 from bridge.model.problem import Problem
-from bridge.model.route import Route
 from bridge.model.world import Snapshot
 from bridge.ownership.standing import Standing
 from bridge.routes import Judge, Judgement, Policy
 from bridge.routes.contests import Loss
-from bridge.sync import lay_out, seniority, with_standing
+from bridge.sync import Laid, lay_out, seniority, with_standing
 
 
 class Wanted:
     """The wishes that follow from one snapshot after the other; what did not change costs next to nothing."""
 
-    def __init__(self, policy: Policy, layout: RouteLayout, *, backstop: bool) -> None:
-        self._policy, self._layout, self._backstop = policy, layout, backstop
+    def __init__(self, policy: Policy, layout: RouteLayout, *, standing: bool) -> None:
+        self._policy, self._layout, self._standing = policy, layout, standing
         self._judge = Judge()
         self._judgement: Judgement | None = None
         self._lost: Mapping[str, Loss] = {}
-        self._laid: dict[str, tuple[Route, Wish]] = {}
+        self._laid: dict[str, Laid] = {}
         self.snapshot: Snapshot | None = None
         self.wishes: Mapping[str, Wish] = {}  # by group
         self.problems: tuple[Problem, ...] = ()
@@ -56,6 +55,6 @@ class Wanted:
         self._judgement, self._lost = judgement, lost
         verdicts = judgement.settled(lost)
         wishes, problems = lay_out(verdicts, self._layout, self._policy.cluster, self._laid)
-        self.wishes = with_standing(wishes, self._layout) if self._backstop else wishes
+        self.wishes = with_standing(wishes, self._layout) if self._standing else wishes
         said = {problem for verdict in verdicts for problem in verdict.problems}
         self.problems = tuple({*self.snapshot.problems, *problems, *said})

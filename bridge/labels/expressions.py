@@ -28,6 +28,8 @@ _TOKEN = re.compile(
     r"|(?P<name>[A-Za-z]+)|(?P<text>\"[^\"`\\\n]*\"|`[^`]*`)|(?P<sign>&&|\|\||[<>=!]=|[<>(),])"
 )
 _METHOD = re.compile(r"[A-Z]+")
+_RATIO = re.compile(r"(?:NetworkErrorRatio|ResponseCodeRatio)\s*\([^)]*\)\s*[<>=!]=?\s*([0-9.eE+-]+)")
+_QUANTILE = re.compile(r"LatencyAtQuantileMS\s*\(\s*([0-9.eE+-]+)")
 _EQUALITIES = ("==", "!=")
 _COMPARISONS = ("<", "<=", ">", ">=", *_EQUALITIES)
 
@@ -61,6 +63,11 @@ def breaker(text: str) -> str:
     Raises ValueError, which points at the character.
     """
     return _canonical(text, _BREAKER)
+
+
+def no_floats(text: str) -> tuple[str, ...]:
+    """The whole numbers in a circuit breaker's expression that Traefik refuses, where it wants floats."""
+    return tuple(found for found in (*_RATIO.findall(text), *_QUANTILE.findall(text)) if found.isdigit())
 
 
 def retry(text: str) -> str:

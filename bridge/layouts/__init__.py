@@ -2,27 +2,75 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol
 
+from bridge.layouts.lint import Finding
 from bridge.model.keys import Entry, Layout, Wish
-from bridge.model.problem import UsageError
+from bridge.model.problem import Problem
 from bridge.model.route import Route
 
-LAYOUTS = {"traefik1": "bridge.layouts.traefik1"}
+LAYOUTS = {"traefik1": "bridge.layouts.traefik1", "traefik3": "bridge.layouts.traefik3"}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What the operator says of the Traefik that reads; Traefik 1 needs none of it."""
+
+    version: tuple[int, int] = (3, 0)  # the oldest that reads: a newer one's keys may make it refuse the whole tree
+    entry_points: tuple[str, ...] = ()  # of routes whose labels name none; empty: Traefik's default ones
+    tls: tuple[tuple[str, int], ...] = (("https", 443), ("websecure", 443))  # those that speak TLS, and clients' port
+    resolver: str = ""  # who gets the certificates of all routers with TLS; empty: nobody
+
+
+class NoCounterpart(ValueError):
+    """What protects a route and cannot be said in a layout: it costs the route there."""
+
+    def __init__(self, label: str, value: str, reason: str) -> None:
+        """`value`: what the label says; empty where it may let somebody in."""
+        super().__init__(f"{label} {value!r}: {reason}" if value else f"{label}: {reason}")
+        self.label, self.value, self.reason = label, value, reason
 
 
 class RouteLayout(Layout, Protocol):
     """A layout that lays routes out, besides what ownership must know of it."""
 
+    has_backstop: bool  # its standing group answers requests
+
     def entries(self, route: Route, cluster: str) -> tuple[Entry, ...]:
         """All keys of `route` as `cluster` wants them, sorted by path.
 
-        Raises ValueError when Traefik would choke on one: then the route gets no key at all.
+        Raises ValueError when Traefik would choke on one, and NoCounterpart: then the route gets no key at all.
         """
 
     def wish(self, route: Route, cluster: str) -> Wish:
         """The same keys, shared and own apart. Raises ValueError as `entries`."""
+
+    def losses(self, route: Route) -> tuple[Problem, ...]:
+        """What of `route` has no counterpart here, and what is done instead. Of a route that has entries."""
+
+    def grounded(self, route: Route, published: Collection[str]) -> tuple[Route, tuple[Problem, ...]]:
+        """`route` without what refers to other routes' backends and would cost it itself: they are missing.
+
+        `published`: the backends of all routes that are laid out, as `route_name` names them.
+        """
+
+    def lint(
+        self, keys: Mapping[str, str], elsewhere: Mapping[str, str], prefix: str, store_kind: str
+    ) -> tuple[Finding, ...]:
+        """What in a tree its Traefik refuses, loses or misreads, whoever wrote it, the worst first.
+
+        `keys`: all that begin with `prefix` without its closing slash; `elsewhere`: all that begin likewise with the
+        prefix that has, or lacks, a slash in front.
+        """
+
+    def poison(self, keys: Mapping[str, str], prefix: str) -> tuple[Finding, ...]:
+        """Of the findings of `lint` those by which its Traefik ends, or takes no change of anybody any more.
+
+        `keys`: all below `prefix`.
+        """
 
     def tree_prefix(self, prefix: str, store_kind: str) -> str:
         """How keys begin in a store of this kind (a URL's scheme: etcd, consul) for the prefix of its URL.
@@ -31,9 +79,7 @@ class RouteLayout(Layout, Protocol):
         """
 
 
-def layout(name: str) -> RouteLayout:
-    """The layout of this name; its module holds it under the same name in capitals. Raises UsageError."""
-    if name not in LAYOUTS:
-        raise UsageError("--layout", name, f"use {' or '.join(sorted(LAYOUTS))}")
-    found: RouteLayout = getattr(import_module(LAYOUTS[name]), name.upper())
-    return found
+def layout(name: str, target: Target = Target()) -> RouteLayout:
+    """The layout of this name, for one Traefik; its module builds it."""
+    build: Callable[[Target], RouteLayout] = import_module(LAYOUTS[name]).build
+    return build(target)

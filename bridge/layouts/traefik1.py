@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 
 from bridge.labels.rules import parse_rule, write_rule
-from bridge.layouts import RouteLayout
+from bridge.layouts import RouteLayout, Target
+from bridge.layouts.lint import Finding, Grade
 from bridge.layouts.traefik1_guard import check
 from bridge.layouts.traefik1_keys import name_of, route_keys, server_base
 from bridge.layouts.traefik1_secrets import is_secret
 from bridge.layouts.traefik1_text import stored, unescape_value
 from bridge.model.keys import STANDING, Entry, Place, Role, Wish, group_name, route_name, server_cluster
+from bridge.model.problem import Problem
 from bridge.model.route import Kind, Matcher, Route, Rule
 
 _PLACES = 1 << 17  # paths remembered: more than a tree holds that Traefik still reads in minutes
+
+_KINDS = ("backends", "frontends")
 
 # What keeps requests away below `frontends/<f>/`. Lists may stand as a leaf or as children.
 _PROTECTS = re.compile(
@@ -36,6 +40,8 @@ class Traefik1:
 
     name = "traefik1"
     reads_halves = True
+    folders = tuple(f"{kind}/" for kind in _KINDS)
+    has_backstop = True
 
     def entries(self, route: Route, cluster: str) -> tuple[Entry, ...]:
         """All keys of `route` as `cluster` wants them, sorted by path. Raises ValueError as `check`."""
@@ -59,6 +65,18 @@ class Traefik1:
             unchecked=route.unchecked,
             title=route.title,
         )
+
+    def losses(self, route: Route) -> tuple[Problem, ...]:  # noqa: ARG002
+        """None: routes speak of nothing that Traefik 1 does not know."""
+        return ()
+
+    def grounded(
+        self,
+        route: Route,
+        published: Collection[str],  # noqa: ARG002
+    ) -> tuple[Route, tuple[Problem, ...]]:
+        """The same: a backend that is missing costs Traefik 1 an error page, and nothing else."""
+        return route, ()
 
     def place(self, path: str) -> Place | None:
         """What a key at `path` below the prefix is; None outside `frontends/<name>` and `backends/<name>`."""
@@ -89,6 +107,21 @@ class Traefik1:
             f"frontends/{STANDING}/routes/main/rule": write_rule(Rule((Matcher(Kind.PATH_PREFIX, ("/",)),))),
         }
 
+    def lint(
+        self, keys: Mapping[str, str], elsewhere: Mapping[str, str], prefix: str, store_kind: str
+    ) -> tuple[Finding, ...]:
+        """What Traefik 1.7 refuses, loses or misreads, the worst first."""
+        from bridge.layouts.traefik1_lint import lint, strays  # much to load that only this needs
+
+        return (*lint(keys, prefix, store_kind), *strays(elsewhere, prefix.removeprefix("/"), prefix))
+
+    def poison(self, keys: Mapping[str, str], prefix: str) -> tuple[Finding, ...]:
+        """What ends Traefik 1.7, or stops it from taking any change."""
+        from bridge.layouts.traefik1_lint import lint
+
+        found = lint(keys, prefix, "etcd" if prefix.startswith("/") else "consul")
+        return tuple(one for one in found if one.flaw.grade in (Grade.DEAD, Grade.FROZEN))
+
     def tree_prefix(self, prefix: str, store_kind: str) -> str:
         """`/traefik/` on etcd, `traefik/` on Consul: the only forms that Traefik 1.7 finds by its default flags.
 
@@ -103,6 +136,11 @@ class Traefik1:
 TRAEFIK1: RouteLayout = Traefik1()
 
 
+def build(_target: Target) -> RouteLayout:
+    """The layout; Traefik 1 needs nothing told."""
+    return TRAEFIK1
+
+
 # What a path says.
 
 
@@ -110,7 +148,7 @@ TRAEFIK1: RouteLayout = Traefik1()
 def _place(path: str) -> Place | None:
     kind, _, below = path.partition("/")
     name, _, rest = below.partition("/")
-    if kind not in ("frontends", "backends") or not name:
+    if kind not in _KINDS or not name:
         return None
     group, holder = group_name(name), f"{kind}/{name}"
     if kind == "frontends":

@@ -8,52 +8,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from enum import Enum
 
 from bridge.labels import types
-from bridge.labels.expressions import breaker, retry
+from bridge.labels.expressions import breaker, no_floats, retry
 from bridge.labels.patterns import check_expression, split_pattern
+from bridge.layouts.go_values import SCHEME, TRUTHS, is_whole, parsed_url
+from bridge.layouts.lint import Flaw, Grade
 from bridge.layouts.traefik1_checks import cidr, extractor
 from bridge.layouts.traefik1_reads import As
 from bridge.layouts.traefik1_rules import rule_fault
 from bridge.layouts.traefik1_text import unescape_value
 from bridge.model.route import MODIFIERS, Kind
 
-
-class Grade(Enum):
-    """How far a flaw reaches, the worst first."""
-
-    DEAD = "dead"  # Traefik ends, or its next start fails
-    FROZEN = "frozen"  # Traefik takes no change of anybody any more
-    LOST = "lost"  # a frontend gets no request
-    WRONG = "wrong"  # it does something else than it says
-    NOTICE = "notice"  # worth knowing, nothing to mend
-
-
-@dataclass(frozen=True, slots=True)
-class Flaw:
-    """One thing that is wrong."""
-
-    grade: Grade
-    reason: str
-    effect: str  # what Traefik makes of it
-    remedy: str
-
-
 FREEZES = "stops Traefik from taking any change, of anybody, until it is gone"
 LOST_HERE = "this frontend is lost"
 LOST_ALL = "each frontend of this backend is lost"
 EVERY_HOST = "this frontend takes requests for every host"
 
-TRUE = frozenset(("1", "t", "T", "true", "TRUE", "True"))
-_TRUTHS = TRUE | {"0", "f", "F", "false", "FALSE", "False"}
 _WHOLE = re.compile(r"[+-]?[0-9]{1,40}")
 _PERIOD = re.compile(r"[+-]?(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:ns|us|µs|μs|ms|s|m|h))+")
 _LINE_ESCAPE = re.compile(r'\\(?:[btnfr"\\]|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8})')
-_FLOATS = re.compile(r"(?:NetworkErrorRatio|ResponseCodeRatio)\s*\([^)]*\)\s*[<>=!]=?\s*([0-9.eE+-]+)")
-_QUANTILE = re.compile(r"LatencyAtQuantileMS\s*\(\s*([0-9.eE+-]+)")
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _KINDS = {kind.value: kind for kind in Kind}
 
 
@@ -85,7 +59,7 @@ def _pasted_lines(text: str) -> None:
 def flaws(shape: str, how: As, value: str) -> Iterator[Flaw]:
     """What is wrong with a value that can be pasted and is not empty. `shape`: its path, a star for each name."""
     match how:
-        case As.TRUTH if value not in _TRUTHS:
+        case As.TRUTH if value not in TRUTHS:
             yield Flaw(Grade.WRONG, "it is neither true nor false", "the default counts", "write true or false")
         case As.WHOLE if not is_whole(value):
             lost = shape.startswith("frontends/*/ratelimit/")
@@ -99,11 +73,6 @@ def flaws(shape: str, how: As, value: str) -> Iterator[Flaw]:
             yield found
         case As.TEXT | As.LIST | As.PERIOD if shape in _TEXTS:
             yield from _TEXTS[shape](unescape_value(value) if how is As.TEXT else value)
-
-
-def is_whole(text: str) -> bool:
-    """Whether Traefik reads it as a number."""
-    return _WHOLE.fullmatch(text) is not None and -(2**63) <= int(text) < 2**63
 
 
 def is_period(text: str) -> bool:
@@ -140,7 +109,7 @@ def _items(value: str) -> list[str]:
 def server_url(text: str) -> Flaws:
     """As Go parses it; of a server's only scheme, host and port are used."""
     try:
-        scheme, host, port, rest = _parsed(text)
+        scheme, host, port, rest = parsed_url(text)
     except ValueError as err:
         yield Flaw(Grade.LOST, str(err), LOST_ALL, "write scheme://host:port")
         return
@@ -158,35 +127,10 @@ def server_url(text: str) -> Flaws:
         yield Flaw(Grade.NOTICE, wrong, "it is read without them", "write scheme://host:port")
 
 
-def _parsed(text: str) -> tuple[str, str, str, str]:
-    """Scheme, host, port, and what else there is. Raises ValueError where Go does not take it."""
-    found = _SCHEME.match(text)
-    if not found:
-        if re.search(r"[\x00-\x1f\x7f]", text) or ":" in text.partition("/")[0]:
-            raise ValueError("it is no url")
-        return "", "", "", text
-    rest = text[found.end() :]
-    way = rest.partition("#")[0].partition("?")[0]
-    if re.search(r"[\x00-\x1f\x7f]", text) or (way.startswith("/") and re.search("%(?![0-9A-Fa-f]{2})", way)):
-        raise ValueError("it is no url")
-    if not way.startswith("//"):
-        return found[1].lower(), "", "", way
-    authority = way[2:].partition("/")[0]
-    user, _, place = authority.rpartition("@")
-    parts = re.fullmatch(r"(\[[^\]]*\]|[^\[\]]*?)(?::([0-9]*))?", place)
-    if not parts or " " in place:
-        raise ValueError("its host, or its port, cannot be read")
-    return found[1].lower(), parts[1], parts[2] or "", user + rest[2 + len(authority) :]
-
-
 def _breaker(text: str) -> Flaws:
     yield from _expression(text, breaker)
-    for literal in _FLOATS.findall(text):
-        if literal.isdigit():
-            yield Flaw(Grade.LOST, f"{literal} is no float", LOST_ALL, f"write {literal}.0")
-    for literal in _QUANTILE.findall(text):
-        if literal.isdigit():
-            yield Flaw(Grade.LOST, f"the quantile {literal} is no float", LOST_ALL, f"write {literal}.0")
+    for literal in no_floats(text):
+        yield Flaw(Grade.LOST, f"{literal} is no float", LOST_ALL, f"write {literal}.0")
 
 
 def _retry(text: str) -> Flaws:
@@ -218,7 +162,7 @@ def _check_scheme(text: str) -> Flaws:
 
 
 def _check_path(text: str) -> Flaws:
-    if _SCHEME.match(text) or text.startswith("//"):
+    if SCHEME.match(text) or text.startswith("//"):
         yield Flaw(Grade.WRONG, "it is a whole url", "another host is checked", "write a path: /health")
     elif re.search("%(?![0-9A-Fa-f]{2})", text):
         yield Flaw(Grade.WRONG, "a % that escapes nothing", "every server fails its check: 503", "write %25 for it")

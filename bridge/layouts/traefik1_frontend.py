@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
 from bridge.labels.rules import write_rule
 from bridge.labels.types import header_name, write_seconds
+from bridge.layouts.headers import counting
 from bridge.layouts.traefik1_text import Text
 from bridge.model.keys import escape
 from bridge.model.route import (
@@ -145,8 +145,7 @@ def _rate_limit_keys(base: str, limit: RateLimit) -> Keys:
 
 
 def _header_keys(base: str, headers: Headers) -> Keys:
-    if headers.is_development:
-        headers = _developing(headers)
+    headers = counting(headers)
     yield from _map(f"{base}/customrequestheaders", headers.custom_request)
     yield from _map(f"{base}/customresponseheaders", headers.custom_response)
     yield from _map(f"{base}/sslproxyheaders", headers.ssl_proxy_headers)
@@ -177,23 +176,4 @@ def _header_keys(base: str, headers: Headers) -> Keys:
             "publickey": headers.public_key,
             "referrerpolicy": headers.referrer_policy,
         },
-    )
-
-
-def _developing(headers: Headers) -> Headers:
-    """The same without what `isDevelopment` switches off; what `sslforcehost` needs stays, for that goes on.
-
-    The key itself is never written. Whoever adds a protecting key protects more, and everything that orders changes
-    and lets clusters share a group builds on it: with this key in the tree it would be the other way round.
-    """
-    return replace(
-        headers,
-        allowed_hosts=(),
-        ssl_redirect=False,
-        ssl_proxy_headers=(),
-        sts_seconds=0,
-        sts_include_subdomains=False,
-        sts_preload=False,
-        force_sts_header=False,
-        public_key="",
     )

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from bridge.layouts.traefik1_flaws import ELSEWHERE, FREEZES, LOST_HERE, Flaw, Grade, flaws, pasting
+from bridge.layouts.lint import Finding, Flaw, Grade, worst_first
+from bridge.layouts.traefik1_flaws import ELSEWHERE, FREEZES, LOST_HERE, flaws, pasting
 from bridge.layouts.traefik1_guard import harmful
 from bridge.layouts.traefik1_objects import Objects, object_flaws
 from bridge.layouts.traefik1_reads import HEADERS, NAMED, READ, STATIC, As, shape_of
@@ -17,16 +18,6 @@ from bridge.layouts.traefik1_secrets import is_secret
 from bridge.layouts.traefik1_text import unescape_value
 
 _BARE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
-_GRADES = {grade: number for number, grade in enumerate(Grade)}
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What is wrong with one key."""
-
-    key: str  # as it stands in the store, or should
-    value: str  # empty where it may let somebody in
-    flaw: Flaw
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +41,7 @@ def lint(keys: Mapping[str, str], prefix: str, store_kind: str) -> tuple[Finding
     found = [(prefix + path, flaw) for path, flaw in _tree_flaws(tree, store_kind)]
     found += _both_leaf_and_directory(keys)
     findings = (Finding(key, _shown(key.removeprefix(prefix), keys.get(key, "")), flaw) for key, flaw in found)
-    return tuple(sorted(dict.fromkeys(findings), key=lambda one: (_GRADES[one.flaw.grade], one.key, one.flaw.reason)))
+    return tuple(sorted(dict.fromkeys(findings), key=worst_first))
 
 
 def _shown(path: str, value: str) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 
-from bridge.layouts.traefik1_flaws import EVERY_HOST, LOST_HERE, TRUE, Flaw, Grade, is_period, is_whole
+from bridge.layouts.go_values import TRUE, is_whole
+from bridge.layouts.lint import Flaw, Grade
+from bridge.layouts.traefik1_flaws import EVERY_HOST, LOST_HERE, is_period
 from bridge.layouts.traefik1_text import unescape_value
 
 Keys = Mapping[str, str]  # of one object, by the path below its name; what is not there, or empty, says nothing

@@ -128,6 +128,7 @@ class Layout(Protocol):
 
     name: str
     reads_halves: bool  # its Traefik reads key by key, so a transaction can be seen half
+    folders: tuple[str, ...]  # below the prefix, with closing slashes: no key of it lies anywhere else
 
     def place(self, path: str) -> Place | None:
         """What a key at `path` below the prefix is; None: nothing that a route consists of."""
@@ -155,6 +156,20 @@ class Publisher:
     cluster: str
 
 
+_RECORDS = "bridge/"
+
+
 def records_prefix(prefix: str) -> str:
     """Where our records of Traefik's `prefix` lie: outside it, so that no record wakes Traefik."""
-    return f"bridge/{escape(prefix.strip('/'))}/"
+    return f"{_RECORDS}{escape(prefix.strip('/'))}/"
+
+
+def lease_node(records: str, family: str) -> str:
+    """The node of Consul's catalog that holds the leases of `family`, below `records` (bridge/<root>, or with a slash).
+
+    Rights on leases are given by node, so no two clusters share one: neither an escaped root nor a cluster's name holds
+    two dashes, so `bridge-<root>--<cluster>` is nobody else's, nor the fleet's, `bridge-<root>-fleet`.
+    """
+    kind, _, rest = family.partition("/")
+    owner = f"-{rest.partition('/')[0]}" if kind == "c" else "fleet"
+    return f"bridge-{records.removeprefix(_RECORDS).rstrip('/')}-{owner}"

@@ -24,12 +24,14 @@ def foreign_keys(group: Group, wish: Wish | None, cluster: str, layout: Layout) 
     ours = {*group.shared, *group.mine, *(wish.shared if wish else ()), *(wish.own if wish else ())}
     for claim in group.claims:
         ours.update(claim.keys or ())
+    # A whole reader's routers name what protects them in such a key too: beside a strange one nothing may change.
+    freezing = {Role.OPENS, Role.PROTECTS} if layout.reads_halves else {Role.OPENS, Role.PROTECTS, Role.RULE}
     frozen = False
     for path, held in sorted(group.foreign.items()):
         place = layout.place(path)
         if place is None:
             continue
-        if ours and not frozen and (place.role in (Role.OPENS, Role.PROTECTS) or _is_kin(path, ours)):
+        if ours and not frozen and (place.role in freezing or _is_kin(path, ours)):
             frozen = True
             yield Foreign(path, held, freezes=True)
         elif path in ours or place.cluster == cluster:

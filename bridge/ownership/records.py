@@ -11,30 +11,36 @@ from typing import NamedTuple
 
 FORMAT = 1
 FLEET = "fleet"
+FLEET_RECORDS = "fleet/"  # below it lies what all clusters write, and below `cluster_records` what only one may
 STANDING_FAMILY = "standing"
 
 LONGEST_TTL = (1 << 23) - 1  # seconds: what the id of an etcd lease has room for
 LONGEST_READ_TIME = 1800.0  # seconds: deletions are remembered for longer
 
 
+def cluster_records(cluster: str) -> str:
+    """Below it lie all records of `cluster`."""
+    return f"c/{cluster}/"
+
+
 def claim_path(cluster: str, group: str) -> str:
     """The record with which `cluster` wants `group`."""
-    return f"c/{cluster}/claim/{group}"
+    return f"{cluster_records(cluster)}claim/{group}"
 
 
 def presence_path(cluster: str) -> str:
     """The record that says that `cluster` publishes here."""
-    return f"c/{cluster}/presence"
+    return f"{cluster_records(cluster)}presence"
 
 
 def leader_path(cluster: str) -> str:
     """The record of the replica that writes for `cluster`."""
-    return f"c/{cluster}/leader"
+    return f"{cluster_records(cluster)}leader"
 
 
 def guard_path(group: str) -> str:
     """The counter that whoever claims `group` bumps."""
-    return f"fleet/guard/{group}"
+    return f"{FLEET_RECORDS}guard/{group}"
 
 
 def cluster_family(cluster: str) -> str:

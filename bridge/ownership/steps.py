@@ -218,10 +218,11 @@ class SharedSteps:
             self._wait(what, due)
         else:
             come = [path for path in changing if path in self.target]
-            for path in come or changing:  # never an instant without a rule
+            now = (come or changing) if self.layout.reads_halves else changing  # never an instant without a rule
+            for path in now:
                 self._write(path)
             self.guards_opening.add(holder)
-            if come in ([], changing):
+            if now == changing:
                 return True
             self._wait("until the new rule was read", self.clock.read_time)
         self.unsettled = True
@@ -364,7 +365,7 @@ class SharedSteps:
         """Let an opening key refer to something else, once that is surely read."""
         if self.unsettled:
             return  # what is unsettled has said what it waits for
-        if self.draft.changes:
+        if self.draft.changes and self.layout.reads_halves:
             self._wait("until what it refers to was read", self.clock.read_time)
             return
         if self.barred:

@@ -92,9 +92,17 @@ def _six(text: str, url: str) -> str:
 
 
 def _prefix(path: str, url: str) -> str:
-    prefix = path.strip("/") or DEFAULT_PREFIX
-    if re.search(r"[?#\s]", prefix) or "//" in prefix:
-        raise UsageError(OPTION, url, f"{prefix!r} is no prefix; write Traefik's, such as {DEFAULT_PREFIX}")
+    try:
+        return tree_prefix(path.strip("/") or DEFAULT_PREFIX)
+    except ValueError as err:
+        raise UsageError(OPTION, url, str(err)) from err
+
+
+def tree_prefix(text: str) -> str:
+    """Where a Traefik reads, without outer slashes. Raises ValueError where it cannot read there."""
+    prefix = text.strip("/")
+    if not prefix or re.search(r"[?#\s]", prefix) or "//" in prefix:
+        raise ValueError(f"{prefix!r} is no prefix; write Traefik's, such as {DEFAULT_PREFIX}")
     if "bridge/".startswith(prefix) or prefix.startswith("bridge/"):  # each record would wake Traefik
-        raise UsageError(OPTION, url, f"below the prefix {prefix!r} the bridge keeps its own records; use another")
+        raise ValueError(f"below the prefix {prefix!r} the bridge keeps its own records; use another")
     return prefix

@@ -28,6 +28,7 @@ from bridge.model.change import (
     Transaction,
     Update,
 )
+from bridge.model.keys import lease_node
 from bridge.model.problem import UsageError
 from bridge.stores.access import Access
 from bridge.stores.address import StoreAddress
@@ -196,7 +197,7 @@ class Consul:
         raise Unavailable("the store", self.url, f"the lease {name} came and went {_ATTEMPTS} times; try again.")
 
     def _create(self, agent: Agent, name: LeaseName) -> str:
-        node, called, half = self._node(name.family), f"{self._root}/{name}", math.ceil(name.ttl / 2)
+        node, called, half = lease_node(self._root, name.family), f"{self._root}/{name}", math.ceil(name.ttl / 2)
         try:
             return agent.create_session(node, called, half)
         except NodeMissing:
@@ -240,7 +241,7 @@ class Consul:
         """The sessions that stand for the leases of these families; what was known of others stays known."""
         wanted = frozenset(families)
         living: dict[LeaseName, str] = {}
-        for node in sorted({self._node(family) for family in wanted}):
+        for node in sorted({lease_node(self._root, family) for family in wanted}):
             for session in sorted(agent.sessions(node), key=lambda one: one.created):
                 name = self._read_name(session)
                 if name is not None and name.family in wanted:
@@ -259,12 +260,6 @@ class Consul:
         if not session:
             return None
         return self._names.get(session) or LeaseName(f"?{session}", 0)
-
-    def _node(self, family: str) -> str:
-        """The node of the catalog on which a family's sessions are: rights on sessions are given by node."""
-        kind, _, rest = family.partition("/")
-        owner = rest.partition("/")[0] if kind == "c" else "fleet"
-        return f"bridge-{self._root.removeprefix('bridge/')}-{owner}"
 
     # Agents
 

@@ -31,10 +31,7 @@ Fields = Mapping[str, object]
 CONNECT = 1.0  # seconds until a connection stands
 TIMEOUT = 3.0  # seconds of silence after which a call has failed: less than a third of the shortest TTL
 
-_RIGHTS = (
-    "give its token (BRIDGE_STORE_TOKEN or --store-token-file) write on Traefik's prefix and on bridge/, and "
-    "session write on the bridge's nodes"
-)
+_RIGHTS = "give its token (BRIDGE_STORE_TOKEN or --store-token-file) the rights that bridge policy consul prints"
 _NO_TOKEN = "Consul knows no such token: look at BRIDGE_STORE_TOKEN or --store-token-file"
 _NEVER = "Consul will never take this request"
 _INVALID_SESSION = "invalid session"

@@ -92,7 +92,7 @@ _ANSWERS: tuple[tuple[grpc.StatusCode, str, type[StoreError], str], ...] = (
     (_CODE.UNKNOWN, "revision in header is old", _LoginNeeded, "check the user and its password"),
     (_CODE.INVALID_ARGUMENT, "user name is empty", _LoginNeeded, "give --store-user and its password"),
     (_CODE.INVALID_ARGUMENT, "authentication failed", Refused, "check --store-user and its password"),
-    (_CODE.PERMISSION_DENIED, "", Refused, "grant its user read and write on Traefik's prefix and on bridge/"),
+    (_CODE.PERMISSION_DENIED, "", Refused, "grant its user the rights that bridge policy etcd prints"),
     (_CODE.OUT_OF_RANGE, "has been compacted", Unavailable, "read again"),
     (_CODE.RESOURCE_EXHAUSTED, "space exceeded", Unavailable, "it is full: compact, defragment, disarm its alarm"),
     (_CODE.RESOURCE_EXHAUSTED, "larger than max", Refused, "make the request smaller"),
@@ -247,7 +247,7 @@ class Etcd:
             if self._login is None:
                 break
         # An expired token shows as a refusal, so it was tried once more with a new one.
-        remedy = "grant its user read on Traefik's prefix and on bridge/."
+        remedy = "grant its user the rights that bridge policy etcd prints."
         raise Refused("the store", self.url, f"answered a watch with {answer.cancel_reason!r}; {remedy}")
 
     def _after_watch(self, err: grpc.RpcError | ValueError, *, began: bool) -> None:

@@ -219,21 +219,24 @@ def _path_prefix(arguments: tuple[str, ...]) -> Rule:
 
 def _path_strip(arguments: tuple[str, ...]) -> Rule:
     rule = _path(arguments)
-    return Rule(rule.tests, rule.exact_paths, Changes(strip=arguments))
+    return Rule(rule.tests, rule.exact_paths, Changes(strip=_longest_first(arguments)))
 
 
 def _path_strip_regex(arguments: tuple[str, ...]) -> Rule:
     rule = _path(arguments)
-    return Rule(rule.tests, rule.exact_paths, Changes(strip_regex=arguments))
+    return Rule(rule.tests, rule.exact_paths, Changes(strip_regex=_longest_first(arguments)))
 
 
 def _path_prefix_strip(arguments: tuple[str, ...]) -> Rule:
-    longest_first = tuple(sorted(arguments, key=len, reverse=True))
-    return Rule(_path_prefix(arguments).tests, changes=Changes(strip=longest_first))
+    return Rule(_path_prefix(arguments).tests, changes=Changes(strip=_longest_first(arguments)))
 
 
 def _path_prefix_strip_regex(arguments: tuple[str, ...]) -> Rule:
-    return Rule(_path_prefix(arguments).tests, changes=Changes(strip_regex=arguments))
+    return Rule(_path_prefix(arguments).tests, changes=Changes(strip_regex=_longest_first(arguments)))
+
+
+def _longest_first(arguments: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(sorted(arguments, key=len, reverse=True))
 
 
 def _method(arguments: tuple[str, ...]) -> Rule:
@@ -255,7 +258,11 @@ def _headers_regexp(arguments: tuple[str, ...]) -> Rule:
         found = [(name, go_regex(pattern)) for name, pattern in _pairs(arguments)]
     except ValueError as err:
         raise NotARule(str(err)) from err
-    return Rule((lambda request: all(pattern.search(request.header(name) or "") for name, pattern in found),))
+    return Rule((lambda request: all(_fits(request.header(name), pattern) for name, pattern in found),))
+
+
+def _fits(sent: str | None, pattern: re.Pattern[str]) -> bool:
+    return sent is not None and pattern.search(sent) is not None
 
 
 def _pairs(arguments: tuple[str, ...]) -> list[tuple[str, str]]:

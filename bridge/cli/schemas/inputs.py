@@ -117,6 +117,7 @@ _TEXTS: dict[object, Schema] = {
     options.share: {"pattern": r"^[0-9]{1,3}(?:\.[0-9]{1,6})?%?$"},
     options.cluster_name: {"pattern": "^[a-z0-9]+(?:-[a-z0-9]+)*$", "maxLength": 63},
     options.replica_name: {"pattern": "^[A-Za-z0-9._-]{0,253}$"},
+    options.traefik_version: {"pattern": r"^v?3\.[0-9]{1,3}(?:\.[0-9]{1,4})?$"},
 }
 # Which may be said without quotes too.
 _NUMBERS: dict[object, str] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bridge.cli.check import LEVELS
+from bridge.cli.policy import ACCESS, POLICIES, RESOURCES
 from bridge.cli.schemas.words import COUNT, SECONDS, TEXT, TRUTH, Schema, by_name, many, one_of, or_null, said, thing
 from bridge.cli.show import State
 from bridge.labels.fates import Fate
@@ -29,12 +30,18 @@ _CHANGES = many(
 )
 _COUNTS = said("keys", thing(added=COUNT, changed=COUNT, removed=COUNT, unchanged=COUNT))
 _WAITS = many(thing(group=TEXT, what=TEXT, seconds=said("null: another has to act first", or_null(SECONDS))))
+_ONE: Schema = {"$ref": "#/$defs/one"}
 _SECONDS_LEFT = said("null: for ever", or_null(SECONDS))
+
+
+def _each_layout(**fields: Schema) -> Schema:
+    """One object, or where several layouts are published a list of them."""
+    return {"$defs": {"one": thing(**fields)}, "anyOf": [_ONE, many(_ONE)]}
 
 
 def plan() -> Schema:
     """What a sync would change."""
-    return thing(
+    return _each_layout(
         cluster=TEXT,
         layout=TEXT,
         pending=said("whether a sync would write", TRUTH),
@@ -51,7 +58,7 @@ def plan() -> Schema:
 
 def report() -> Schema:
     """What a pass did."""
-    return thing(
+    return _each_layout(
         cluster=TEXT,
         layout=TEXT,
         outcome=one_of(one.name.lower() for one in Outcome),
@@ -83,7 +90,18 @@ def show() -> Schema:
         servers=many(thing(name=TEXT, url=TEXT, weight=TEXT, **life)),
     )
     lease = thing(family=TEXT, ttl=said("seconds; 0: for ever", COUNT), seconds=_SECONDS_LEFT)
-    return thing(groups=many(group), leases=many(lease), leaders=said("replicas, by cluster", by_name(TEXT)))
+    return _each_layout(groups=many(group), leases=many(lease), leaders=said("replicas, by cluster", by_name(TEXT)))
+
+
+def policy() -> Schema:
+    """The rights of a cluster's bridge."""
+    rule = thing(
+        resource=said("what it is about; a prefix: all that begins so", one_of(RESOURCES)),
+        name=TEXT,
+        access=one_of(ACCESS),
+        why=TEXT,
+    )
+    return thing(store=one_of(POLICIES), cluster=TEXT, rules=many(rule))
 
 
 def check() -> Schema:
@@ -99,7 +117,7 @@ def check() -> Schema:
         effect=TEXT,
         remedy=TEXT,
     )
-    tree = thing(prefix=TEXT, keys=COUNT, findings=many(finding))
+    tree = thing(trees=many(thing(layout=TEXT, prefix=TEXT, keys=COUNT)), findings=many(finding))
     both = thing(**_fields(world), **_fields(tree))
     return {"anyOf": [world, tree, both]}
 

@@ -1,0 +1,205 @@
+"""The key layout that Traefik 3 reads."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from functools import lru_cache
+
+from bridge.layouts import RouteLayout, Target
+from bridge.layouts.lint import Finding
+from bridge.layouts.traefik3_guard import check
+from bridge.layouts.traefik3_keys import is_own, page_service, route_keys, services, written
+from bridge.layouts.traefik3_lint import lint, poison, strays
+from bridge.layouts.traefik3_losses import losses, page_problem, refuse
+from bridge.layouts.traefik3_names import PROTECTING, object_name, server_base
+from bridge.layouts.traefik3_rules import asked_hosts
+from bridge.layouts.traefik3_secrets import is_secret
+from bridge.model.keys import STANDING, Entry, Place, Role, Wish, group_name, server_cluster
+from bridge.model.problem import Problem
+from bridge.model.route import ErrorPage, Route
+
+_PLACES = 1 << 17  # paths remembered
+
+
+class Traefik3:
+    """The layout of Traefik 3, for one that the operator has told of."""
+
+    name = "traefik3"
+    reads_halves = False  # it reads its tree in one request
+    folders: tuple[str, ...] = ("http/",)
+    has_backstop = False
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+
+    def entries(self, route: Route, cluster: str) -> tuple[Entry, ...]:
+        """All keys of `route` as `cluster` wants them, sorted by path.
+
+        Raises NoCounterpart as `refuse`, ValueError as `check`.
+        """
+        refuse(route, self.target)
+        keys = sorted((path, written(text)) for path, text in route_keys(route, cluster, self.target))
+        entries = tuple(_entry(path, value) for path, value in keys)
+        pages = {
+            page_service(route, page.backend)
+            for frontend in route.frontends
+            for page in frontend.errors
+            if not is_own(route, page.backend)
+        }
+        check(entries, self.target.version, frozenset(f"http/services/{name}" for name in pages))
+        return entries
+
+    def wish(self, route: Route, cluster: str) -> Wish:
+        """The same keys, shared and own apart. Raises ValueError as `entries`."""
+        entries = self.entries(route, cluster)
+        return Wish(
+            group=group_name(object_name(route, "")),
+            shared={entry.path: entry.value for entry in entries if entry.place.cluster is None},
+            own={entry.path: entry.value for entry in entries if entry.place.cluster is not None},
+            retiring=frozenset(
+                server_base(service, cluster, identity)
+                for backend in route.backends
+                for service, _ in services(route, backend)
+                for identity in backend.retiring
+            ),
+            unchecked=route.unchecked,
+            title=route.title,
+        )
+
+    def losses(self, route: Route) -> tuple[Problem, ...]:
+        """What of `route` has no counterpart here, and what is done instead. Of a route that has entries."""
+        return tuple(dict.fromkeys(losses(route, self.target)))
+
+    def grounded(self, route: Route, published: Collection[str]) -> tuple[Route, tuple[Problem, ...]]:
+        """`route` without the error pages of backends that are missing: for such a page Traefik drops the router."""
+
+        def stands(page: ErrorPage) -> bool:
+            return page.backend in published or is_own(route, page.backend)
+
+        lost = {page for frontend in route.frontends for page in frontend.errors if not stands(page)}
+        if not lost:
+            return route, ()
+        frontends = tuple(
+            replace(frontend, errors=tuple(filter(stands, frontend.errors))) for frontend in route.frontends
+        )
+        problems = {page_problem(route, page.name, page.backend) for page in lost}
+        return replace(route, frontends=frontends), tuple(sorted(problems))
+
+    def place(self, path: str) -> Place | None:
+        """What a key at `path` below the prefix is; None outside HTTP's routers, middlewares and services."""
+        return _place(path)
+
+    def opening(self, holder: str) -> tuple[str, ...]:
+        """The paths of the keys that open `holder`, whether they stand or not; none for what opens nothing."""
+        return (f"{holder}/service",) if holder.startswith("http/routers/") else ()
+
+    def hosts(self, keys: Mapping[str, str]) -> frozenset[str]:
+        """The hosts, and expressions for hosts, that the rules among `keys` (path: value) ask for.
+
+        Of rules as this layout writes them: what else somebody wrote asks for nothing.
+        """
+        rules = (value for path, value in keys.items() if path.startswith("http/routers/") and path.endswith("/rule"))
+        return frozenset(host for rule in rules for host in asked_hosts(rule))
+
+    def is_secret(self, path: str, value: str) -> bool:
+        """Whether reports hide the value of the key at `path` below the prefix, since it may let somebody in."""
+        return is_secret(path, value)
+
+    def standing(self) -> Mapping[str, str]:
+        """The sentinel: of a tree in which no key is left Traefik goes on to serve the last routes."""
+        return {f"http/middlewares/{STANDING}/addPrefix/prefix": "/"}
+
+    def lint(
+        self,
+        keys: Mapping[str, str],
+        elsewhere: Mapping[str, str],
+        prefix: str,
+        store_kind: str,  # noqa: ARG002
+    ) -> tuple[Finding, ...]:
+        """What Traefik 3 refuses, loses or misreads, the worst first."""
+        return (*lint(keys, prefix, self.target.version), *strays(elsewhere, prefix))
+
+    def poison(self, keys: Mapping[str, str], prefix: str) -> tuple[Finding, ...]:
+        """What ends Traefik 3, or makes it refuse the whole tree."""
+        return poison(keys, prefix, self.target.version)
+
+    def tree_prefix(self, prefix: str, store_kind: str) -> str:  # noqa: ARG002
+        """`traefik/` on both stores: with a leading slash Traefik 3 finds nothing, and says nothing.
+
+        Raises ValueError when nothing of `prefix` is left without outer slashes.
+        """
+        inner = prefix.strip("/")
+        if not inner:
+            raise ValueError("Traefik reads no tree without a prefix")
+        return f"{inner}/"
+
+
+def build(target: Target) -> RouteLayout:
+    """The layout for one Traefik."""
+    return Traefik3(target)
+
+
+# What a path says. Traefik merges names that differ in case, so they are one name here.
+
+
+@lru_cache(_PLACES)
+def _place(path: str) -> Place | None:
+    protocol, kind, name, rest = (*path.lower().split("/", 3), "", "", "")[:4]
+    if protocol != "http" or not name:
+        return None
+    match kind:
+        case "routers":
+            return Place(_group(name), f"http/routers/{name}", _router_role(rest))
+        case "middlewares":
+            return _middleware_place(name)
+        case "services":
+            return _service_place(name, rest)
+    return None
+
+
+def _group(name: str) -> str:
+    """`--` separates what we add to a service's names from them."""
+    return group_name(name.partition("--")[0])
+
+
+def _router_role(rest: str) -> Role:
+    field = rest.partition("/")[0]
+    if field == "service":
+        return Role.OPENS
+    if field in ("rule", "middlewares"):
+        return Role.RULE
+    return Role.PROTECTS if field in ("entrypoints", "tls") else Role.REST
+
+
+def _middleware_place(name: str) -> Place:
+    """A middleware belongs to its router: without it, or before it is there, Traefik drops the router."""
+    router, dashes, what = name.rpartition("--")
+    if not dashes:
+        return Place(_group(name), f"http/middlewares/{name}", Role.REST)
+    return Place(_group(name), f"http/routers/{router}", Role.PROTECTS if what in PROTECTING else Role.REST)
+
+
+def _service_place(name: str, rest: str) -> Place:
+    group, holder = _group(name), f"http/services/{name}"
+    balancer, servers, server, field = (*rest.split("/", 3), "", "", "")[:4]
+    if (balancer, servers) != ("loadbalancer", "servers") or not field:
+        return Place(group, holder, Role.REST)
+    cluster = server_cluster(server)
+    # A server that names no cluster was written by hand: nobody's own, so nobody counts it among its servers.
+    role = Role.SERVER if cluster else Role.REST
+    return Place(group, f"{holder}/loadBalancer/servers/{server}", role, cluster)
+
+
+def _entry(path: str, value: str) -> Entry:
+    place = _place(path)
+    if place is None:
+        raise ValueError(f"{path}: no key that a route consists of")
+    return Entry(path, value, _origin(path, place), place)
+
+
+def _origin(path: str, place: Place) -> str:
+    if place.cluster is not None:
+        return "containers"
+    made = place.role is Role.OPENS or path.endswith(("/middlewares", "/loadBalancer/passHostHeader"))
+    return "layout" if made else "labels"

@@ -1,0 +1,52 @@
+"""Names of the objects in Traefik 3's tree, and whose a name is.
+
+Without capitals, since Traefik 3 merges names that differ in case. `--` stands inside no escaped part, so what follows
+it can only be a word of ours: no service, stack or segment makes a name look like another's.
+"""
+
+from __future__ import annotations
+
+from bridge.model.keys import NAME_LIMIT, escape, route_name, server_name, unescape
+from bridge.model.route import Route
+
+TLS = "--tls"  # ends the name of the router of a frontend's entry points with TLS
+OWN_HOST = "--own-host"  # ends the name of a service whose servers get their own host, where others' get the client's
+
+# What keeps requests away, of a router's middlewares.
+AUTH, ALLOW, REDIRECT, HOSTS, SSL = "auth", "allow", "redirect", "hosts", "ssl"
+PROTECTING = frozenset((AUTH, ALLOW, REDIRECT, HOSTS, SSL))
+# What does something with them.
+STRIP, STRIP_REGEX, ADD, REPLACE, REPLACE_REGEX = "strip", "strip-regex", "add", "replace", "replace-regex"
+ERROR, HEADERS, CERT, BREAKER, BUFFERING = "error", "headers", "cert", "breaker", "buffering"
+RETRY, CONN, RATE = "retry", "conn", "rate"
+
+
+def object_name(route: Route, segment: str) -> str:
+    """The name of the router, or of the service, of a segment. Raises ValueError as `route_name`."""
+    return route_name(route.service, route.stack, segment, capitals=False)
+
+
+def middleware_name(router: str, what: str, inner: str = "") -> str:
+    """The name of a router's middleware; `inner` tells apart several that do the same.
+
+    Raises ValueError where `inner` becomes longer than a name may be.
+    """
+    if not inner:
+        return f"{router}--{what}"
+    escaped = escape(inner, capitals=False)
+    if len(escaped) > NAME_LIMIT:
+        raise ValueError(f"a name is longer than {NAME_LIMIT} bytes")
+    return f"{router}--{what}-{escaped}"
+
+
+def server_base(service: str, cluster: str, identity: str) -> str:
+    """Where a server's keys lie. Raises ValueError as `server_name`."""
+    return f"http/services/{service}/loadBalancer/servers/{server_name(cluster, identity, capitals=False)}"
+
+
+def foreign_service(backend: str) -> str:
+    """The service of a backend that an error page asks for by its whole name. Raises ValueError where it is none."""
+    parts = [unescape(part) for part in backend.split("__")]
+    if len(parts) not in (2, 3) or "" in parts or "__".join(map(escape, parts)) != backend:
+        raise ValueError(f"an error page asks for {backend!r}, which is no backend's name")
+    return route_name(*parts, capitals=False)
