@@ -67,6 +67,13 @@ def test_a_problem_is_told_with_stack_service_label_value_reason_remedy_and_plac
     assert ran.out.endswith("1 service, 1 with labels, 1 published: 1 problem, 0 notices\n")
 
 
+def test_a_label_that_no_key_can_say_is_not_suggested_anew(bridge: Bridge, stack: Callable[..., str]) -> None:
+    ran = bridge("check", "--source", stack({**GOOD, "traefik.backend": "shared"}))
+    assert ran.code == 4
+    assert "take it away" in ran.out
+    assert "for example" not in ran.out
+
+
 def test_notices_alone_are_no_failure(bridge: Bridge, stack: Callable[..., str]) -> None:
     ran = bridge("check", "--source", stack({**GOOD, "traefik.acme": "true"}))
     assert ran.code == 0

@@ -121,6 +121,7 @@ def protections(labels: Mapping[str, str]) -> Mapping[str, str]:
 
 
 _PLAIN = {name.removeprefix(PREFIX).lower(): name for name in _ROWS if INNER not in name}
+_OF_SEGMENTS = [name for name, plain in _PLAIN.items() if _ROWS[plain].segmented and "." not in name]
 
 
 def _without_prefix(name: str) -> str:
@@ -136,5 +137,10 @@ def meant(name: str) -> str:
     head, dot, tail = _without_prefix(name).partition(".frontend.")
     segment = f"{head}." if dot else ""
     word = (f"frontend.{tail}" if dot else head).lower()
-    near = get_close_matches(word, _PLAIN, 1, _ALIKE) if len(word) <= _LONGEST and not is_newer(name) else []
+    if len(word) > _LONGEST or is_newer(name):
+        return ""
+    near = get_close_matches(word, _PLAIN, 1, _ALIKE)
+    of, its, last = word.rpartition(".")
+    if not dot and its and of not in ("frontend", "backend") and (not near or last in _OF_SEGMENTS):
+        segment, near = head[: len(of) + 1], get_close_matches(last, _OF_SEGMENTS, 1, _ALIKE)
     return PREFIX + segment + _PLAIN[near[0]].removeprefix(PREFIX) if near else ""

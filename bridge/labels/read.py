@@ -64,7 +64,8 @@ def read(
         whole.problem(table.ACME, table.ACME.unwritten, "wrote no key", notice=True)
     made = tuple(one for _, found in wanted for one in found)
     if native:
-        whole.problems += (*_unwritten(segments or [whole]), *_beaten(title, labels, seen), *_twice(title, made))
+        whole.problems += (*_unwritten(segments or [whole]), *_beaten(title, labels, seen))
+        _check_twice(whole, made)
         _check_names(whole, made)
     notes = (whole, *segments)
     problems = [problem for one in notes for problem in one.problems]
@@ -121,7 +122,8 @@ def _unwritten(several: Sequence[Notes]) -> Iterator[Problem]:
             for row in rows:
                 if text := notes.text(row):
                     name = notes.view.name(row.name)
-                    yield Problem(notes.title, name, told(row, text), row.unwritten, IGNORED, notice=idle)
+                    do = "" if idle else "take it away"
+                    yield Problem(notes.title, name, told(row, text), row.unwritten, IGNORED, idle, do)
 
 
 def _beaten(title: str, labels: Mapping[str, str], seen: Sequence[View]) -> Iterator[Problem]:
@@ -140,14 +142,25 @@ def _winner(name: str, view: View) -> str:
     return view.name(min(saying, default=""))
 
 
-def _twice(title: str, made: Sequence[Frontend]) -> Iterator[Problem]:
-    """Frontends of one service that ask for the same requests."""
-    first: dict[tuple[Rule, int | None, tuple[str, ...]], str] = {}
+def _check_twice(notes: Notes, made: Sequence[Frontend]) -> None:
+    """Frontends of one service that ask for the same requests: Traefik chooses one, be it the less protected."""
+    first: dict[tuple[Rule, int | None, tuple[str, ...]], Frontend] = {}
     for one in made:
-        other = first.setdefault((one.rule, one.priority, one.entry_points), one.segment)
-        if other != one.segment:
-            why = f"segments {other} and {one.segment} ask for the same requests"
-            yield Problem(title, "", write_rule(one.rule), why, "published both, and Traefik chooses one")
+        other = first.setdefault((one.rule, one.priority, one.entry_points), one)
+        if other.segment == one.segment:
+            continue
+        why = f"segments {other.segment} and {one.segment} ask for the same requests"
+        did = "published both, and Traefik chooses one"
+        if _protection(other) != _protection(one):
+            why, did = f"{why}, and do not protect them alike", NO_ROUTE
+            notes.refusals.append(Refusal(PROTECTION, why))
+        notes.problems.append(Problem(notes.title, "", write_rule(one.rule), why, did))
+
+
+def _protection(one: Frontend) -> tuple[object, ...]:
+    heads = one.headers
+    ssl = (heads.ssl_redirect, heads.ssl_temporary_redirect, heads.ssl_host, heads.ssl_force_host)
+    return (one.auth, one.whitelist, one.redirect, one.pass_tls_cert, heads.allowed_hosts, *ssl)
 
 
 def _check_names(notes: Notes, made: Sequence[Frontend]) -> None:

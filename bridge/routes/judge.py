@@ -175,7 +175,12 @@ def _with_pages(judged: Sequence[_Judged]) -> tuple[Verdict, ...]:
     asking = [(at, one) for at, one in enumerate(judged) if one.pages]
     if asking:
         routed = [(one.service, one.verdict.route) for one in judged if one.holds]
-        published = {route_name(route.service, route.stack): service for service, route in routed if route}
+        published = {
+            route_name(route.service, route.stack, backend.segment): service
+            for service, route in routed
+            if route
+            for backend in route.backends
+        }
         for at, one in asking:
             found = tuple(passes_by(one.service.title, one.pages, published))
             if found:
