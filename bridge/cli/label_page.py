@@ -12,8 +12,8 @@ _HEAD = """\
 
 <!-- Made by `make docs` from the code. Do not edit. -->
 
-What may stand on a service, and what becomes of it. `bridge labels` prints the same, `bridge schema labels` is a JSON \
-Schema for editors, and `bridge check` says what is wrong with yours.
+What may stand on a service, and what becomes of it. `bridge labels` prints the same, `bridge schema compose` is a JSON\
+ Schema for editors, and `bridge check` says what is wrong with yours.
 
 Two vocabularies are read: rancher-traefik's short labels, and Traefik 1.7's own. A service may use both.
 
