@@ -184,6 +184,8 @@ def test_what_the_parser_takes_fits(labels: dict[str, str]) -> None:
         if not found or "\n" in name:
             continue
         row = found.row
+        if row.protects and not text.strip(" ,"):  # it names nothing, and costs the route
+            continue
         try:
             for one in text.split(",") if isinstance(row, Listed) else [text]:
                 if one.strip() or not isinstance(row, Listed):
