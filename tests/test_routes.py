@@ -84,10 +84,24 @@ class TestGates:
         assert closed(verdict) == "enabled"
         assert verdict.problems == ()
 
-    def test_a_service_that_says_nothing_has_no_route_and_no_problem(self) -> None:
-        verdict = judge(replace(service(), labels={"traefik.port": "x"}), AUTO)
+    @pytest.mark.parametrize(
+        ("name", "policy", "notices"),
+        [
+            ("traefik.port", AUTO, 1),
+            ("traefik.admin.frontend.rule", AUTO, 1),
+            ("traefik.odd", AUTO, 0),
+            ("traefik.http.routers.web.rule", AUTO, 0),
+            ("traefik.weight", Policy(expose=True), 0),  # what nobody thought of is left out without a word
+        ],
+    )
+    def test_a_service_that_says_how_and_not_whether_is_told_and_has_no_route(
+        self, name: str, policy: Policy, notices: int
+    ) -> None:
+        """With Traefik's own provider it would have one."""
+        verdict = judge(replace(service(), labels={name: "x"}), policy)
         assert closed(verdict) == "enabled"
-        assert verdict.problems == ()
+        assert [(one.notice, one.did) for one in verdict.problems] == [(True, "no frontend")] * notices
+        assert all("traefik.enable=true" in one.suggestion for one in verdict.problems)
 
     @pytest.mark.parametrize("name", ["traefik.enabled", "Traefik.enable", " traefik.enable", "traefik-enable"])
     @pytest.mark.parametrize("policy", [AUTO, Policy(expose=True)])
