@@ -111,6 +111,16 @@ class TestGates:
         assert [(problem.label, problem.did) for problem in faults(verdict)] == [(name, "no route")]
         assert "did you mean traefik.enable?" in verdict.problems[0].reason
 
+    def test_a_slip_for_enable_is_seen_behind_many_labels_of_a_newer_traefik(self) -> None:
+        newer = {f"traefik.http.routers.r{number}.rule": "Host(`a`)" for number in range(30)}
+        labels = newer | {"traefik_enable": "false", "traefik.port": "80", "traefik.frontend.rule": "Host:a"}
+        assert closed(judge(replace(service(), labels=labels), Policy(expose=True))) == "enabled"
+
+    def test_a_slip_for_a_protection_is_seen_behind_many_labels_of_a_newer_traefik(self) -> None:
+        newer = {f"traefik.http.routers.r{number}.rule": "Host(`a`)" for number in range(30)}
+        labels = newer | {"traefik_fronted_whitlist_sourceRange": "::1", "traefik.frontend.rule": "Host:a"}
+        assert closed(judge(service(labels), AUTO)) == "protection"
+
     @pytest.mark.parametrize("word", ["yes", "Stack", " true"])
     def test_any_other_word_is_a_problem_and_no_route(self, word: str) -> None:
         verdict = judge(service({"traefik.enable": word}), AUTO)

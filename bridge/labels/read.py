@@ -11,7 +11,7 @@ from bridge.labels.backends import backend
 from bridge.labels.fallback import Fallback
 from bridge.labels.frontends import Whose, frontends
 from bridge.labels.hosts import Bearer
-from bridge.labels.lookup import SUGGESTIONS, is_native, may_protect, meant, spot
+from bridge.labels.lookup import SUGGESTIONS, is_native, is_newer, may_protect, meant, spot
 from bridge.labels.notes import IGNORED, NO_ROUTE, Notes, Refusal, told
 from bridge.labels.rules import write_rule
 from bridge.labels.table import PROTECTION, Vocabulary
@@ -93,7 +93,7 @@ def _strangers(notes: Notes) -> None:
     for name in sorted(notes.view.labels):
         found = spot(name)
         if found is None and is_ours(name):
-            unknown += 1
+            unknown += not is_newer(name)  # of which there may be many, and none is a slip
             _stranger(notes, name, meant(name) if unknown <= SUGGESTIONS else "")
         elif not notes.view.labels[name] and found and found.row.protects:
             _cost(notes, name, "it is empty, perhaps of a variable without a value, and so would protect nothing")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import compress, islice
 
 from bridge.labels import table
-from bridge.labels.lookup import SUGGESTIONS, meant, speaks_only_newer, spot
+from bridge.labels.lookup import SUGGESTIONS, is_newer, meant, speaks_only_newer, spot
 from bridge.labels.notes import NO_ROUTE, Found, find
 from bridge.labels.read import Asked, read
 from bridge.labels.types import Publish
@@ -317,7 +317,7 @@ def _slip(service: Service) -> str:
     """The label by which a service may say whether it asks for a route, where it does not say so by the right one."""
     if service.labels.get(table.ENABLE.name):
         return ""
-    unknown = (name for name in sorted(service.labels) if spot(name) is None)
+    unknown = (name for name in sorted(service.labels) if spot(name) is None and not is_newer(name))
     return next((name for name in islice(unknown, SUGGESTIONS) if meant(name) == table.ENABLE.name), "")
 
 
