@@ -28,8 +28,8 @@ those with **hid** stand in no report.
 - An empty text counts as no label; of a label with **prot** it costs the route. Names are compared with their case. A \
 name in another case, with a blank around it or another sign for a dot is a slip: it is told, and costs the route \
 where it may be meant to protect.
-- In a compose file a `$` is written `$$`, as in the hashes of passwords: a single one begins a variable. The column of \
-examples has the labels as services bear them; what stands below the tables is a compose file.
+- In a compose file a `$` is written `$$`, as in the hashes of passwords: a single one begins a variable. The column of\
+ examples has the labels as services bear them; what stands below the tables is a compose file.
 
 In the tables `…` is `{name}`, the name of the frontend and of the backend of service `web` in stack `shop`, which \
 has one container. *Keys* are those that the example adds to such a service, or changes, with the labels that must \
