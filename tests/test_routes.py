@@ -111,6 +111,13 @@ class TestGates:
         assert [(problem.label, problem.did) for problem in faults(verdict)] == [(name, "no route")]
         assert "did you mean traefik.enable?" in verdict.problems[0].reason
 
+    @pytest.mark.parametrize("enable", [{"traefik.enable": "yes"}, {"traefik.enabled": "true"}])
+    def test_who_mends_enable_is_told_at_once_of_what_else_is_wrong(self, enable: dict[str, str]) -> None:
+        labels = enable | {"traefik.port": "http", "traefik.weight": "much", "traefik.sticky": "true"}
+        verdict = judge(replace(service(), labels=labels), AUTO)
+        assert closed(verdict) == "enabled"
+        assert [one.label for one in verdict.problems] == [*enable, "traefik.port", "traefik.weight"]
+
     def test_a_slip_for_enable_is_seen_behind_many_labels_of_a_newer_traefik(self) -> None:
         newer = {f"traefik.http.routers.r{number}.rule": "Host(`a`)" for number in range(30)}
         labels = newer | {"traefik_enable": "false", "traefik.port": "80", "traefik.frontend.rule": "Host:a"}

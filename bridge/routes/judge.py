@@ -202,7 +202,9 @@ def _judge(
 ) -> Verdict:
     """The verdict, where `holder` is the service that may bear the name."""
     if not wanting.asks:
-        return Verdict(service.title, wanting.gates, problems=(wanting.problem,) if wanting.problem else ())
+        told = wanting.problem
+        others = _others(service, policy, told) if told and told.did == NO_ROUTE else ()
+        return Verdict(service.title, wanting.gates, problems=(told, *others) if told else ())
     gate, problem = _sole(service, holder)
     gates = [*wanting.gates, gate]
     if problem:
@@ -238,6 +240,12 @@ def _judge(
         remarks=tuple([remark for one in found for remark in one.remarks]),
         stands_for=tuple([one.title for one in alias.services]) if alias else (),
     )
+
+
+def _others(service: Service, policy: Policy, told: Problem) -> Iterator[Problem]:
+    """What else is wrong with the labels of a service that means to ask for a route: who mends one mends all."""
+    asked = read(service.title, service.name, service.stack, Publish.SERVICE, service.labels, policy.fallback)
+    return (problem for problem in asked.problems if problem.label != told.label)
 
 
 def _of_servers(asker: Asker, found: Sequence[Servers]) -> Iterator[Problem]:
