@@ -313,6 +313,21 @@ class TestSegments:
         assert told(labels | {"traefik.a.frontend.priority": "9"}, notice=False) == []
 
     @pytest.mark.parametrize(
+        ("one", "other", "same"),
+        [
+            ("Host:a.x,b.x", "Host:b.x,a.x", True),
+            ("Host:a.x;PathPrefix:/p", "PathPrefix:/p;Host:a.x", True),
+            ("Host:a.x;AddPrefix:/p", "Host:a.x;AddPrefix:/q", True),
+            ("Host:a.x;AddPrefix:/p", "Host:a.x", False),  # the longer rule comes first
+            ("Host:a.x", "Host:b.x", False),
+            ("Headers:A,b", "Headers:B,a", False),
+        ],
+    )
+    def test_the_same_requests_may_be_asked_for_in_other_words(self, one: str, other: str, same: bool) -> None:
+        labels = {"traefik.a.frontend.rule": one, "traefik.b.frontend.rule": other, "traefik.port": "80"}
+        assert len(told(labels, notice=False)) == same
+
+    @pytest.mark.parametrize(
         ("name", "text"),
         [
             ("auth.basic.users", USER),

@@ -18,10 +18,11 @@ from bridge.labels.table import PROTECTION, Vocabulary
 from bridge.labels.types import Publish
 from bridge.labels.views import View, views
 from bridge.model.problem import Problem
-from bridge.model.route import Backend, Frontend, Rule, Setting
+from bridge.model.route import MODIFIERS, Backend, Frontend, Kind, Rule, Setting
 from bridge.model.world import is_ours, told_name
 
 NO_FALLBACK = Fallback()
+_PAIRED = (Kind.HEADERS, Kind.HEADERS_REGEXP)  # name, value, name, value
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +145,10 @@ def _winner(name: str, view: View) -> str:
 
 def _check_twice(notes: Notes, made: Sequence[Frontend]) -> None:
     """Frontends of one service that ask for the same requests: Traefik chooses one, be it the less protected."""
-    first: dict[tuple[Rule, int | None, tuple[str, ...]], Frontend] = {}
+    first: dict[tuple[object, ...], Frontend] = {}
     for one in made:
-        other = first.setdefault((one.rule, one.priority, one.entry_points), one)
+        priority = one.priority or len(write_rule(one.rule).encode())
+        other = first.setdefault((_matched(one.rule), priority, frozenset(one.entry_points)), one)
         if other.segment == one.segment:
             continue
         why = f"segments {other.segment} and {one.segment} ask for the same requests"
@@ -155,6 +157,15 @@ def _check_twice(notes: Notes, made: Sequence[Frontend]) -> None:
             why, did = f"{why}, and do not protect them alike", NO_ROUTE
             notes.refusals.append(Refusal(PROTECTION, why))
         notes.problems.append(Problem(notes.title, "", write_rule(one.rule), why, did))
+
+
+def _matched(rule: Rule) -> frozenset[object]:
+    """What a rule asks of requests, in whatever order it says so."""
+    return frozenset(
+        (one.kind, one.values if one.kind in _PAIRED else frozenset(one.values))
+        for one in rule.matchers
+        if one.kind not in MODIFIERS
+    )
 
 
 def _protection(one: Frontend) -> tuple[object, ...]:
