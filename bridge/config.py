@@ -40,11 +40,12 @@ class Output(Enum):
 
 
 ONLY = {Output.GITHUB: "check", Output.MARKDOWN: "labels"}  # the one command that prints so
-PRINTING = frozenset(("sync", "plan", "render", "check", "explain", "show", "leave"))
+PRINTING = frozenset(("sync", "plan", "render", "check", "explain", "migrate", "show", "leave"))
 ALL = PRINTING | {"run", "policy"}
 LAYING = frozenset(("run", "sync", "plan", "render"))  # commands that want all keys of a source
-SOURCED = LAYING | {"check", "explain"}  # commands that read a source
-STORED = frozenset(("run", "sync", "plan", "check", "explain", "show", "leave"))  # commands that open a store
+SOURCED = LAYING | {"check", "explain", "migrate"}  # commands that read a source
+# Commands that open a store.
+STORED = frozenset(("run", "sync", "plan", "check", "explain", "migrate", "show", "leave"))
 PLANNING = frozenset(("run", "sync", "plan"))
 WRITING = frozenset(("run", "sync", "leave"))
 RUN = frozenset(("run",))

@@ -154,6 +154,7 @@ class _Planner:
     def plan(self) -> Plan:
         for name in sorted((self.standing.groups.keys() | self.wishes.keys()) - self.settled.groups.keys()):
             self._group(self.standing.groups.get(name) or Group(name), self.wishes.get(name))
+        self.units.sort(key=self._turn)
         self.unchanged += sum(len(group.shared) + len(group.mine) for group, _ in self.settled.groups.values())
         leaving = self.terms.leaving
         said = (
@@ -173,6 +174,13 @@ class _Planner:
             self.settled,
             farewell(self.standing) if leaving else (),
         )
+
+    def _turn(self, unit: Unit) -> int:
+        """What is new comes first and what goes last: an error page of one group may be another's."""
+        group = self.standing.groups.get(unit.group)
+        if group is None or not group.shared:
+            return 0
+        return 1 if unit.group in self.wishes else 2
 
     def _group(self, group: Group, wish: Wish | None) -> None:
         mine = group.claim_of(self.me)
