@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from bridge.layouts.traefik1 import TRAEFIK1
-from bridge.model.change import Create, Delete, Limits, Transaction, Update
+from bridge.model.change import Conflict, Create, Delete, Limits, Transaction, Update
 from bridge.model.keys import Place, Role, Wish
 from bridge.ownership.pack import pack
 from tests.planning import (
@@ -175,6 +175,23 @@ def test_who_writes_a_claim_bumps_the_guard() -> None:
         transaction = next(one for one in process.transactions(wanted) if claim(process.cluster) in compared(one))
         assert GUARD in {change.key for change in transaction.changes}
         process.settle(wanted)
+
+
+def test_a_guest_bumps_the_guard_with_its_first_server_and_with_no_other() -> None:
+    """Who decides must know that it came before it says that it will protect less."""
+    _, (_, guest) = settled(wish(PROTECTED), wish(PROTECTED))
+    (comes,) = guest.act(wish(PROTECTED, "c1--1"))
+    assert GUARD in {change.key for change in comes.changes}
+    (grows,) = guest.act(wish(PROTECTED, "c1--1", "c1--2"))
+    assert GUARD not in {change.key for change in grows.changes}
+
+
+def test_a_decider_that_does_not_know_of_a_guests_server_cannot_change_its_wish() -> None:
+    """What it read is older than that server; with its wish changed it would take the protection away at once."""
+    _, (host, guest) = settled(wish(PROTECTED), wish(PROTECTED))
+    guest.act(wish(PROTECTED, "c1--1"))
+    (packed,) = pack(host.plan(wish()).units, host.scene.limits, FENCE)
+    assert host.store.commit(packed.transaction) == Conflict()
 
 
 # The decider's claim.

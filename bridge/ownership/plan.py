@@ -242,9 +242,10 @@ class _Planner:
         wanted = wish.own if merges else {}
         self._differ(group, wish.title, None if frozen else target, decides, wanted)
         self._count_removed(group, wanted)
-        if not records and group.guard is None:
-            records = self._bump(group)
         brings = any(isinstance(change, Create) for change in own.changes.values())
+        # A guest tells by the guard that it comes: who decides shall not change its wish without knowing of it.
+        if not records and (group.guard is None or (brings and not decides and not group.mine)):
+            records = self._bump(group)
         checks = self._checks(group, decider, bool(records or shared.changes or brings))
         if shared.changes and group.guard is not None:
             checks.append(Check(self._record(guard_path(group.name)), group.guard.revision))
