@@ -442,6 +442,15 @@ def test_protection_goes_a_read_time_after_a_claim_asks_for_it_no_more() -> None
     assert_waits_a_read_time(scene, decider)
 
 
+def test_protection_goes_a_read_time_after_the_decider_said_so_where_others_claim() -> None:
+    """Of a server that came before, its watch may tell a little later."""
+    scene, (decider, _) = settled(wish(PROTECTED), wish())
+    decider.act(wish())
+    assert [seconds for _, seconds in waits(decider.due(wish()))] == [READ_TIME]
+    scene.now += READ_TIME
+    assert changes(decider.act(wish())).keys() == {USERS}
+
+
 def test_what_went_before_a_process_began_to_look_counts_as_new() -> None:
     scene, _, guest = given_up(wish(PROTECTED, "c1--1"))
     guest.settle(wish(PROTECTED, "c1--1"))
@@ -463,6 +472,7 @@ def test_servers_of_a_cluster_that_merges_come_and_go_without_delay_for_others()
     """Or one that flaps would hold a change off for ever."""
     scene, (decider, guest) = settled(wish(PROTECTED), wish({}, "c1--1", "c1--2"))
     decider.act(wish())
+    scene.now += READ_TIME
     guest.act(wish({}, "c1--1"))
     assert server("c1--2") not in scene.values()
     assert changes(decider.act(wish())).keys() == {USERS}

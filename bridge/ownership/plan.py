@@ -448,10 +448,12 @@ class _Planner:
         """When somebody was last seen to rely on another wish; what went before this process began counts as new.
 
         Servers of a cluster that belongs under the wish may come and go; its claim may have asked for another before.
+        This cluster's own claim counts where others claim, too: of a server that came before it was changed, the news
+        may still be on their way.
         """
         seen = [self.records.first]
         for claim in group.claims:
-            if claim.cluster != self.me:
+            if claim.cluster != self.me or len(group.claims) > 1:
                 seen.append(claim.held.since)
         for cluster, since in group.gone.items():
             if not (merges if cluster == self.me else self._belongs(group, cluster, target)):
