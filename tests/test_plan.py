@@ -451,6 +451,19 @@ def test_protection_goes_a_read_time_after_the_decider_said_so_where_others_clai
     assert changes(decider.act(wish())).keys() == {USERS}
 
 
+def test_a_password_changes_a_read_time_after_the_last_server_went_that_asked_for_the_old_one() -> None:
+    """A reader that knows the server must not find the other one's password before it."""
+    scene, (decider, guest) = settled(wish(PROTECTED), wish(PROTECTED, "c1--1"))
+    after = wish({USERS: "u:{SHA}other"})
+    decider.act(after)
+    scene.now += READ_TIME
+    guest.act(wish(PROTECTED, "c1--1"))
+    assert server("c1--1") not in scene.values()
+    assert changes(decider.act(after)) == {}
+    scene.now += READ_TIME
+    assert changes(decider.act(after)).keys() == {USERS}
+
+
 def test_what_went_before_a_process_began_to_look_counts_as_new() -> None:
     scene, _, guest = given_up(wish(PROTECTED, "c1--1"))
     guest.settle(wish(PROTECTED, "c1--1"))
