@@ -166,7 +166,8 @@ class Peace:
     def _step(self, state: State, revive: bool) -> tuple[str, State] | None:
         moves = self.moves
         timed = False
-        for number, process in enumerate(state.processes):
+        turns = list(enumerate(state.processes))
+        for number, process in reversed(turns) if revive else turns:  # once the one is first, once the other
             who = f"{cluster_name(process.cluster)}.{process.replica}"
             match process.phase:
                 case Phase.DOWN:
