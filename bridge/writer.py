@@ -129,10 +129,11 @@ class Writer:
     def look(self) -> None:
         """Read our records, then Traefik's prefix: no plan may rest on keys that are older than the claims.
 
+        What either says is new since both were read: meanwhile a server may have come and gone of which nothing tells.
         Raises StoreError, and UsageError where another environment publishes under this cluster's name.
         """
-        for prefix in (self.publisher.records, self.publisher.tree):
-            self.fold(self.store.read(prefix))
+        for news in [self.store.read(prefix) for prefix in (self.publisher.records, self.publisher.tree)]:
+            self.fold(news)
         self.is_fresh = True
         self.know_environment()
 

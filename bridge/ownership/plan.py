@@ -254,9 +254,10 @@ class _Planner:
         wanted = wish.own if merges else {}
         self._differ(group, wish.title, None if frozen else target, decides, wanted)
         self._count_removed(group, wanted)
-        if not records and group.guard is None:
-            records = self._bump(group)
         brings = any(isinstance(change, Create) for change in own.changes.values())
+        # A guest tells by the guard that it comes: who decides shall not change its wish without knowing of it.
+        if not records and (group.guard is None or (brings and not decides and not group.mine)):
+            records = self._bump(group)
         checks = self._checks(group, decider, bool(records or shared.changes or brings))
         if shared.changes and group.guard is not None:
             checks.append(Check(self._record(guard_path(group.name)), group.guard.revision))
@@ -461,10 +462,12 @@ class _Planner:
         """When somebody was last seen to rely on another wish; what went before this process began counts as new.
 
         Servers of a cluster that belongs under the wish may come and go; its claim may have asked for another before.
+        This cluster's own claim counts where others claim, too: of a server that came before it was changed, the news
+        may still be on their way.
         """
         seen = [self.records.first]
         for claim in group.claims:
-            if claim.cluster != self.me:
+            if claim.cluster != self.me or len(group.claims) > 1:
                 seen.append(claim.held.since)
         for cluster, since in group.gone.items():
             if not (merges if cluster == self.me else self._belongs(group, cluster, target)):
