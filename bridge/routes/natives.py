@@ -26,7 +26,7 @@ _NOTHING = AskedRoute(native=True, pools=(), frontends=(), settings=(), problems
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Newer:
     """What comes of these labels."""
 
     native: Native
@@ -40,7 +40,7 @@ def asks_newer(labels: Mapping[str, str]) -> bool:
     return any(map(is_newer, labels))
 
 
-def newer(service: Service, policy: Policy, hosts: Mapping[str, str], of: Sequence[Service]) -> Found:
+def newer(service: Service, policy: Policy, hosts: Mapping[str, str], of: Sequence[Service]) -> Newer:
     """`hosts`: addresses by uuid; `of`: whose containers and addresses are the servers."""
     bearer = Bearer(
         service.title,
@@ -69,7 +69,7 @@ def newer(service: Service, policy: Policy, hosts: Mapping[str, str], of: Sequen
         asked.append(Asked(element.place, element.label, fields, found.servers, found.retiring))
     unchecked = any(one.kind == EXTERNAL for one in of)
     label = next(speaks_newer(service.labels))
-    return Found(
+    return Newer(
         Native(service.title, tuple(asked), label, reading.lost, tuple(dict.fromkeys(problems)), unchecked),
         gates,
         tuple(settings),
