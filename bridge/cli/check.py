@@ -95,11 +95,17 @@ def _world_lines(world: World) -> Iterator[str]:
             yield from _problem_lines(problem, world.locate)
     counts = Counter(problem.notice for problem in world.problems)
     labelled = sum(map(is_labelled, world.snapshot.services))
-    published = sum(verdict.route is not None for verdict in world.verdicts)
+    published = len(_published(world))
     yield (
         f"{number(len(world.snapshot.services), 'service')}, {labelled} with labels, {published} published: "
         f"{number(counts[False], 'problem')}, {number(counts[True], 'notice')}"
     )
+
+
+def _published(world: World) -> set[str]:
+    """The services of which a layout has any key."""
+    wishes = [wish for _, its in world.laid for wish in its.values()]
+    return {title for wish in wishes for title in wish.holders or (wish.title,)}
 
 
 def _problem_lines(problem: Problem, locate: Locate) -> Iterator[str]:
@@ -117,7 +123,7 @@ def _world_json(world: World) -> dict[str, Json]:
     return {
         "services": len(world.snapshot.services),
         "labelled": sum(map(is_labelled, world.snapshot.services)),
-        "published": sum(verdict.route is not None for verdict in world.verdicts),
+        "published": len(_published(world)),
         "problems": [
             {**fields, **_place_json(problem, world.locate)}
             for problem, fields in zip(world.problems, problems_json(world.problems), strict=True)
