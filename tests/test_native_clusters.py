@@ -1,0 +1,151 @@
+"""Native labels of two clusters that share a store: one object is of all who ask for it, in the words of the first."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.commands import Bridge, Ran, silent
+from tests.publishing import Publication
+from tests.servers import EtcdServer
+
+bridge = pytest.fixture(silent)
+
+LABELS = {
+    "traefik.http.routers.web.rule": "Host(`a.test`)",
+    "traefik.http.routers.web.middlewares": "users@rancher",
+    "traefik.http.middlewares.users.basicauth.users": "joe:x",
+    "traefik.http.services.web.loadbalancer.server.port": "80",
+}
+Publish = Callable[..., Ran]
+
+
+def document(cluster: str, labels: Mapping[str, str]) -> str:
+    """A stack with one service, of one container, and these labels."""
+    box = {
+        "uuid": f"box-{cluster}",
+        "name": "shop-web-1",
+        "state": "running",
+        "primary_ip": f"10.42.0.{ord(cluster)}",
+        "labels": {},
+    }
+    service = {
+        "uuid": "s",
+        "name": "web",
+        "stack_name": "shop",
+        "kind": "service",
+        "labels": {"traefik.enable": "true", **labels},
+        "containers": [box],
+    }
+    idle = {**service, "uuid": "i", "name": "idle", "labels": {}}
+    stack = {"uuid": "st", "name": "shop", "environment_uuid": f"e-{cluster}", "services": [idle, service]}
+    return json.dumps([stack if labels else {**stack, "services": [idle]}])
+
+
+@pytest.fixture
+def publication(etcd_server: EtcdServer, tmp_path: Path) -> Iterator[Publication]:
+    found = Publication(etcd_server, f"clusters{tmp_path.name.replace('_', '-')}")
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def publish(bridge: Bridge, publication: Publication, tmp_path: Path) -> Publish:
+    """One pass of a cluster, of which the source shows one service with these labels."""
+
+    def run(cluster: str, labels: Mapping[str, str] = LABELS) -> Ran:
+        source = tmp_path / f"{cluster}.json"
+        source.write_text(document(cluster, labels))
+        said = ("--layout", "traefik3", "--store", publication.url, "--read-time", "0", "--cluster", cluster)
+        ran = bridge("sync", *said, "--source", f"file:{source}", "--output", "json", "--force")
+        assert ran.code == 0, ran.err + ran.out
+        return ran
+
+    return run
+
+
+def stands(publication: Publication, below: str = "http/") -> dict[str, str]:
+    held = publication.held(f"{publication.prefix}/")
+    return {path: item.value for path, item in held.items() if path.startswith(below) and "zz-bridge" not in path}
+
+
+def problems(ran: Ran) -> list[str]:
+    return [str(one["reason"]) for one in ran.rows("problems") if not one["notice"]]
+
+
+def test_equal_labels_of_two_clusters_are_one_route_with_the_servers_of_both(
+    publish: Publish, publication: Publication
+) -> None:
+    assert problems(publish("a")) == problems(publish("b")) == []
+    assert stands(publication, "http/services/") == {
+        "http/services/web/loadBalancer/passHostHeader": "true",
+        "http/services/web/loadBalancer/servers/a--box-a/url": "http://10.42.0.97:80",
+        "http/services/web/loadBalancer/servers/b--box-b/url": "http://10.42.0.98:80",
+    }
+    for cluster in ("a", "b", "a"):
+        assert publish(cluster).rows("written") == []
+    publish("a", {})
+    assert stands(publication).keys() == {
+        "http/middlewares/users/basicAuth/users",
+        *(f"http/routers/web/{field}" for field in ("middlewares", "priority", "rule", "service")),
+        "http/services/web/loadBalancer/passHostHeader",
+        "http/services/web/loadBalancer/servers/b--box-b/url",
+    }
+    publish("b", {})
+    assert stands(publication) == {}
+
+
+def test_the_first_cluster_decides_what_a_name_means_and_the_other_is_told(
+    publish: Publish, publication: Publication
+) -> None:
+    publish("a")
+    other = LABELS | {"traefik.http.middlewares.users.basicauth.users": "eve:x"}
+    assert problems(publish("b", other))
+    users = "http/middlewares/users/basicAuth/users"
+    assert stands(publication, users) == {users: "joe:x"}
+    publish("a", LABELS | {"traefik.http.middlewares.users.basicauth.users": "ann:x"})
+    assert stands(publication, users) == {users: "ann:x"}
+    assert publish("b", other).rows("written") == []
+    publish("a", {})
+    publish("b", other)
+    assert stands(publication, users) == {users: "eve:x"}
+
+
+def many(count: int, **more: str) -> dict[str, str]:
+    """Routers with a service and a middleware each."""
+    labels: dict[str, str] = {}
+    for number in range(count):
+        labels |= {
+            f"traefik.http.routers.r{number}.rule": f"Host(`{number}.test`)",
+            f"traefik.http.routers.r{number}.service": f"s{number}",
+            f"traefik.http.routers.r{number}.middlewares": more.get("guard", f"m{number}"),
+            f"traefik.http.middlewares.m{number}.basicauth.users": "joe:x",
+            f"traefik.http.services.s{number}.loadbalancer.server.port": "80",
+        }
+    return labels
+
+
+def test_a_router_never_stands_without_what_it_names(publish: Publish, publication: Publication) -> None:
+    """Whatever stands after any revision is whole, also where not all fits into one transaction."""
+    began = publication.revision()
+    publish("a", many(40))
+    publish("a", many(40, guard="m0,m1"))
+    publish("a", many(30) | {"traefik.http.routers.r1.service": "s2"})
+    publish("a", many(3))
+    publish("a", {})
+    prefix, transactions = f"{publication.prefix}/", set()
+    for revision in range(began + 1, publication.revision() + 1):
+        held = publication._range(prefix, revision)
+        tree = {path.removeprefix(prefix): value for path, (value, _) in held.items()}
+        routers = [
+            path.split("/")[2] for path in tree if path.startswith("http/routers/") and path.endswith("/service")
+        ]
+        transactions.add(len(tree))
+        for router in routers:
+            service, guards = tree[f"http/routers/{router}/service"], tree[f"http/routers/{router}/middlewares"]
+            assert f"http/services/{service}/loadBalancer/passHostHeader" in tree
+            assert all(f"http/middlewares/{name}/basicAuth/users" in tree for name in guards.split(","))
+    assert len(transactions) > 5
