@@ -420,7 +420,7 @@ ALLOW_DOMAIN = Option(
 EXPOSE = Option(
     "expose-by-default",
     switch,
-    "Publish also services without traefik.enable, if a label names their port.",
+    "Publish also services without traefik.enable, if a label names their port, or speaks to Traefik 2 and 3.",
     SOURCED,
     default="false",
 )
