@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from bridge.layouts import NoCounterpart, RouteLayout
+from bridge.layouts import Claimed, NoCounterpart, RouteLayout, nothing_claimed
 from bridge.leases import Keeper, replica_ttl
 from bridge.model.keys import STANDING, Wish, route_name
 from bridge.model.problem import Problem
@@ -52,15 +52,20 @@ class Laid:
 
 
 def lay_out(
-    verdicts: Iterable[Verdict], layout: RouteLayout, cluster: str, known: dict[str, Laid] | None = None
+    verdicts: Iterable[Verdict],
+    layout: RouteLayout,
+    cluster: str,
+    known: dict[str, Laid] | None = None,
+    claimed: Claimed = nothing_claimed,
 ) -> tuple[dict[str, Wish], tuple[Problem, ...]]:
     """What the routes ask of a layout, by group; a route that cannot be laid out is a problem and nothing else.
 
+    `claimed`: what this cluster's claims ask for, as `claims` tells it.
     `known` is kept from one call to the next by whoever wants routes that did not change to cost nothing.
     """
     laid = dict(known or {})
     verdicts = tuple(verdicts)
-    natives = layout.natives([verdict.native for verdict in verdicts if verdict.native], cluster)
+    natives = layout.natives([verdict.native for verdict in verdicts if verdict.native], cluster, claimed)
     beaten = {one.service: one.native for one in verdicts if one.native and one.route and layout.speaks_native}
     routes = {one.route.title: one.route for one in verdicts if one.route and one.service not in beaten}
     refused: dict[str, Problem] = {}
@@ -139,6 +144,17 @@ def seniority(standing: Standing, layout: RouteLayout, cluster: str) -> Rank:
         return (0 if same else 1, claim.held.created)
 
     return rank
+
+
+def claims(standing: Standing, cluster: str) -> Claimed:
+    """What the cluster's claims ask for, by group."""
+
+    def claimed(name: str) -> Mapping[str, str] | None:
+        group = standing.groups.get(name)
+        claim = group.claim_of(cluster) if group else None
+        return claim.keys if claim else None
+
+    return claimed
 
 
 def _frontends(keys: Mapping[str, str], layout: RouteLayout) -> Mapping[str, str]:

@@ -114,6 +114,31 @@ def test_the_first_cluster_decides_what_a_name_means_and_the_other_is_told(
     assert stands(publication, users) == {users: "eve:x"}
 
 
+def test_who_asked_for_a_name_first_keeps_it_in_its_cluster_too(
+    publication: Publication, bridge: Bridge, tmp_path: Path
+) -> None:
+    """A newcomer with a smaller name takes nothing over; without a store the smaller name would decide."""
+    users = "http/middlewares/users/basicAuth/users"
+    source = tmp_path / "world.json"
+    (stack,) = json.loads(document("a", LABELS))
+    newcomer = json.loads(json.dumps(stack["services"][1]).replace("joe:x", "eve:x"))
+    newcomer |= {"name": "another", "uuid": "n"}
+    newcomer["labels"]["traefik.http.routers.other.rule"] = "Host(`a.test`)"
+    newcomer["labels"]["traefik.http.routers.other.service"] = "theirs"
+    newcomer["labels"]["traefik.http.services.theirs.loadbalancer.server.port"] = "80"
+    said = ("--layout", "traefik3", "--store", publication.url, "--read-time", "0", "--source", f"file:{source}")
+    for services in (stack["services"], [newcomer, *stack["services"]]):
+        source.write_text(json.dumps([{**stack, "services": services}]))
+        assert bridge("sync", *said).code == 0
+        assert stands(publication, users) == {users: "joe:x"}
+        assert "http/routers/web/rule" in stands(publication)
+        assert "http/routers/other/rule" not in stands(publication)
+    told = bridge("check", *said[:4], *said[6:], "--output", "json").rows("problems")
+    assert {one["service"] for one in told if not one["notice"]} == {"shop/another", "shop/web"}
+    alone = bridge("render", *said[:2], *said[6:], "--show-secrets", "--output", "json").json
+    assert [value for path, value in alone.items() if path.endswith(users)] == ["eve:x"]
+
+
 def many(count: int, **more: str) -> dict[str, str]:
     """Routers with a service and a middleware each."""
     labels: dict[str, str] = {}

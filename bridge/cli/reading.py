@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from bridge import config as options
-from bridge.cli.wiring import Site, settled, sites, source_opener, standing_in_store
+from bridge.cli.wiring import Site, claimed_there, settled, sites, source_opener, standing_in_store
 from bridge.config import Config
 from bridge.model.keys import Wish
 from bridge.model.problem import Problem
@@ -44,7 +44,8 @@ def read_world(config: Config) -> World:
     cluster, laid = config.get(options.CLUSTER), []
     found = {*snapshot.problems, *(problem for verdict in verdicts for problem in verdict.problems)}
     for site in asked:
-        wishes, unwritten = lay_out(verdicts, site.layout, cluster)
+        claimed = claimed_there(standing_in_store(config, site), snapshot.environment, cluster)
+        wishes, unwritten = lay_out(verdicts, site.layout, cluster, claimed=claimed)
         laid.append((site, wishes))
         found.update(unwritten)
     locate = source.locate if isinstance(source, Locating) else lambda _service, _label: None

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from itertools import permutations
 from types import FrameType
 from typing import NoReturn
@@ -19,7 +19,7 @@ from bridge import config as options
 from bridge.config import Config, Placed
 from bridge.labels.fallback import DOMAIN_WORD, Fallback, filled
 from bridge.labels.types import Address
-from bridge.layouts import RouteLayout, Target, layout
+from bridge.layouts import Claimed, RouteLayout, Target, layout, nothing_claimed
 from bridge.model.keys import Publisher, Wish, records_prefix
 from bridge.model.problem import Problem, UsageError
 from bridge.model.route import Verdict
@@ -33,7 +33,7 @@ from bridge.sources.base import Source
 from bridge.stores import open_store
 from bridge.stores.address import DEFAULT_PREFIX
 from bridge.stores.base import Store
-from bridge.sync import lay_out, seniority, survey, with_standing
+from bridge.sync import claims, lay_out, seniority, survey, with_standing
 from bridge.writer import Settings
 
 
@@ -87,10 +87,20 @@ def ask_source(config: Config, site: Site, standing: Callable[[str], Standing] |
     with closing(source_opener(config)()) as source:
         snapshot = source.read()
     verdicts, _ = settled(config, site.layout, snapshot, standing)
-    wishes, problems = lay_out(verdicts, site.layout, config.get(options.CLUSTER))
+    cluster = config.get(options.CLUSTER)
+    claimed = claimed_there(standing, snapshot.environment, cluster)
+    wishes, problems = lay_out(verdicts, site.layout, cluster, claimed=claimed)
     if wants_standing(config, site.layout):
         wishes = with_standing(wishes, site.layout)
     return Asked(wishes, verdicts, (*snapshot.problems, *problems), snapshot.environment)
+
+
+def claimed_there(standing: Callable[[str], Standing] | None, environment: str, cluster: str) -> Claimed:
+    """What a cluster claims; the store is looked at when that is first asked. `standing`: see `ask_source`."""
+    if standing is None:
+        return nothing_claimed
+    found = cache(lambda: claims(standing(environment), cluster))
+    return lambda group: found()(group)
 
 
 def settled(

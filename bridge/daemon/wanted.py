@@ -12,7 +12,7 @@ from bridge.model.world import Snapshot
 from bridge.ownership.standing import Standing
 from bridge.routes import Judge, Judgement, Policy
 from bridge.routes.contests import Loss
-from bridge.sync import Laid, lay_out, seniority, with_standing
+from bridge.sync import Laid, claims, lay_out, seniority, with_standing
 
 
 class Wanted:
@@ -54,7 +54,9 @@ class Wanted:
             return
         self._judgement, self._lost = judgement, lost
         verdicts = judgement.settled(lost)
-        wishes, problems = lay_out(verdicts, self._layout, self._policy.cluster, self._laid)
+        wishes, problems = lay_out(
+            verdicts, self._layout, self._policy.cluster, self._laid, claims(standing, self._policy.cluster)
+        )
         self.wishes = with_standing(wishes, self._layout) if self._standing else wishes
         said = {problem for verdict in verdicts for problem in verdict.problems}
         self.problems = tuple({*self.snapshot.problems, *problems, *said})

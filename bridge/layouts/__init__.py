@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from bridge.layouts.lint import Finding
 from bridge.model.keys import Entry, Layout, Wish
@@ -35,6 +35,14 @@ class Natives:
     origins: Mapping[str, str]  # what asked for a key, by its path
 
 
+# What the cluster's claim on a group asks for (path: value); None where there is none. Asked only where it matters.
+Claimed: TypeAlias = Callable[[str], Mapping[str, str] | None]
+
+
+def nothing_claimed(_group: str) -> None:
+    """Where no store says who was there first, the names decide."""
+
+
 class NoCounterpart(ValueError):
     """What protects a route and cannot be said in a layout: it costs the route there."""
 
@@ -62,8 +70,11 @@ class RouteLayout(Layout, Protocol):
     def losses(self, route: Route) -> tuple[Problem, ...]:
         """What of `route` has no counterpart here, and what is done instead. Of a route that has entries."""
 
-    def natives(self, asking: Sequence[Native], cluster: str) -> Natives:
-        """What services ask for in labels of Traefik 2 and 3, as `cluster` wants it."""
+    def natives(self, asking: Sequence[Native], cluster: str, claimed: Claimed = nothing_claimed) -> Natives:
+        """What services ask for in labels of Traefik 2 and 3, as `cluster` wants it.
+
+        Where they ask for one object in different words, who asks for what `claimed` says was there first.
+        """
 
     def grounded(self, route: Route, published: Collection[str]) -> tuple[Route, tuple[Problem, ...]]:
         """`route` without what refers to other routes' backends and would cost it itself: they are missing.

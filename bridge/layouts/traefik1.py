@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from bridge.labels.rules import parse_rule, write_rule
 from bridge.labels.table import ACME
-from bridge.layouts import Natives, RouteLayout, Target
+from bridge.layouts import Claimed, Natives, RouteLayout, Target, nothing_claimed
 from bridge.layouts.lint import Finding, Grade
 from bridge.layouts.traefik1_guard import check
 from bridge.layouts.traefik1_keys import name_of, route_keys, server_base
@@ -83,7 +83,12 @@ class Traefik1:
         """The same: a backend that is missing costs Traefik 1 an error page, and nothing else."""
         return route, ()
 
-    def natives(self, asking: Sequence[Native], cluster: str) -> Natives:  # noqa: ARG002
+    def natives(
+        self,
+        asking: Sequence[Native],
+        cluster: str,  # noqa: ARG002
+        claimed: Claimed = nothing_claimed,  # noqa: ARG002
+    ) -> Natives:
         """Nothing: Traefik 1 knows none of it."""
         why = "its labels speak to Traefik 2 and 3 only"
         do = "say it in Traefik 1's labels too, if its requests shall come here: bridge labels lists them"

@@ -1,8 +1,9 @@
 """Native labels of all services as one tree of Traefik 3: whose word counts, what depends on what, and the keys.
 
 Names are global. Services that ask for one object in the same words have it together, with the servers of all. Where
-they do not, the smallest stack/service decides, and the others lose it. What depends on something that is lost, or
-that nobody asks for, is lost too: a router is never published without a middleware that its labels name.
+they do not, who asked for it first decides, else the smallest stack/service, and the others lose it. What depends on
+something that is lost, or that nobody asks for, is lost too: a router is never published without a middleware that its
+labels name.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from functools import lru_cache
 
 from bridge.labels.native import LOST
 from bridge.labels.native_names import may_be_shown
-from bridge.layouts import Natives, Target
+from bridge.layouts import Claimed, Natives, Target
 from bridge.layouts.traefik3_keys import distinct, url
 from bridge.layouts.traefik3_lint import faults
 from bridge.layouts.traefik3_names import native_group, server_base
@@ -115,9 +116,9 @@ def _references(values: Mapping[str, str], origins: Mapping[str, str], asked: As
 # All services together.
 
 
-def merged(pieces: Iterable[Typed], cluster: str, target: Target) -> Natives:
+def merged(pieces: Iterable[Typed], cluster: str, target: Target, claimed: Claimed) -> Natives:
     """The tree of all services."""
-    merge = _Merge(sorted(pieces, key=lambda one: one.native.title))
+    merge = _Merge(sorted(pieces, key=lambda one: one.native.title), claimed)
     merge.decide()
     merge.carry()
     merge.contest()
@@ -146,7 +147,8 @@ def _named(keys: Iterable[tuple[str, str]]) -> frozenset[str]:
 class _Merge:
     """Who holds which object, while that is found out."""
 
-    def __init__(self, pieces: Sequence[Typed]) -> None:
+    def __init__(self, pieces: Sequence[Typed], claimed: Claimed) -> None:
+        self.claimed = claimed
         self.pieces = {piece.native.title: piece for piece in pieces}
         self.holders: dict[str, list[str]] = {}  # titles, by place, in their order
         self.lost = {title: set(piece.lost) for title, piece in self.pieces.items()}
@@ -173,16 +175,23 @@ class _Merge:
         for place, titles in list(self.holders.items()):
             if len(titles) == 1:
                 continue
-            decider = self.object(titles[0], place)
-            others = [title for title in titles[1:] if not _agree(self.object(title, place), decider)]
+            first = titles[0]
+            if any(not _agree(self.object(title, place), self.object(first, place)) for title in titles):
+                first = next((title for title in titles if self._stands(title, place)), first)
+            decider = self.object(first, place)
+            others = [title for title in titles if not _agree(self.object(title, place), decider)]
             what, name = _words(place)
             for title in others:
-                why = f"{titles[0]} asks for the {what} {name} in other words, and comes first"
+                why = f"{first} asks for the {what} {name} in other words, and comes first"
                 self.lose(title, place, why, hint="say the same, or choose another name")
             if others:
                 why = f"{_and_others(others)} asks for the {what} {name} in other words"
                 did, do = "published this one", "say the same, or choose another name"
-                self.problems.append(Problem(titles[0], decider.label, "", why, did, suggestion=do))
+                self.problems.append(Problem(first, decider.label, "", why, did, suggestion=do))
+
+    def _stands(self, title: str, place: str) -> bool:
+        """Whether this cluster claims an object in a service's words."""
+        return self.claimed(native_group(place)) == dict(self.object(title, place).keys)
 
     def carry(self) -> None:
         """What depends on what is lost, or on nothing at all, is lost."""
@@ -206,17 +215,27 @@ class _Merge:
 
     def contest(self) -> None:
         """Of routers that ask for the same requests at one priority Traefik gives all to either: the first stays."""
-        first: dict[tuple[str, ...], tuple[str, str]] = {}
+        asking: dict[tuple[str, ...], list[tuple[str, str, str]]] = {}
         for title, piece in self.pieces.items():
             for place in sorted(piece.objects):
                 if place.startswith("http/routers/") and title in self.holders.get(place, ()):
-                    asks, service = _requests(piece.objects[place])
-                    for one in asks:
-                        winner = first.setdefault(one, (place, service))
-                        if winner != (place, service) and winner[1] != service:
-                            why = f"router {_words(winner[0])[1]} asks for the same requests, and comes first"
-                            self.lose(title, place, why, hint="say another rule, or a priority")
-                            break
+                    requests, service = _requests(piece.objects[place])
+                    for one in requests:
+                        asking.setdefault(one, []).append((title, place, service))
+        for its in asking.values():
+            if any(service != its[0][2] for _, _, service in its):
+                self._settle(its)
+
+    def _settle(self, asking: Sequence[tuple[str, str, str]]) -> None:
+        """Of routers (title, place, service) that ask for the same, all go that lead elsewhere than the first."""
+        left = [one for one in asking if one[0] in self.holders.get(one[1], ())]
+        if not left:
+            return
+        _, first, to = next((one for one in left if self._stands(*one[:2])), left[0])
+        for title, place, service in left:
+            if service != to:
+                why = f"router {_words(first)[1]} asks for the same requests, and comes first"
+                self.lose(title, place, why, hint="say another rule, or a priority")
 
     def shared(self) -> dict[str, str]:
         """All keys but for those of servers."""
