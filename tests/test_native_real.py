@@ -15,8 +15,8 @@ from bridge.model.world import Container, Service
 from bridge.routes import Policy, judge_all
 from bridge.sync import lay_out
 from tests.commands import Bridge, silent
-from tests.publishing import Publication, container, service, world
-from tests.servers import EtcdServer
+from tests.publishing import ConsulPublication, Publication, container, service, world
+from tests.servers import ConsulServer, EtcdServer
 from tests.traefik import NEWEST, OLDEST, TraefikServer, running_traefik, until, web_servers
 
 bridge = pytest.fixture(silent)
@@ -60,8 +60,15 @@ def publication(etcd_server: EtcdServer, tmp_path: Path) -> Iterator[Publication
     found.close()
 
 
+@pytest.fixture
+def consul(consul_server: ConsulServer, tmp_path: Path) -> Iterator[ConsulPublication]:
+    found = ConsulPublication(consul_server, f"native{tmp_path.name.replace('_', '-')}")
+    yield found
+    found.close()
+
+
 @contextmanager
-def traefik(folder: Path, publication: Publication, which: str = NEWEST) -> Iterator[TraefikServer]:
+def traefik(folder: Path, publication: Publication | ConsulPublication, which: str = NEWEST) -> Iterator[TraefikServer]:
     """One that has a plugin for countries, as the samples' owners have."""
     source = folder / "traefik" / "plugins-local" / "src" / MODULE
     source.mkdir(parents=True)
@@ -71,9 +78,9 @@ def traefik(folder: Path, publication: Publication, which: str = NEWEST) -> Iter
         f"displayName: geoblock\ntype: middleware\nimport: {MODULE}\nsummary: a test\ntestData: {{}}\n"
     )
     static = {"experimental.localPlugins.geoblock.moduleName": MODULE}
-    endpoint = publication.server.endpoint
+    endpoint, store = publication.server.endpoint, publication.url.partition(":")[0]
     with running_traefik(
-        folder / "traefik", "etcd", endpoint, publication.prefix, which=which, static=static
+        folder / "traefik", store, endpoint, publication.prefix, which=which, static=static
     ) as running:
         yield running
 
@@ -82,10 +89,14 @@ def urls(found: Mapping[str, Any]) -> list[str]:
     return sorted(one["url"] for one in found["loadBalancer"]["servers"])
 
 
-@pytest.mark.parametrize("which", [NEWEST, OLDEST])
+@pytest.mark.parametrize(
+    ("store", "which"), [("publication", NEWEST), ("publication", OLDEST), ("consul", NEWEST), ("consul", OLDEST)]
+)
 def test_every_router_of_real_labels_is_enabled_or_its_problem_is_named(
-    bridge: Bridge, publication: Publication, tmp_path: Path, which: str
+    bridge: Bridge, request: pytest.FixtureRequest, tmp_path: Path, store: str, which: str
 ) -> None:
+    publication: Publication | ConsulPublication = request.getfixturevalue(store)
+    provider = "etcd" if store == "publication" else store
     said = ("--layout", "traefik3", "--store", publication.url, "--source", f"file:{REAL}", "--read-time", "0")
     ran = bridge("sync", *said, "--output", "json")
     assert ran.code == 0, ran.err
@@ -108,12 +119,12 @@ def test_every_router_of_real_labels_is_enabled_or_its_problem_is_named(
             name: (one["priority"], one.get("middlewares", [])) for name, one in routers.items() if "__" not in name
         }
         assert native == {
-            "land-post": (83, ["land-post-ratelimit@etcd"]),
-            "land-dwn": (151, ["land-dwn-ratelimit@etcd"]),
+            "land-post": (83, [f"land-post-ratelimit@{provider}"]),
+            "land-dwn": (151, [f"land-dwn-ratelimit@{provider}"]),
             "land-default": (65, []),
-            "insitu-front": (51, ["insitu-front-geoblock@etcd", "insitu-front-ratelimit@etcd"]),
+            "insitu-front": (51, [f"insitu-front-geoblock@{provider}", f"insitu-front-ratelimit@{provider}"]),
             "taskman": (73, []),
-            "taskmanhw": (72, ["taskmanhw-ratelimit@etcd"]),
+            "taskmanhw": (72, [f"taskmanhw-ratelimit@{provider}"]),
         }
         services = running.objects("services")
         of_both = [f"http://10.42.0.{number}:8080" for number in (15, 16, 17, 18)]
