@@ -12,9 +12,12 @@ from hypothesis import strategies as st
 
 from bridge.cli.label_facts import NAME, Fact, facts, laid_out
 from bridge.cli.label_page import page
+from bridge.cli.label_patterns import GROUP, Pattern, patterns
 from bridge.labels.kinds import kind, pattern
+from bridge.labels.native_names import where
 from bridge.labels.table import GROUPS, TABLE, Label, Listed, Row
 from bridge.labels.types import TRUTH_WORDS
+from bridge.layouts.traefik3_fields import field_of
 from tests.commands import Bridge, silent
 from tests.golden_reader import Configuration, Store, configuration
 
@@ -30,12 +33,14 @@ def test_the_page_is_what_the_code_says_of_itself() -> None:
 
 def test_every_label_is_on_the_page_once_in_its_group() -> None:
     told = re.findall(r"^\| `(traefik\.[^`]*)` \|", PAGE.read_text(encoding="utf-8"), re.M)
-    assert told == [row.name for _, rows in GROUPS for row in rows]
+    assert told == [*(row.name for _, rows in GROUPS for row in rows), *(one.name for one in patterns())]
 
 
 def test_every_table_of_the_page_has_as_many_cells_in_each_row() -> None:
-    rows = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("|")]
-    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {9}
+    older, _, newer = PAGE.read_text(encoding="utf-8").partition(f"## {GROUP}")
+    for part, cells in ((older, 9), (newer, 4)):
+        rows = [line for line in part.splitlines() if line.startswith("|")]
+        assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {cells}
 
 
 def test_each_group_has_an_example_whose_keys_are_those_that_appear() -> None:
@@ -112,12 +117,14 @@ def test_the_pattern_of_a_type_never_refuses_what_the_parser_takes(data: st.Data
 def test_labels_are_listed_in_each_form(bridge: Bridge) -> None:
     """Nothing is asked for and nothing is read: neither a source nor a store is named."""
     lines = bridge("labels").out.splitlines()
-    assert [line.strip() for line in lines if re.fullmatch(r"  traefik\.\S+", line)] == [row.name for row in TABLE]
+    named = [line.strip() for line in lines if re.fullmatch(r"  traefik\.\S+", line)]
+    assert named == [*(row.name for row in TABLE), *(one.name for one in patterns())]
     assert bridge("labels", "--output", "markdown").out == PAGE.read_text(encoding="utf-8")
     ran = bridge("labels", "--output", "json")
     assert (ran.code, ran.err) == (0, "")
     rows = {str(row["name"]): row for row in ran.rows("labels")}
     assert list(rows) == [row.name for row in TABLE]
+    assert [one["name"] for one in ran.rows("newer")] == [one.name for one in patterns()]
     assert rows["traefik.frontend.priority"] == {
         "name": "traefik.frontend.priority",
         "forms": ["traefik.frontend.priority", "traefik.<segment>.frontend.priority"],
@@ -136,6 +143,16 @@ def test_labels_are_listed_in_each_form(bridge: Bridge) -> None:
         "no_key": None,
         "keys": {"frontends/web__shop/priority": "50"},
     }
+
+
+@pytest.mark.parametrize("one", patterns(), ids=lambda one: one.name)
+def test_each_label_of_traefik_2_and_3_that_is_listed_can_be_read(one: Pattern) -> None:
+    found = where(re.sub("<[a-z]+>", "x", one.name))
+    assert found is not None
+    assert not found.wrong
+    known = field_of(f"{found.place}/{found.path}", (3, 99))
+    of_servers = found.path.lower().startswith("loadbalancer/server/")
+    assert of_servers or (known is not None and known.native and known.since == one.since)
 
 
 @pytest.mark.parametrize(("command", "output", "only"), [("labels", "github", "check"), ("plan", "markdown", "labels")])

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 from bridge.cli.label_facts import NAME, Fact, laid_out
+from bridge.cli.label_patterns import GROUP, patterns
 
 _HEAD = """\
 # Labels
@@ -15,7 +16,8 @@ _HEAD = """\
 What may stand on a service, and what becomes of it. `bridge labels` prints the same, `bridge schema compose` is a JSON\
  Schema for editors, and `bridge check` says what is wrong with yours.
 
-Two vocabularies are read: rancher-traefik's short labels, and Traefik 1.7's own. A service may use both.
+Two vocabularies become routes for both Traefiks: rancher-traefik's short labels, and Traefik 1.7's own. A service \
+may use both. [Traefik 2's and 3's](#traefik-2-and-3) speak to Traefik 3 alone.
 
 - A service with any label that only Traefik 1 knows gets Traefik's defaults: the port must be said, the weight is 1, \
 the method `wrr`, there is no circuit breaker, and no health check is needed. All others get rancher-traefik's, and \
@@ -34,6 +36,12 @@ where it may be meant to protect.
 In the tables `…` is `{name}`, the name of the frontend and of the backend of service `web` in stack `shop`, which \
 has one container. *Keys* are those that the example adds to such a service, or changes, with the labels that must \
 stand beside it; all are below Traefik's prefix.
+"""
+
+_NEWER = """\
+Layout `traefik3` publishes them under the names that they give; [from-traefik2.md](from-traefik2.md) says with which \
+meaning. Upper and lower case do not matter behind `traefik.`. A label that a newer Traefik brought is a problem where \
+`--traefik-version` names an older one.
 """
 
 # What one would write for the whole of a group, and for what.
@@ -150,6 +158,9 @@ def page(found: Sequence[Fact]) -> Iterator[str]:
         yield "|---|---|---|---|---|---|---|---|"
         yield from map(_row, group)
         yield from _worked(title)
+    yield from ("", f"## {GROUP}", "", *_NEWER.splitlines(), "", "| label | type | since |", "|---|---|---|")
+    for one in patterns():
+        yield f"| {_code(one.name)} | {one.type} | {f'3.{one.since}' if one.since else ''} |"
 
 
 def _row(fact: Fact) -> str:

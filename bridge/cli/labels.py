@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from bridge import config as options
 from bridge.cli.label_facts import Fact, facts
 from bridge.cli.label_page import page
+from bridge.cli.label_patterns import GROUP, patterns
 from bridge.cli.render import Json, say, say_json
 from bridge.config import Config, Output
 
@@ -18,7 +19,8 @@ def run(config: Config) -> int:
     """The exit code."""
     match config.get(options.OUTPUT):
         case Output.JSON:
-            say_json({"labels": [_json(fact) for fact in facts()]})
+            newer = [{"name": one.name, "type": one.type, "since": f"3.{one.since}"} for one in patterns()]
+            say_json({"labels": [_json(fact) for fact in facts()], "newer": newer})
         case Output.MARKDOWN:
             say(page(facts()))
         case _:
@@ -38,6 +40,10 @@ def _lines(found: Sequence[Fact]) -> Iterator[str]:
         yield f"      {'; '.join(_told(fact))}"
         yield f"      for example {row.example}"
         yield from (f"        {path} = {value}" for path, value in fact.keys.items())
+    yield f"\n{GROUP}, in layout traefik3"
+    for one in patterns():
+        yield f"  {one.name}"
+        yield f"      {one.type}{f'; since Traefik 3.{one.since}' if one.since else ''}"
 
 
 def _told(fact: Fact) -> Iterator[str]:
