@@ -167,6 +167,21 @@ def test_servers_are_each_once_and_never_without_an_address() -> None:
     assert urls == ["http://10.0.0.1:80", "http://[fd00::1]:80"]
 
 
+def test_a_server_that_no_key_can_be_named_after_is_left_out_alone() -> None:
+    """Capitals take three characters in this layout."""
+    long = replace(container("A" * 90, "10.0.0.1"))
+    found = publish(asks(WEB, containers=(long, container("c-2", "10.0.0.2"))))
+    assert [value for path, value in found.keys.items() if path.endswith("/url")] == ["http://10.0.0.2:80"]
+    assert any("no key can be named" in problem.reason for problem in found.problems)
+
+
+def test_a_name_that_holds_its_value_is_told_without_it() -> None:
+    found = publish(asks(WEB | {"middlewares.m.basicauth.users=joe:secret": ""}))
+    assert "middlewares/m" not in found.places
+    assert "routers/web" in found.places
+    assert not any("secret" in str(problem) for problem in found.problems)
+
+
 def test_a_service_without_servers_answers_503_and_stays() -> None:
     found = publish(asks(WEB, boxes=0))
     assert found.of("services/web") == {"loadBalancer/passHostHeader": "true"}

@@ -252,7 +252,7 @@ class _Reader:
             rule, tree = translated(text)
         except ValueError as err:
             text = element.text("rule")
-            better = mended(text) if len(text) <= RULE_LIMIT else ""
+            better = mended(text)
             self.refuse(place, label, text, str(err), f"write {better}" if better else "")
             return
         if (host := self._refused_host(tree)) is not None:

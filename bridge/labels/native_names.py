@@ -10,6 +10,7 @@ from bridge.labels.faults import meant
 from bridge.labels.lookup import spot
 from bridge.labels.types import holds_login
 from bridge.model.keys import NAME_LIMIT, STANDING
+from bridge.model.world import told_name
 
 KINDS = {
     "http": ("routers", "services", "middlewares"),
@@ -57,13 +58,15 @@ def where(label: str) -> Where | None:
             return Where(place, path, "it must begin with traefik. in small letters")
         if not path or "" in path.split("/"):
             return Where(place, path, "a part of its name is missing")
+        if told_name(label) != label:
+            return Where(place, path, "what stands behind a colon or an equals sign may have been meant as its value")
         if protocol == "tls" and name != "default":
             return Where(place, path, "labels can set the store default alone")
         return Where(place, path)
     near = meant(protocol, KINDS)
     close = meant(kind, KINDS[near]) if near else ""
     if close:
-        better = ".".join(("traefik", near, close, *parts[3:]))
+        better = told_name(".".join(("traefik", near, close, *parts[3:])))
         return Where(f"{near}/{close}/{name}", path, "it is not known", f"did you mean {better}?")
     return Where("", path, "it is not known", name=name) if protocol in KINDS else None
 

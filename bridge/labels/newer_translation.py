@@ -15,6 +15,7 @@ from bridge.labels.patterns import check_expression, split_pattern
 _META = re.compile(r"[\\.+*?()|\[\]{}^$]")
 _BRACES = re.compile(r"\{[A-Za-z_][A-Za-z0-9_-]*(?::(?:[^{}]|\{[^{}]*\})*)?\}")
 _PLAIN_HOST = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+")
+_MENDED = 1000  # characters of a rule for which that is tried
 _HOST_PART, _PATH_PART = "[^.]+", "[^/]+"  # what {name} alone stands for
 _BARE = re.compile(r"(?P<name>[A-Za-z]+)\((?P<values>[^()]*)\)")
 
@@ -33,6 +34,8 @@ def translated(text: str) -> tuple[str, Tree]:
 
 def mended(text: str) -> str:
     """What a rule that cannot be read may have been meant to be, its values in back quotes; empty: nobody knows."""
+    if len(text) > _MENDED:
+        return ""
     quoted = _BARE.sub(_with_quotes, text)
     try:
         return translated(quoted)[0] if quoted != text else ""

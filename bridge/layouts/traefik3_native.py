@@ -248,13 +248,38 @@ class _Merge:
         wishes, origins = dict[str, Wish](), dict[str, str]()
         for place, titles in sorted(self.holders.items()):
             its = [self.object(title, place) for title in titles]
-            own, retiring = _servers(place, its, cluster)
+            own, retiring = self._servers(place, titles, cluster)
             group = native_group(place)
             unchecked = any(self.pieces[title].native.unchecked for title in titles)
             wishes[group] = Wish(group, dict(its[0].keys), own, retiring, unchecked, titles[0], tuple(titles))
             origins.update(its[0].origins)
             origins.update(dict.fromkeys(own, "containers"))
         return Natives(wishes, tuple(dict.fromkeys(self.problems)), origins)
+
+    def _servers(self, place: str, titles: Sequence[str], cluster: str) -> tuple[dict[str, str], frozenset[str]]:
+        """The keys of all servers of a service, each url once, and who of them goes although it lives."""
+        name = place.rpartition("/")[2]
+        its = [(title, self.object(title, place)) for title in titles]
+        known: dict[str, Server] = {}
+        bases: dict[str, str] = {}
+        for title, one in its:
+            for server in one.servers:
+                if base := _server_base(name, cluster, server.identity):
+                    bases[server.identity] = base
+                    known.setdefault(server.identity, server)
+                else:
+                    why = "no key can be named after it"
+                    self.problems.append(Problem(title, "", server.identity, why, "published no server"))
+        own = {}
+        for server in distinct(tuple(known[identity] for identity in sorted(known))):
+            base = bases[server.identity]
+            own[f"{base}/url"] = url(server)
+            if server.weight != 1:
+                own[f"{base}/weight"] = str(server.weight)
+            if its[0][1].preserves:
+                own[f"{base}/preservePath"] = "true"
+        gone = {identity for _, one in its for identity in one.retiring} - known.keys()
+        return own, frozenset(filter(None, (_server_base(name, cluster, identity) for identity in gone)))
 
 
 def _agree(one: Object, other: Object) -> bool:
@@ -269,20 +294,12 @@ def _requests(router: Object) -> tuple[list[tuple[str, ...]], str]:
     return [(*asked, point) for point in fields.get("entryPoints", "").split(",")], fields["service"]
 
 
-def _servers(place: str, its: Sequence[Object], cluster: str) -> tuple[dict[str, str], frozenset[str]]:
-    """The keys of all servers of a service, each url once, and who of them goes although it lives."""
-    name = place.rpartition("/")[2]
-    known = {server.identity: server for one in reversed(its) for server in one.servers}
-    own = {}
-    for server in distinct(tuple(known[identity] for identity in sorted(known))):
-        base = server_base(name, cluster, server.identity)
-        own[f"{base}/url"] = url(server)
-        if server.weight != 1:
-            own[f"{base}/weight"] = str(server.weight)
-        if its[0].preserves:
-            own[f"{base}/preservePath"] = "true"
-    gone = {identity for one in its for identity in one.retiring} - known.keys()
-    return own, frozenset(server_base(name, cluster, identity) for identity in gone)
+def _server_base(service: str, cluster: str, identity: str) -> str:
+    """As `server_base`; empty where no key can be named so."""
+    try:
+        return server_base(service, cluster, identity)
+    except ValueError:
+        return ""
 
 
 def _words(place: str) -> tuple[str, str]:
