@@ -158,19 +158,19 @@ def test_requests_go_where_traefik_2_sent_them_and_none_past_its_guard(
         pieces = world(
             asks(
                 "one",
-                container("c-one", "127.0.0.1"),
+                container("c-one", web["one"].address),
                 **get,
                 http__services__site__loadbalancer__server__port=port["one"],
             ),
             asks(
                 "two",
-                container("c-two", "127.0.0.1"),
+                container("c-two", web["two"].address),
                 **get,
                 http__services__site__loadbalancer__server__port=port["two"],
             ),
             asks(
                 "post",
-                container("c-post", "127.0.0.1"),
+                container("c-post", web["post"].address),
                 http__routers__posts__rule="Host(`a.test`) && Method(`POST`) && PathPrefix(`/part`)",
                 http__services__posts__loadbalancer__server__port=port["post"],
                 http__routers__guarded__rule="Host(`c.test`)",
