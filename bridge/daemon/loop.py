@@ -211,9 +211,10 @@ class Loop:
             self.link.keeper.adopt(writer.leases)
         if self.wanted.snapshot is None:
             return  # what stands is kept; nothing is known of what shall stand
-        if self._waits_for_hosts(writer):
-            return  # the same: what is drained would come back
         leads = not self.manners.dry_run and self.leadership.take(writer, self.link.keeper)
+        if self._waits_for_hosts(writer):
+            self.due_at = None
+            return  # the same: what is drained would come back
         due = self._plan(writer, leads=leads)
         found = {*self.wanted.problems, *due.problems}  # also those that the commits put right
         try:

@@ -53,7 +53,7 @@ class Wanted:
     def needs_hosts(self, standing: Standing) -> bool:
         """Whether the snapshot cannot tell what is drained, since it has no hosts."""
         self._look_for_drains(standing)
-        return self.snapshot is not None and not self.snapshot.hosts and needs_hosts(self._drains.drains)
+        return self.snapshot is not None and not self.snapshot.tells_hosts and needs_hosts(self._drains.drains)
 
     def _look_for_drains(self, standing: Standing) -> None:
         records = standing.mirror.records

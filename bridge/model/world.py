@@ -86,3 +86,8 @@ class Snapshot:
     problems: tuple[Problem, ...] = ()  # odd values that were left out while decoding; sorted
     hosts: Mapping[str, str] = field(default_factory=dict)  # uuid: IP; empty where the source did not read them
     host_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by uuid: what else a host is called
+
+    @property
+    def tells_hosts(self) -> bool:
+        """Whether the source read them: each has one of the two."""
+        return bool(self.hosts or self.host_names)

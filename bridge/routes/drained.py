@@ -84,7 +84,7 @@ def _named(drain: Drain, snapshot: Snapshot) -> tuple[list[Container], bool]:
 
 
 def _unmatched(drain: Drain, snapshot: Snapshot) -> Problem:
-    is_untold = drain.scope == Scope.HOST.value and not snapshot.hosts
+    is_untold = drain.scope == Scope.HOST.value and not snapshot.tells_hosts
     do = "this source tells no hosts: name it by its uuid" if is_untold else ""
     why = f"it drains {drain.title}, and there is none now"
     return Problem("", drain.record, "", why, "kept the record", notice=True, suggestion=do)
