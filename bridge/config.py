@@ -42,10 +42,10 @@ class Output(Enum):
 
 ONLY = {Output.GITHUB: "check", Output.MARKDOWN: "labels"}  # the one command that prints so
 DRAINING = frozenset(("drain", "undrain"))
-PRINTING = frozenset(("sync", "plan", "render", "check", "explain", "show", "leave")) | DRAINING
+PRINTING = frozenset(("sync", "plan", "render", "check", "explain", "migrate", "show", "leave")) | DRAINING
 ALL = PRINTING | {"run", "policy"}
 LAYING = frozenset(("run", "sync", "plan", "render"))  # commands that want all keys of a source
-SOURCED = LAYING | {"check", "explain"}  # commands that read a source
+SOURCED = LAYING | {"check", "explain", "migrate"}  # commands that read a source
 STORED = SOURCED - {"render"} | {"show", "leave"} | DRAINING  # commands that open a store
 PLANNING = frozenset(("run", "sync", "plan"))
 WRITING = frozenset(("run", "sync", "leave"))
@@ -511,6 +511,14 @@ SHOW_SECRETS = Option(
     frozenset(("render",)),
     default="false",
 )
+KEEP = Option(
+    "keep",
+    switch,
+    "Leave all running at the end, until Ctrl-C, and say how to change the world by hand.",
+    frozenset(("demo",)),
+    default="false",
+    in_file=False,
+)
 CONFIG = Option(
     "config", str, 'TOML file with options, a key each: store = "etcd://…".', ALL, "FILE", "", in_file=False
 )
@@ -560,6 +568,7 @@ TABLE: tuple[Option[object], ...] = (
     OUTPUT,
     VERBOSE,
     SHOW_SECRETS,
+    KEEP,
     CONFIG,
 )
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from bridge import config as options
 from bridge.cli.reading import Locate, World, is_labelled, read_world
 from bridge.cli.render import Json, Level, cut, github_line, number, problems_json, safe, say, say_json, suggestion
-from bridge.cli.wiring import NO_DRAINS, Site, opened_store, sites
+from bridge.cli.wiring import Site, opened_store, sites
 from bridge.config import Config, Output
 from bridge.layouts.lint import Finding, Grade
 from bridge.model.change import Item
@@ -42,7 +42,7 @@ def run(config: Config) -> int:
     named = [option for option in (options.SOURCE, options.STORE) if config.find(option) is not None]
     if not named:
         raise UsageError("check", "", f"give {options.SOURCE.flag}, {options.STORE.flag}, or both")
-    world = read_world(config, NO_DRAINS) if options.SOURCE in named else None
+    world = read_world(config) if options.SOURCE in named else None
     trees = [read_tree(config, site) for site in sites(config)] if options.STORE in named else []
     match config.get(options.OUTPUT):
         case Output.JSON:

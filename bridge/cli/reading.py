@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from bridge import config as options
 from bridge.cli.wiring import (
+    NO_DRAINS,
     Site,
     read_source,
     settled,
@@ -39,7 +40,7 @@ class World:
     undecided: frozenset[str]  # stack/service of those in a contest that only a store can decide, and none was named
 
 
-def read_world(config: Config, drains: Drains) -> World:
+def read_world(config: Config, drains: Drains = NO_DRAINS) -> World:
     """Where services ask for the same requests, a named store is asked who was there first, as `run` asks it.
 
     Raises SourceError, StoreError, UsageError.
