@@ -53,6 +53,8 @@ COMMANDS = {
     "explain": Command("bridge.cli.explain", "Say why one service is published, or is not.", "STACK/SERVICE"),
     "migrate": Command("bridge.cli.migrate", "Say what becomes of each route of Traefik 1 in Traefik 3."),
     "show": Command("bridge.cli.show", "Show what the store holds, whose it is, and how long it would live."),
+    "drain": Command("bridge.cli.drain", "Take the requests from a host, a service, a container, or all of a cluster."),
+    "undrain": Command("bridge.cli.undrain", "Let what was drained get requests again."),
     "leave": Command("bridge.cli.leave", "Remove all that this cluster published."),
     "policy": Command("bridge.cli.policy", "Print the rights that the bridge needs in a store.", "consul|etcd"),
     "labels": Command("bridge.cli.labels", "List all labels, and the keys that they become."),

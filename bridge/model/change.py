@@ -53,7 +53,7 @@ class Create:
 
     key: str
     value: str
-    lease: LeaseName
+    lease: LeaseName | None  # None: no lease, so it outlives everybody
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ and says what waits; the next pass plans afresh, so a crash between two passes i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -71,15 +71,21 @@ class Plan:
     problems: tuple[Problem, ...]
     differences: tuple[Difference, ...]  # between what stands and what shall stand in the end, sorted by path
     unchanged: int  # keys that stand and shall stand as they are
-    removed: int  # servers of this cluster that go without another coming for them
+    removed: int  # servers of this cluster that go by the source's word without another coming for them
     servers: int  # servers of this cluster that stand
     settled: Settled = field(default_factory=Settled)  # for the next plan
     farewell: tuple[Delete, ...] = ()  # what a leaving cluster deletes in its last transaction, with its leader key
+    drained: frozenset[str] = frozenset()  # paths of what goes by an operator's word: nobody need confirm it
+
+    @property
+    def removals(self) -> frozenset[str]:
+        """The paths of what shall go by the source's word, now or later."""
+        return frozenset(one.path for one in self.differences if one.after is None) - self.drained
 
     @property
     def removes(self) -> bool:
-        """Whether anything that stands shall go, a server or a key, now or later."""
-        return self.removed > 0 or any(one.after is None for one in self.differences)
+        """Whether anything that stands shall go by the source's word, a server or a key, now or later."""
+        return self.removed > 0 or bool(self.removals)
 
     @property
     def done(self) -> bool:
@@ -98,8 +104,8 @@ def plan(
 ) -> Plan:
     """The next changes that bring the store towards `wishes`, by group.
 
-    `now`: seconds on the clock that the mirror was folded by. `hold`: remove no server, no shared key of a group that
-    stays, and leave no group of ours.
+    `now`: seconds on the clock that the mirror was folded by. `hold`: remove no server but what was drained, no shared
+    key of a group that stays, and leave no group of ours.
     `known`: of an earlier plan; it changes what the plan costs, not what it says.
     """
     return _Planner(standing, wishes, terms, now, hold, known or Settled()).plan()
@@ -131,6 +137,7 @@ class _Planner:
         self.problems: list[Problem] = []
         self.differences: list[Difference] = []
         self.unchanged = self.removed = 0
+        self.drained: set[str] = set()
 
     def _frontends(self) -> int:
         """How many frontends stand, open or closed, or will after this plan: what a Traefik reads slowly.
@@ -177,6 +184,7 @@ class _Planner:
             sum(len(group.servers) for group in self.standing.groups.values()),
             self.settled,
             farewell(self.standing) if leaving else (),
+            frozenset(self.drained),
         )
 
     def _turn(self, unit: Unit) -> int:
@@ -253,7 +261,7 @@ class _Planner:
         self._serve(group, wish, own, merges=merges, enters=enters)
         wanted = wish.own if merges else {}
         self._differ(group, wish.title, None if frozen else target, decides, wanted)
-        self._count_removed(group, wanted)
+        self._count_removed(group, wanted, wish.drained if merges else frozenset())
         brings = any(isinstance(change, Create) for change in own.changes.values())
         # A guest tells by the guard that it comes: who decides shall not change its wish without knowing of it.
         if not records and (group.guard is None or (brings and not decides and not group.mine)):
@@ -320,7 +328,8 @@ class _Planner:
         """Draft this cluster's servers."""
         servers = ServerSteps(group, own, self.clock, self.layout, hold=self.hold)
         if merges:
-            servers.run(wish.own, group.servers if wish.unchecked else wish.retiring, may_enter=enters)
+            retiring = group.servers if wish.unchecked else wish.retiring
+            servers.run(wish.own, retiring, wish.drained, may_enter=enters)
         else:
             servers.leave()
         self.waits.extend(servers.waits)
@@ -404,6 +413,10 @@ class _Planner:
     def _role(self, path: str) -> Role | None:
         place = self.layout.place(path)
         return place.role if place else None
+
+    def _holder(self, path: str) -> str:
+        place = self.layout.place(path)
+        return place.holder if place else ""
 
     def _draft(self, group: Group) -> Draft:
         return Draft(self.publisher.tree, self._shared_lease(group), group.shared)
@@ -619,9 +632,14 @@ class _Planner:
             else:
                 self.differences.append(Difference(path, title, old, new))
 
-    def _count_removed(self, group: Group, own: Mapping[str, str]) -> None:
-        """Servers that go without another coming in their group: a replaced container is no loss."""
-        before = group.servers
+    def _count_removed(self, group: Group, own: Mapping[str, str], drained: Set[str] = frozenset()) -> None:
+        """Servers that go without another coming in their group: a replaced container is no loss.
+
+        `drained`: holders that go because an operator says so, whatever the source does.
+        """
+        before = group.servers - drained
+        if drained:
+            self.drained.update(path for path in group.mine if self._holder(path) in drained)
         after = {place.holder for path in own if (place := self.layout.place(path))}
         self.removed += max(0, len(before - after) - len(after - before))
 

@@ -433,8 +433,8 @@ class ServerSteps:
         """Whether a server comes."""
         return any(isinstance(change, Create) for change in self.draft.changes.values())
 
-    def run(self, wished: Mapping[str, str], retiring: Set[str], *, may_enter: bool) -> None:
-        """Draft what may change now."""
+    def run(self, wished: Mapping[str, str], retiring: Set[str], drained: Set[str], *, may_enter: bool) -> None:
+        """Draft what may change now. `drained`: those that go in any case."""
         stand, wish = self._by_holder(self.group.mine), self._by_holder(wished)
         foreign = self._by_holder(self.group.foreign)
         for holder in sorted(wish):
@@ -446,7 +446,8 @@ class ServerSteps:
                 if path not in wished:
                     self.draft.drop(path)
         for holder in sorted(stand.keys() - wish.keys()):
-            if not self.hold and self._may_go(holder, {**foreign, **stand}, wish, retiring):
+            held = self.hold and holder not in drained
+            if not held and self._may_go(holder, {**foreign, **stand}, wish, retiring):
                 self._drop(stand[holder])
 
     def leave(self) -> None:

@@ -31,6 +31,7 @@ SCHEMAS = {
     "plan": Known("what plan --output json prints", outputs.plan),
     "sync": Known("what sync and leave --output json print", outputs.report),
     "show": Known("what show --output json prints", outputs.show),
+    "drain": Known("what drain and undrain --output json print", outputs.drained),
     "check": Known("what check --output json prints", outputs.check),
     "migrate": Known("what migrate --output json prints", outputs.migrate),
     "policy": Known("what policy --output json prints", outputs.policy),
