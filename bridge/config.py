@@ -40,16 +40,15 @@ class Output(Enum):
 
 
 ONLY = {Output.GITHUB: "check", Output.MARKDOWN: "labels"}  # the one command that prints so
-PRINTING = frozenset(("sync", "plan", "render", "check", "explain", "show", "leave", "adopt", "release"))
+PRINTING = frozenset(("sync", "plan", "render", "check", "explain", "migrate", "show", "adopt", "release", "leave"))
 ALL = PRINTING | {"run", "policy"}
 LAYING = frozenset(("run", "sync", "plan", "render", "adopt"))  # commands that want all keys of a source
-SOURCED = LAYING | {"check", "explain"}  # commands that read a source
-STORED = frozenset(
-    ("run", "sync", "plan", "check", "explain", "show", "leave", "adopt", "release")
-)  # commands that open a store
-PLANNING = frozenset(("run", "sync", "plan", "adopt"))
-WRITING = frozenset(("run", "sync", "leave", "adopt", "release"))
+SOURCED = LAYING | {"check", "explain", "migrate"}  # commands that read a source
 HANDING = frozenset(("adopt", "release"))  # commands by which keys change hands
+# Commands that open a store.
+STORED = frozenset(("run", "sync", "plan", "check", "explain", "migrate", "show", "leave")) | HANDING
+PLANNING = frozenset(("run", "sync", "plan", "adopt"))
+WRITING = frozenset(("run", "sync", "leave")) | HANDING
 RUN = frozenset(("run",))
 
 

@@ -28,7 +28,7 @@ Exit codes:
   1  the source or the store failed, or the bridge itself did
   2  usage or configuration
   3  the brake held removals
-  4  plan --exit-code: changes are pending; check: something is wrong
+  4  plan --exit-code: changes are pending; check: something is wrong; migrate: something is lost
   5  another replica leads
 """
 
@@ -52,6 +52,7 @@ COMMANDS = {
     "render": Command("bridge.cli.render_keys", "Print the keys that the source asks for, without a store."),
     "check": Command("bridge.cli.check", "Say what is wrong with labels, or with what stands in the store."),
     "explain": Command("bridge.cli.explain", "Say why one service is published, or is not.", "STACK/SERVICE"),
+    "migrate": Command("bridge.cli.migrate", "Say what becomes of each route of Traefik 1 in Traefik 3."),
     "show": Command("bridge.cli.show", "Show what the store holds, whose it is, and how long it would live."),
     "adopt": Command("bridge.cli.adopt", "Take over keys that were written by hand.", "[STACK/SERVICE|KEY]..."),
     "release": Command(

@@ -45,6 +45,7 @@ class Asked:
     settings: tuple[Setting, ...]
     problems: tuple[Problem, ...]
     refusals: tuple[Refusal, ...]
+    acme: bool = False  # it asks for certificates
 
 
 def read(
@@ -60,8 +61,7 @@ def read(
     _strangers(whole)
     wanted = [(_servers(notes), frontends(notes, whose)) for notes in segments or (whole,)]
     shared = backend(whole)
-    if whole.value(table.ACME):
-        whole.problem(table.ACME, table.ACME.unwritten, "wrote no key", notice=True)
+    acme = whole.value(table.ACME)
     made = tuple(one for _, found in wanted for one in found)
     if native:
         whole.problems += (*_unwritten(segments or [whole]), *_beaten(title, labels, seen), *_twice(title, made))
@@ -79,6 +79,7 @@ def read(
         settings=tuple(setting for one in notes for setting in one.settings),
         problems=tuple(dict.fromkeys(problems) if native else problems),  # a plain label is read for each segment
         refusals=refusals,
+        acme=acme,
     )
 
 

@@ -263,6 +263,7 @@ class Route:
     stack: str
     frontends: tuple[Frontend, ...]  # not empty; the first has no segment unless all have one
     backends: tuple[Backend, ...]  # not empty; each frontend's, by segment
+    acme: bool = False  # its frontends shall get certificates
     unchecked: bool = False  # of external servers nobody says when they die: whoever left the list counts as alive
 
     @property

@@ -162,6 +162,7 @@ class _Planner:
                 self._let_go(group)
             else:
                 self._group(group, self.wishes.get(name))
+        self.units.sort(key=self._turn)
         self.unchanged += sum(len(group.shared) + len(group.mine) for group, _ in self.settled.groups.values())
         leaving = self.terms.leaving
         said = Said()
@@ -187,6 +188,13 @@ class _Planner:
         names = (self.standing.groups.keys() | self.wishes.keys()) - self.settled.groups.keys()
         errand = self.terms.errand
         return sorted(names if errand is None else names & errand.groups)
+
+    def _turn(self, unit: Unit) -> int:
+        """What is new comes first and what goes last: an error page of one group may be another's."""
+        group = self.standing.groups.get(unit.group)
+        if group is None or not group.shared:
+            return 0
+        return 1 if unit.group in self.wishes else 2
 
     def _group(self, group: Group, wish: Wish | None) -> None:
         mine = group.claim_of(self.me)

@@ -13,7 +13,7 @@ from bridge.ownership.records import FLEET_RECORDS, cluster_records
 class Right:
     """Upon all keys that begin so."""
 
-    prefix: str  # but for the first with a slash at its end, so that no longer name begins with it
+    prefix: str  # with a slash at its end where it writes: else a longer name would begin with it
     writes: bool  # else it only reads them; who writes them reads them too
     why: str
 

@@ -159,14 +159,25 @@ class SharedSteps:
     def _settle(self, holder: str, paths: list[str]) -> None:
         """Bring all but the opening keys of a wished holder to the wish."""
         roles = {role: [path for path in paths if self._role(path) is role] for role in Role}
-        for path in roles[Role.REST]:
-            self._write(path)
+        rest = roles[Role.REST]
+        for path in rest:
+            if path in self.target:
+                self._write(path)
         weakens = [path for path in roles[Role.PROTECTS] if self.places[path].weakens]
         protects = [path for path in roles[Role.PROTECTS] if path not in weakens]
         more = self._weaken_less(holder, weakens)
         more = self._protect_more(holder, protects) or more
         ruled = self._rule(holder, roles[Role.RULE], roles[Role.PROTECTS], more)
         self._protect_less(holder, protects, weakens, roles[Role.RULE], more or ruled)
+        if self.layout.reads_halves or all(self._stands(path) for path in roles[Role.RULE]):
+            for path in rest:  # nothing goes that a router's list, which waits, still names
+                if path not in self.target:
+                    self._write(path)
+
+    def _stands(self, path: str) -> bool:
+        """Whether `path` is, or becomes with this transaction, as wished."""
+        held = self.keys.get(path)
+        return path in self.draft.changes or (held.value if held else None) == self.target.get(path)
 
     def _write(self, path: str) -> bool:
         """Put one key as wished, or delete it where it is not wished; whether that changes its value."""
@@ -215,8 +226,13 @@ class SharedSteps:
         changing = [path for path in rules if self._differs(path) or (path in self.target) != (path in self.keys)]
         changing = [path for path in changing if path not in self.group.foreign]
         changing = [path for path in changing if self.decides or path not in self.keys]
+        narrowing = [path for path in changing if self._narrows(path)]
+        for path in narrowing:  # no server is there that this does harm to
+            self._write(path)
+            self.guards_opening.add(holder)
+        changing = [path for path in changing if path not in narrowing]
         if not changing:
-            return any(self._differs(path) for path in rules)
+            return bool(narrowing) or any(self._differs(path) for path in rules)
         if all(path not in self.target for path in changing):  # the rules in whose favour they go protect as well
             protects = [*protects, *(path for path in rules if path in self.target)]
         due, what = self._rule_due(holder, changing, protects, more)
@@ -235,6 +251,10 @@ class SharedSteps:
             self._wait("until the new rule was read", self.clock.read_time)
         self.unsettled = True
         return True
+
+    def _narrows(self, path: str) -> bool:
+        """Whether the change of a rule, or of what stands for one, does nothing but keep more requests away."""
+        return self._differs(path) and self.layout.narrows(path, self.keys[path].value, self.target[path])
 
     def _rule_due(self, holder: str, changing: list[str], protects: list[str], more: bool) -> tuple[float | None, str]:
         """Seconds until the rules of `holder` may change, None for an unknown time, and what is waited for."""

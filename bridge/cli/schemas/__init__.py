@@ -31,6 +31,7 @@ SCHEMAS = {
     "sync": Known("what sync and leave --output json print", outputs.report),
     "show": Known("what show --output json prints", outputs.show),
     "check": Known("what check --output json prints", outputs.check),
+    "migrate": Known("what migrate --output json prints", outputs.migrate),
     "policy": Known("what policy --output json prints", outputs.policy),
     "explain": Known("what explain --output json prints", outputs.explain),
 }
