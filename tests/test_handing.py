@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
@@ -29,6 +32,7 @@ from tests.golden_reader import Store as Kind
 from tests.grounds import create
 from tests.publishing import ConsulPublication, Publication
 from tests.servers import ConsulServer, EtcdServer
+from tests.test_run_etcd import ROOT, Process, eventually
 from tests.traefik import Answer, running_traefik, until, web_servers
 from tests.worlds.generate import Object, encode, stacks
 
@@ -165,6 +169,12 @@ def kind(request: pytest.FixtureRequest) -> str:
 def place(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     server = request.getfixturevalue(f"{kind}_server")
     return Place(server, kind, request.param, tmp_path)
+
+
+@pytest.fixture
+def place1(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """For what does not hang on the layout."""
+    return Place(request.getfixturevalue(f"{kind}_server"), kind, "traefik1", tmp_path)
 
 
 def fits(ran: Ran, name: str) -> dict[str, object]:
@@ -336,6 +346,25 @@ def test_what_cannot_be_adopted_is_told_before_anything_is_written(
     assert place.everything() == before
 
 
+def test_each_key_is_shown_with_what_becomes_of_it_and_none_that_lets_somebody_in(
+    bridge: Bridge, place1: Place
+) -> None:
+    place = place1
+    users = f"frontends/{NAME}/auth/basic/users"
+    place.write({**place.old(8080), f"backends/{NAME}/loadbalancer/method": "wrr", users: "joe:$apr1$secret"})
+    for dry in (["--dry-run"], []):
+        ran = bridge("adopt", "--all", *dry, *place.world(), *place.told())
+        assert ran.code == 0, ran
+        assert ran.out.splitlines()[0] == f"{TITLE}  2 stay, 1 changes, 6 go"
+        assert f"  = {place.tree}frontends/{NAME}/backend = {NAME}" in ran.out.splitlines()
+        assert f"  ~ {place.tree}backends/{NAME}/loadbalancer/method: wrr -> drr" in ran.out.splitlines()
+        assert f"  - {place.tree}frontends/{NAME}/priority = 5" in ran.out.splitlines()
+        assert f"  - {place.tree}{users} = (hidden)" in ran.out.splitlines()
+        assert f"  + frontends/{NAME}/routes/main/rule = Host:{HOST}" in ran.out.splitlines()
+        assert "$apr1$" not in ran.out + ran.err
+    assert re.fullmatch(r"adopt: 9 of 9 keys done; \d+ transactions in \d+\.\d\d s", ran.out.splitlines()[-1])
+
+
 # Letting go.
 
 
@@ -388,6 +417,42 @@ def test_what_another_cluster_claims_is_not_let_go_of(bridge: Bridge, place: Pla
     assert place.everything() == before
     assert bridge("release", "stack-0/nothing", *place.told()).code == 2
     assert bridge("release", *place.told()).code == 2
+
+
+def test_a_bridge_that_runs_takes_up_what_was_adopted_and_leaves_what_was_let_go_of(
+    bridge: Bridge, place1: Place
+) -> None:
+    place = place1
+    place.write(place.old(8080))
+    world = place.world()
+    assert bridge("adopt", "--all", *world, *place.told()).code == 0
+    values = place.values()
+    with running(place, world) as process:
+        eventually(lambda: {item.lease for item in place.items().values() if item.lease and item.lease.ttl} != set())
+        eventually(lambda: place.values().keys() > values.keys())  # the backstop came too
+        ran = bridge("release", TITLE, *place.told())
+        assert (ran.code, "nothing was written" in ran.err) == (5, True)
+        process.end()
+    assert bridge("release", TITLE, *place.told()).code == 0
+    freed = {path: item for path, item in place.items().items() if item.lease is None}
+    assert freed.keys() == values.keys()
+    with running(place, world) as process:
+        eventually(lambda: process.said("froze the group"), process)
+        eventually(lambda: bool([path for path in place.recorded() if path.endswith(f"claim/{NAME}")]), process)
+        process.end()
+    assert {path: item for path, item in place.items().items() if path in freed} == freed
+
+
+@contextmanager
+def running(place: Place, world: tuple[str, ...]) -> Iterator[Process]:
+    """A `bridge run` that leads."""
+    command = [sys.executable, "-m", "bridge", "run", "--replica", "a", *world, *place.told()]
+    process = Process(subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True))
+    try:
+        eventually(lambda: process.said("leads cluster default"), process)
+        yield process
+    finally:
+        process.close()
 
 
 # Beside one that leads, and after one that is dead.

@@ -233,9 +233,12 @@ class SharedSteps:
         changing = [path for path in changing if path not in narrowing]
         if not changing:
             return bool(narrowing) or any(self._differs(path) for path in rules)
-        if all(path not in self.target for path in changing):  # the rules in whose favour they go protect as well
-            protects = [*protects, *(path for path in rules if path in self.target)]
-        due, what = self._rule_due(holder, changing, protects, more)
+        heirs = [path for path in rules if path in self.target]
+        if heirs and all(path not in self.target for path in changing):
+            due, what = self._rule_due(holder, changing, [*protects, *heirs], more)
+            what = "until the new rule was read"
+        else:
+            due, what = self._rule_due(holder, changing, protects, more)
         if due is None:
             self._wait(what, None)
         elif due > 0:
