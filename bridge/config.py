@@ -485,6 +485,14 @@ SHOW_SECRETS = Option(
     frozenset(("render",)),
     default="false",
 )
+KEEP = Option(
+    "keep",
+    switch,
+    "Leave all running at the end, until Ctrl-C, and say how to change the world by hand.",
+    frozenset(("demo",)),
+    default="false",
+    in_file=False,
+)
 CONFIG = Option(
     "config", str, 'TOML file with options, a key each: store = "etcd://…".', ALL, "FILE", "", in_file=False
 )
@@ -532,6 +540,7 @@ TABLE: tuple[Option[object], ...] = (
     OUTPUT,
     VERBOSE,
     SHOW_SECRETS,
+    KEEP,
     CONFIG,
 )
 

@@ -85,10 +85,24 @@ class TestGates:
         assert closed(verdict) == "enabled"
         assert verdict.problems == ()
 
-    def test_a_service_that_says_nothing_has_no_route_and_no_problem(self) -> None:
-        verdict = judge(replace(service(), labels={"traefik.port": "x"}), AUTO)
+    @pytest.mark.parametrize(
+        ("name", "policy", "notices"),
+        [
+            ("traefik.port", AUTO, 1),
+            ("traefik.admin.frontend.rule", AUTO, 1),
+            ("traefik.odd", AUTO, 0),
+            ("traefik.http.routers.web.rule", AUTO, 0),
+            ("traefik.weight", Policy(expose=True), 0),  # what nobody thought of is left out without a word
+        ],
+    )
+    def test_a_service_that_says_how_and_not_whether_is_told_and_has_no_route(
+        self, name: str, policy: Policy, notices: int
+    ) -> None:
+        """With Traefik's own provider it would have one."""
+        verdict = judge(replace(service(), labels={name: "x"}), policy)
         assert closed(verdict) == "enabled"
-        assert verdict.problems == ()
+        assert [(one.notice, one.did) for one in verdict.problems] == [(True, "no frontend")] * notices
+        assert all("traefik.enable=true" in one.suggestion for one in verdict.problems)
 
     @pytest.mark.parametrize("name", ["traefik.enabled", "Traefik.enable", " traefik.enable", "traefik-enable"])
     @pytest.mark.parametrize("policy", [AUTO, Policy(expose=True)])
@@ -97,6 +111,23 @@ class TestGates:
         assert closed(verdict) == "enabled"
         assert [(problem.label, problem.did) for problem in faults(verdict)] == [(name, "no route")]
         assert "did you mean traefik.enable?" in verdict.problems[0].reason
+
+    @pytest.mark.parametrize("enable", [{"traefik.enable": "yes"}, {"traefik.enabled": "true"}])
+    def test_who_mends_enable_is_told_at_once_of_what_else_is_wrong(self, enable: dict[str, str]) -> None:
+        labels = enable | {"traefik.port": "http", "traefik.weight": "much", "traefik.sticky": "true"}
+        verdict = judge(replace(service(), labels=labels), AUTO)
+        assert closed(verdict) == "enabled"
+        assert [one.label for one in verdict.problems] == [*enable, "traefik.port", "traefik.weight"]
+
+    def test_a_slip_for_enable_is_seen_behind_many_labels_of_a_newer_traefik(self) -> None:
+        newer = {f"traefik.http.routers.r{number}.rule": "Host(`a`)" for number in range(30)}
+        labels = newer | {"traefik_enable": "false", "traefik.port": "80", "traefik.frontend.rule": "Host:a"}
+        assert closed(judge(replace(service(), labels=labels), Policy(expose=True))) == "enabled"
+
+    def test_a_slip_for_a_protection_is_seen_behind_many_labels_of_a_newer_traefik(self) -> None:
+        newer = {f"traefik.http.routers.r{number}.rule": "Host(`a`)" for number in range(30)}
+        labels = newer | {"traefik_fronted_whitlist_sourceRange": "::1", "traefik.frontend.rule": "Host:a"}
+        assert closed(judge(service(labels), AUTO)) == "protection"
 
     @pytest.mark.parametrize("word", ["yes", "Stack", " true"])
     def test_any_other_word_is_a_problem_and_no_route(self, word: str) -> None:

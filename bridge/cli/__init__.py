@@ -62,7 +62,7 @@ COMMANDS = {
     "policy": Command("bridge.cli.policy", "Print the rights that the bridge needs in a store.", "consul|etcd"),
     "labels": Command("bridge.cli.labels", "List all labels, and the keys that they become."),
     "schema": Command("bridge.cli.schema", "Print a JSON Schema of what the bridge reads or prints.", "[NAME]"),
-    "demo": Command("bridge.cli.demo", "See it work, with a real etcd of its own."),
+    "demo": Command("bridge.cli.demo", "See it work, with an etcd and a Traefik 3 of its own."),
 }
 
 

@@ -199,13 +199,24 @@ class SharedSteps:
         for path in paths:
             if path not in self.target:
                 continue
-            if self._differs(path) and self.decides and self.barred:
-                self._wait(self.barred, None)
+            if self._differs(path) and self.decides and self._still_asked_for():
                 changed = self.unsettled = True
             elif self._write(path):
                 changed = True
                 self.guards_opening.add(holder)
         return changed or any(self._differs(path) for path in paths)
+
+    def _still_asked_for(self) -> bool:
+        """Whether a read may see servers that rely on what protects now; says what it waits for."""
+        due = self.clock.due(self.quiet_since) if self.layout.reads_halves and self._is_shared() else 0.0
+        if self.barred or due > 0:
+            what = "until no read sees servers that ask for another protection"
+            self._wait(self.barred or what, None if self.barred else due)
+        return bool(self.barred) or due > 0
+
+    def _is_shared(self) -> bool:
+        """Whether another cluster claims the group, or was seen to."""
+        return len(self.group.claims) > 1 or bool(self.group.gone.keys() - {self.standing.publisher.cluster})
 
     def _weaken_less(self, holder: str, paths: list[str]) -> bool:
         """Take away the weakening keys that shall not stand as they do; whether one goes or still has to."""
