@@ -7,7 +7,7 @@ from fractions import Fraction
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.layouts import LAYOUTS, layout
@@ -229,6 +229,7 @@ def test_a_factor_of_0_retires_all_servers_by_the_operators_word() -> None:
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(Scope), NAMES)
 def test_a_record_reads_back_as_what_it_drains_and_two_things_have_two_records(scope: Scope, text: str) -> None:
     try:
