@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from bridge.model.change import Change, Check, Create, Delete, LeaseName, Update
 from bridge.model.keys import STANDING, Layout, Role, Wish, group_title
@@ -38,6 +39,9 @@ class Unit:
     checks: tuple[Check, ...] = ()
     wide: tuple[Check, ...] = ()  # further checks, …
     narrow: tuple[Check, ...] = ()  # … and those of them that stay where not all fit
+    # Where not even one change fits beside all these: the checks that stay, and those that a change needs, by its key.
+    least: tuple[Check, ...] = ()
+    each: Mapping[str, tuple[Check, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,11 +260,13 @@ class _Planner:
         checks = self._checks(group, decider, bool(records or shared.changes or brings))
         if shared.changes and group.guard is not None:
             checks.append(Check(self._record(guard_path(group.name)), group.guard.revision))
-        checks += [self._check(group, path) for holder in sorted(opening) for path in self.layout.opening(holder)]
-        if records or brings:
-            checks += [self._check(group, path) for path in sorted(by_role(wish.shared, Role.PROTECTS, self.layout))]
+        opens = [self._check(group, path) for holder in sorted(opening) for path in self.layout.opening(holder)]
+        protects = [self._check(group, path) for path in sorted(by_role(wish.shared, Role.PROTECTS, self.layout))]
+        each = self._checks_of_each(group, (*shared.changes.items(), *own.changes.items()), opening, protects)
+        each |= {change.key: tuple(protects) for change in records}
         changes = (*records, *shared.changes.values(), *own.changes.values())
-        self._unit(group, "publish", changes, checks, self._opened_beside(group, shared))
+        every = (*checks, *opens, *(protects if records or brings else ()))
+        self._unit(group, "publish", changes, every, self._opened_beside(group, shared), checks, each)
 
     def _is_settled(self, group: Group, wish: Wish) -> bool:
         if group.foreign or len(group.claims) != 1 or group.claims[0].cluster != self.me or group.guard is None:
@@ -505,6 +511,29 @@ class _Planner:
         first = (Role.PROTECTS, Role.RULE)
         return sorted(group.shared, key=lambda path: (self._role(path) not in first, path))
 
+    def _checks_of_each(
+        self, group: Group, changes: Iterable[tuple[str, Change]], opening: set[str], protects: Iterable[Check]
+    ) -> dict[str, tuple[Check, ...]]:
+        """What each change must compare, were it alone: of its own holder, but for a server's all that protects."""
+        guarded: dict[str, list[str]] = {}
+        for path in group.shared:
+            place = self.layout.place(path)
+            if place and place.role in (Role.PROTECTS, Role.RULE):
+                guarded.setdefault(place.holder, []).append(path)
+        found = {}
+        for path, change in changes:
+            place = self.layout.place(path)
+            if place is None:
+                continue
+            beside: list[str] = []
+            if place.role is Role.OPENS:
+                beside = guarded.get(place.holder, [])
+            elif place.holder in opening:
+                beside = list(self.layout.opening(place.holder))
+            brings = place.cluster is not None and isinstance(change, Create)
+            found[change.key] = (*map(partial(self._check, group), beside), *(protects if brings else ()))
+        return found
+
     def _unit(
         self,
         group: Group,
@@ -512,15 +541,22 @@ class _Planner:
         changes: Iterable[Change],
         checks: Iterable[Check],
         beside: Iterable[str] = (),
+        least: Iterable[Check] | None = None,
+        each: Mapping[str, tuple[Check, ...]] | None = None,
     ) -> None:
-        """One more unit, if it changes anything; `beside`: paths that must stand as they were read."""
+        """One more unit, if it changes anything; `beside`: paths that must stand as they were read.
+
+        `least`, `each`: as `Unit` has them; without them all checks stay.
+        """
         ordered = tuple(sorted(changes, key=self._order))
         if not ordered:
             return
         wide = [(path, self._check(group, path)) for path in beside]
         narrow = tuple(check for path, check in wide if self._role(path) in (Role.PROTECTS, Role.RULE))
         checks = tuple(dict.fromkeys(checks))
-        self.units.append(Unit(group.name, why, ordered, checks, tuple(check for _, check in wide), narrow))
+        stay = checks if least is None else tuple(dict.fromkeys(least))
+        further = tuple(check for _, check in wide)
+        self.units.append(Unit(group.name, why, ordered, checks, further, narrow, stay, each or {}))
 
     def _order(self, change: Change) -> tuple[int, str]:
         """Records first, then what closes, what opens behind all that comes, the rest of what goes; last the guard."""
