@@ -99,7 +99,7 @@ def _say_settings(config: Config, loop: Loop) -> None:
         one_line(config.get(options.SOURCE).url),
         its.publisher.layout.name,
         one_line(config.get(options.STORE).url),
-        f", below {its.publisher.tree}" if len(config.get(options.LAYOUT)) > 1 else "",
+        f", below {its.publisher.tree}" if any(one.prefix for one in config.get(options.LAYOUT)) else "",
         f"{its.ttl} s" if its.ttl else "for ever",
         "; a dry run: nothing is written" if loop.manners.dry_run else "",
     )

@@ -173,7 +173,7 @@ def _of_backend(route: Route, backend: Backend, target: Target) -> Iterator[Prob
         reason = "Traefik 3 chooses no servers by tags from a store"
         yield _lost(route, table.TAGS, ",".join(backend.tags), reason, "published all servers, without tags")
     if backend.sticky and target.version < _OLD_COOKIES:
-        reason = f"only Traefik {'.'.join(map(str, _OLD_COOKIES))} knows the cookies that Traefik 1 gave"
+        reason = f"only Traefik {'.'.join(map(str, _OLD_COOKIES))} and newer know the cookies that Traefik 1 gave"
         did = "clients with such a cookie get another server once"
         yield _lost(route, table.STICKINESS, "true", reason, did, notice=True)
     if backend.buffering and backend.buffering.retry and retries(backend.buffering.retry) is None:
