@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from fractions import Fraction
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -40,14 +41,15 @@ class Output(Enum):
 
 
 ONLY = {Output.GITHUB: "check", Output.MARKDOWN: "labels"}  # the one command that prints so
-PRINTING = frozenset(("sync", "plan", "render", "check", "explain", "migrate", "show", "leave"))
+DRAINING = frozenset(("drain", "undrain"))
+HANDING = frozenset(("adopt", "release"))  # commands by which keys change hands
+PRINTING = frozenset(("sync", "plan", "render", "check", "explain", "migrate", "show", "leave")) | DRAINING | HANDING
 ALL = PRINTING | {"run", "policy"}
-LAYING = frozenset(("run", "sync", "plan", "render"))  # commands that want all keys of a source
+LAYING = frozenset(("run", "sync", "plan", "render", "adopt"))  # commands that want all keys of a source
 SOURCED = LAYING | {"check", "explain", "migrate"}  # commands that read a source
-# Commands that open a store.
-STORED = frozenset(("run", "sync", "plan", "check", "explain", "migrate", "show", "leave"))
-PLANNING = frozenset(("run", "sync", "plan"))
-WRITING = frozenset(("run", "sync", "leave"))
+STORED = SOURCED - {"render"} | {"show", "leave"} | DRAINING | HANDING  # commands that open a store
+PLANNING = frozenset(("run", "sync", "plan", "adopt"))
+WRITING = frozenset(("run", "sync", "leave")) | HANDING
 RUN = frozenset(("run",))
 
 
@@ -87,6 +89,7 @@ _ENTRY_POINT = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 _CLUSTER = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _REPLICA = re.compile(r"[A-Za-z0-9._-]{0,253}")  # as long as a host's name
 _LONGEST_READ = 1800.0  # seconds; what was deleted is remembered for twice as long
+_LARGEST_FACTOR = 1000
 _LONGEST_CLUSTER = 63  # characters; a server's name holds it beside a container's uuid
 _LARGEST = 10**18  # of a number in a file; Python refuses to write out those of thousands of digits
 
@@ -122,6 +125,15 @@ def share(text: str) -> float:
     value = float(found[1]) / (100 if found[2] else 1) if found else 2.0
     if value > 1:
         raise ValueError("use a share from 0 to 1 or from 0% to 100%, such as 0.5 or 50%")
+    return value
+
+
+def factor(text: str) -> Fraction:
+    """`0.5`, `2`: from 0 to 1000."""
+    found = re.fullmatch(r"[0-9]{1,4}(?:\.[0-9]{1,6})?", text)
+    value = Fraction(text if found else _LARGEST_FACTOR + 1)
+    if value > _LARGEST_FACTOR:
+        raise ValueError(f"use a number from 0 to {_LARGEST_FACTOR}, such as 0.5 or 2")
     return value
 
 
@@ -324,14 +336,14 @@ CLUSTER = Option(
     "cluster",
     cluster_name,
     "Name of this Rancher environment among those that share the store.",
-    SOURCED | WRITING | {"policy"},
+    SOURCED | WRITING | DRAINING | {"policy"},
     "NAME",
     "default",
 )
 TTL = Option(
     "ttl",
     whole_seconds,
-    "How long keys outlive the bridge: seconds, or 5m, 1h; 0: for ever. Unsaid, plan and sync take that with which the "
+    "How long keys outlive the bridge: seconds, or 5m, 1h; 0: for ever. Unsaid, all but run take that with which the "
     "cluster publishes already.",
     PLANNING,
     "TIME",
@@ -387,6 +399,15 @@ NONE_HEALTHY = Option(
     SOURCED,
     "empty|keep",
     "empty",
+)
+WEIGHT_FACTOR = Option(
+    "weight-factor",
+    factor,
+    "What the weight of each of this cluster's servers is multiplied by, from 0 to 1000: it takes more or less than "
+    "other clusters. Rounded, and at least 1; 0: its servers get nothing.",
+    SOURCED,
+    "FACTOR",
+    "1",
 )
 KIND = Option(
     "kind",
@@ -449,16 +470,37 @@ CONFIRM = Option(
     read_seconds,
     "How long after the first reading of the source a second one must agree before anything is removed; run asks for "
     "it once, after its start. Not for file:.",
-    RUN | {"sync"},
+    RUN | {"sync", "adopt"},
     "TIME",
     "5",
 )
 BRAKE_HOLD = Option("brake-hold", read_seconds, "After how long the brake opens by itself.", RUN, "TIME", "10m")
-DRY_RUN = Option("dry-run", switch, "Write nothing; say what would be written.", RUN, default="false")
+DRY_RUN = Option("dry-run", switch, "Write nothing; say what would be written.", RUN | HANDING, default="false")
+EVERY = Option(
+    "all",
+    switch,
+    "All services, or all keys of those that are named: with it, adopt takes away what the source does not ask for.",
+    HANDING,
+    default="false",
+)
 LEAVE_ON_EXIT = Option("leave-on-exit", switch, "Remove all of this cluster at the end.", RUN, default="false")
 EXIT_CODE = Option(
     "exit-code", switch, "End with code 4 when changes are pending.", frozenset(("plan",)), default="false"
 )
+DRAIN_HOST = Option(
+    "host",
+    str,
+    "The host whose containers are meant: its name, IP or uuid.",
+    DRAINING,
+    "NAME|IP",
+    in_file=False,
+)
+DRAIN_SERVICE = Option(
+    "service", str, "The service whose containers are meant.", DRAINING, "STACK/SERVICE", in_file=False
+)
+DRAIN_CONTAINER = Option("container", str, "The container: its name or uuid.", DRAINING, "NAME|UUID", in_file=False)
+DRAIN_LIST = Option("list", switch, "Only say what is drained.", frozenset(("drain",)), default="false")
+DRAINED = (DRAIN_HOST, DRAIN_SERVICE, DRAIN_CONTAINER)  # at most one of them is said
 OUTPUT = Option(
     "output",
     one_of(Output),
@@ -515,6 +557,7 @@ TABLE: tuple[Option[object], ...] = (
     HEALTH,
     ADDRESS,
     NONE_HEALTHY,
+    WEIGHT_FACTOR,
     KIND,
     CONSTRAINT,
     ALLOW_DOMAIN,
@@ -526,8 +569,11 @@ TABLE: tuple[Option[object], ...] = (
     CONFIRM,
     BRAKE_HOLD,
     DRY_RUN,
+    EVERY,
     LEAVE_ON_EXIT,
     EXIT_CODE,
+    *DRAINED,
+    DRAIN_LIST,
     OUTPUT,
     VERBOSE,
     SHOW_SECRETS,

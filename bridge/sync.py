@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 
 from bridge.layouts import Claimed, NoCounterpart, RouteLayout, nothing_claimed
 from bridge.leases import Keeper, replica_ttl
-from bridge.model.keys import STANDING, Wish, route_name
+from bridge.model.keys import STANDING, Publisher, Wish, route_name
 from bridge.model.problem import Problem
 from bridge.model.route import Route, Verdict
 from bridge.ownership.brake import Brake, brake
+from bridge.ownership.drains import Drains, read_drains
 from bridge.ownership.plan import Difference, Plan
+from bridge.ownership.records import drain_records
 from bridge.ownership.standing import Standing, unclaimed
 from bridge.ownership.steps import Wait
 from bridge.report import Outcome, Report
@@ -115,6 +117,14 @@ def _cannot(route: Route, layout: RouteLayout, err: ValueError) -> Problem:
 def with_standing(wishes: Mapping[str, Wish], layout: RouteLayout) -> dict[str, Wish]:
     """The wishes and that for the layout's standing group."""
     return {**wishes, STANDING: Wish(STANDING, layout.standing(), {}, title=STANDING)}
+
+
+def drains_in(store: Store, publisher: Publisher) -> Drains:
+    """What an operator drained of the publisher's cluster. Reads only. Raises StoreError."""
+    prefix = publisher.records + drain_records(publisher.cluster)
+    items = store.read(prefix).items
+    found = {key.removeprefix(publisher.records): item.value for key, item in items.items() if item is not None}
+    return read_drains(publisher.records, publisher.cluster, found)
 
 
 def survey(store: Store, settings: Settings) -> Standing:

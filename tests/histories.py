@@ -78,7 +78,7 @@ def without_comparing(part: str) -> Mutation:
                 continue
             if part in change.key and now(change.key):
                 match change:
-                    case Create(key, value, lease):
+                    case Create(key, value, LeaseName() as lease):
                         changes.append(Update(key, value, lease, now(key), _lease_of(server, key)))
                         continue
                     case Update(key, value, lease):

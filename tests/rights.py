@@ -208,6 +208,14 @@ def live_a_day(place: Place, a: Secrets) -> None:
     expect(seen[SHARED]["claims"] == [A, B], seen)
     expect(whose(seen) == whose(place.groups(b)) == {A, B, "all clusters"}, seen)
 
+    own = f"stack-0/own-{A}"
+    place.said(a, "drain", "--cluster", A, "--service", own)
+    place.sync(a, A)
+    expect(place.servers(own_group(A)) == set(), "drain")
+    place.said(a, "undrain", "--cluster", A, "--service", own)
+    place.sync(a, A)
+    expect(len(place.servers(own_group(A))) == 4, "undrain")
+
     with place.running(a, A) as process:
         eventually(lambda: place.leader(A) == "one", process)
         place.source(A, sick=1)

@@ -768,7 +768,7 @@ def raw(key: bytes) -> str:
 
 def test_the_json_of_show_is_one_object_with_stable_keys(bridge: Bridge, full_place: Place) -> None:
     found = bridge("show", "--store", full_place.url, "--output", "json").json
-    assert set(found) == {"groups", "leases", "leaders"}
+    assert set(found) == {"groups", "leases", "leaders", "drains"}
     route, backstop = objects(found["groups"])
     assert set(route) == {"service", "group", "state", "decider", "claims", "by_hand", "rules", "servers"}
     assert (route["service"], route["state"], route["decider"]) == ("proxy-test/web-test", "claimed", "default")

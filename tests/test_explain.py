@@ -277,14 +277,18 @@ def test_with_a_store_who_was_there_first_is_published_as_run_has_it(
     assert etcd_server.revision() == revision
 
 
-def test_a_store_is_not_asked_where_nothing_is_contested(bridge: Bridge) -> None:
-    """So its being away keeps nobody from an explanation."""
+def test_where_nothing_is_contested_a_store_that_is_away_keeps_nobody_from_an_explanation(bridge: Bridge) -> None:
+    """That something may be drained is said."""
     store = ("--store", "etcd://127.0.0.1:1/traefik")
-    assert bridge("explain", "proxy-test/web-test", "--source", WEB_TEST, *store).code == 0
+    ran = bridge("explain", "proxy-test/web-test", "--source", WEB_TEST, *store)
+    assert ran.code == 0
+    assert ran.err.startswith("notice: what is drained is not known: ")
 
 
-def test_keys_lie_where_the_store_has_them(explained: Callable[..., Text]) -> None:
-    found = explained("proxy-test/web-test", WEB_TEST, "--store", "consul://127.0.0.1:1/edge")
+def test_keys_lie_where_the_store_has_them(bridge: Bridge) -> None:
+    store = ("--store", "consul://127.0.0.1:1/edge")
+    ran = bridge("explain", "proxy-test/web-test", "--source", WEB_TEST, "--output", "json", *store)
+    (found,) = ran.rows("services")
     assert all(str(one["key"]).startswith("edge/") for one in rows(found, "keys"))
 
 

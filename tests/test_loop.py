@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Event, Thread
 
 import pytest
@@ -21,9 +21,11 @@ from bridge.daemon.loop import Loop
 from bridge.daemon.wakes import Broke, Seen
 from bridge.layouts.traefik1 import TRAEFIK1
 from bridge.model.change import Committed, Conflict, LeaseName, Limits, Reading, Transaction, Update
+from bridge.model.drain import Scope
 from bridge.model.keys import Publisher
 from bridge.model.problem import UsageError
 from bridge.model.world import Snapshot
+from bridge.ownership.records import drain_path, write_drain
 from bridge.routes import Policy
 from bridge.sources.base import SourceError
 from bridge.stores.base import Refused, Unavailable
@@ -345,6 +347,37 @@ def test_a_second_reading_that_shows_an_older_world_does_not_become_the_world() 
         daemon.worlds.append(changed)
         daemon.holds(changed)
         assert daemon.loop.wanted.snapshot == changed
+
+
+# What is drained
+
+
+def test_until_the_source_tells_the_hosts_of_which_one_is_drained_all_is_kept_and_the_loop_rests(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever judged by the world without hosts would bring back what is drained."""
+    told: list[Shown] = []
+    monkeypatch.setattr(Shown, "tell_hosts", lambda shown: told.append(shown), raising=False)
+    housed = [replace(box, host_uuid=f"h-{at}") for at, box in enumerate(service("shoes").containers)]
+    hosts = replace(world(with_containers(service("shoes"), *housed)), host_names={"h-0": ("one",)})
+    with running(SHOES) as daemon:
+        daemon.holds(SHOES)
+        before = daemon.published()
+        record = RECORDS + drain_path("default", Scope.HOST, "one")
+        daemon.server.write(record, write_drain(Scope.HOST, "one", "now"))
+        eventually(lambda: len(told) == 1)
+        daemon.loop.due_at = time.monotonic()  # a step of an earlier plan
+        moments = turns(daemon.loop, monkeypatch)
+        daemon.worlds.append(BOTH)
+        time.sleep(1)
+        assert len(moments) < 20
+        assert daemon.published() == before
+        daemon.worlds.append(hosts)
+        eventually(lambda: len(daemon.published()) < len(before))
+        assert all("shoes-1/" in path for path in before.keys() - daemon.published().keys())
+        daemon.server.write(record, "{}")
+        eventually(lambda: daemon.published() == before)
+        assert len(told) == 1
 
 
 # Leases, secrets

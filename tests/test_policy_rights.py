@@ -151,6 +151,17 @@ def test_what_is_anothers_is_refused_by_the_server_and_stays(place: Place, both:
     assert place.standing() == before
 
 
+def test_who_drains_another_cluster_is_refused_and_writes_nothing(place: Place, both: tuple[Secrets, Secrets]) -> None:
+    before = place.standing()
+    ran = place.said(both[0], "drain", "--cluster", B, code=1)
+    assert re.search(r"ermission denied.*bridge policy", ran.err)
+    place.said(both[1], "drain", "--cluster", B)
+    after = place.standing()
+    assert after.keys() - before.keys() == {f"{place.records}{cluster_records(B)}drain/cluster"}
+    place.said(both[0], "undrain", "--cluster", B, code=1)
+    assert place.standing() == after
+
+
 def test_a_transaction_with_one_write_too_many_changes_nothing(place: Place, both: tuple[Secrets, Secrets]) -> None:
     before = place.standing()
     fleet = LeaseName(FLEET, TTL)

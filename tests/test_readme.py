@@ -100,9 +100,10 @@ def test_the_design_names_every_room_and_every_part_of_ownership() -> None:
         "CHANGELOG.md",
         "docs/design.md",
         "docs/labels.md",
+        "docs/from-traefik2.md",
+        "docs/moving.md",
         "docs/security.md",
         "docs/traefik3.md",
-        "docs/from-traefik2.md",
     ],
 )
 def test_every_link_leads_somewhere(name: str) -> None:

@@ -346,6 +346,20 @@ def test_a_lease_for_ever_does_not_end(ground: Ground, store: Store) -> None:
     assert standing(store, ground.prefix)["guard"].lease == lease
 
 
+def test_a_key_on_no_lease_outlives_every_lease_and_is_created_by_a_comparison_too(
+    ground: Ground, store: Store
+) -> None:
+    key = ground.prefix + "word"
+    reading = commit(store, Create(key, "one", None))
+    assert reading is not None
+    assert commit(store, Create(key, "two", None)) is None
+    ground.end(LASTING)
+    item = standing(store, ground.prefix)["word"]
+    assert item == reading.items[key] == Item("one", item.created, item.created, None)
+    assert commit(store, Delete(key, item.revision)) is not None
+    assert standing(store, ground.prefix) == {}
+
+
 def test_a_write_on_a_lost_lease_writes_nothing_and_says_so(ground: Ground, store: Store) -> None:
     create(store, ground.prefix + "a", lease=OTHER)
     ground.end(LASTING)
@@ -402,6 +416,16 @@ def test_a_key_without_lease_can_be_adopted(ground: Ground, store: Store) -> Non
     assert commit(store, Update(ground.prefix + "a", "ours", LASTING, item.revision, None)) is not None
     ground.end(LASTING)
     assert standing(store, ground.prefix) == {}
+
+
+def test_a_key_can_be_let_go_of_and_lives_on_without_its_lease(ground: Ground, store: Store) -> None:
+    key = ground.prefix + "a"
+    item = create(store, key, "ours")
+    assert commit(store, Update(key, "ours", None, item.revision + 1, LASTING)) is None  # not as it was read
+    assert commit(store, Update(key, "ours", None, item.revision, LASTING)) is not None
+    ground.end(LASTING)
+    free = standing(store, ground.prefix)["a"]
+    assert free == Item("ours", item.created, free.revision, None)
 
 
 # Limits

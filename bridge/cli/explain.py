@@ -1,8 +1,9 @@
 """Say why one service is published, or is not: each question that was asked on the way, each container, label and
 setting, and the keys that come of it.
 
-Nothing is decided for this: it shows what was decided for the source as it stands. A store is asked only where services
-ask for the same requests: it knows who was there first. Without --store their names decide, and that is said.
+Nothing is decided for this: it shows what was decided for the source as it stands. With --store it knows what is
+drained, and who was there first of services that ask for the same requests. Without, their names decide, and that is
+said.
 """
 
 from __future__ import annotations
@@ -13,14 +14,16 @@ from difflib import get_close_matches
 
 from bridge import config as options
 from bridge.cli.reading import World, is_labelled, read_world
-from bridge.cli.render import HIDDEN, Json, cut, number, problems_json, safe, say, say_json, shown, suggestion
-from bridge.cli.wiring import Site
+from bridge.cli.render import HIDDEN, Json, cut, number, problems_json, safe, say, say_json, shown, suggestion, warn
+from bridge.cli.wiring import NO_DRAINS, Site, drains_in_store, sites
 from bridge.config import Config, Output
 from bridge.labels.fates import Said, fates
 from bridge.model.problem import Problem, UsageError
 from bridge.model.route import Gate, Server, Verdict
 from bridge.model.world import Container, Service
+from bridge.ownership.drains import Drains
 from bridge.routes.aliases import by_title
+from bridge.stores.base import StoreError
 
 CLOSE = 3  # names that are told where there is no such service
 BY_NAME = "decided by name: only the store knows who was there first; give --store"
@@ -69,7 +72,7 @@ class Explained:
 
 def run(config: Config, title: str) -> int:
     """The exit code. Raises BridgeError."""
-    world = read_world(config)
+    world = read_world(config, _drains(config))
     wanted = title.strip("/").lower()  # names are in lower case
     found = list(_explained(world, wanted, config.get(options.CLUSTER)))
     if not found:
@@ -79,6 +82,15 @@ def run(config: Config, title: str) -> int:
     else:
         say(line for one in found for line in _lines(one))
     return 0
+
+
+def _drains(config: Config) -> Drains:
+    """What is drained, where a store is named; its being away keeps nobody from an explanation."""
+    try:
+        return drains_in_store(config, sites(config)[0])
+    except StoreError as err:
+        warn(f"notice: what is drained is not known: {err}")
+        return NO_DRAINS
 
 
 def _explained(world: World, wanted: str, cluster: str) -> Iterator[Explained]:

@@ -7,12 +7,22 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from bridge import config as options
-from bridge.cli.wiring import Site, claimed_there, settled, sites, source_opener, standing_in_store
+from bridge.cli.wiring import (
+    NO_DRAINS,
+    Site,
+    claimed_there,
+    read_source,
+    settled,
+    sites,
+    source_opener,
+    standing_in_store,
+)
 from bridge.config import Config
 from bridge.model.keys import Wish
 from bridge.model.problem import Problem
 from bridge.model.route import Verdict
 from bridge.model.world import Service, Snapshot, is_ours
+from bridge.ownership.drains import Drains
 from bridge.sources.base import Locating, Place
 from bridge.sync import lay_out
 
@@ -31,18 +41,19 @@ class World:
     undecided: frozenset[str]  # stack/service of those in a contest that only a store can decide, and none was named
 
 
-def read_world(config: Config) -> World:
+def read_world(config: Config, drains: Drains = NO_DRAINS) -> World:
     """Where services ask for the same requests, a named store is asked who was there first, as `run` asks it.
 
     Raises SourceError, StoreError, UsageError.
     """
-    with closing(source_opener(config)()) as source:
-        snapshot = source.read()
     asked = sites(config)
+    with closing(source_opener(config)()) as source:
+        snapshot = read_source(source, drains)
     standing = standing_in_store(config, asked[0])
-    verdicts, contested = settled(config, asked[0].layout, snapshot, standing)
+    decided = settled(config, asked[0].layout, snapshot, standing, drains)
+    verdicts, contested = decided.verdicts, decided.contested
     cluster, laid = config.get(options.CLUSTER), []
-    found = {*snapshot.problems, *(problem for verdict in verdicts for problem in verdict.problems)}
+    found = {*snapshot.problems, *decided.problems, *(one for verdict in verdicts for one in verdict.problems)}
     for site in asked:
         claimed = claimed_there(standing_in_store(config, site), snapshot.environment, cluster)
         wishes, unwritten = lay_out(verdicts, site.layout, cluster, claimed=claimed)

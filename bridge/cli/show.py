@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from enum import Enum
 
 from bridge import config as options
+from bridge.cli.draining import drain_lines, drains_json
 from bridge.cli.render import Json, heading, number, safe, say, say_each_json, shown, span
 from bridge.cli.wiring import Site, opened_store, publisher, sites
 from bridge.config import Config, Output
 from bridge.model.change import LeaseName
 from bridge.model.keys import STANDING, Layout, Place, Publisher, Role, group_title
 from bridge.ownership.claims import Claim
+from bridge.ownership.drains import Drains, read_drains
 from bridge.ownership.mirror import Held, Mirror, Side
 from bridge.ownership.records import FLEET, STANDING_FAMILY, cluster_family, leader_path, named, read_leader
 from bridge.ownership.standing import Standing, stand
@@ -84,6 +86,7 @@ class Survey:
     groups: tuple[Shown, ...]
     leases: Mapping[LeaseName, float]  # seconds that each would live; inf: for ever
     leaders: Mapping[str, str]  # the replica that writes, by cluster
+    drains: Mapping[str, Drains]  # by cluster; of those that have any
 
 
 def run(config: Config) -> int:
@@ -103,7 +106,8 @@ def _survey(config: Config, site: Site) -> Survey:
     with opened_store(config, site) as store:
         mirror = _read(store, chosen)
         leases = _lives(store, mirror)
-    return Survey(chosen, survey(stand(mirror, chosen), leases), leases, _leaders(mirror.records))
+    groups = survey(stand(mirror, chosen), leases)
+    return Survey(chosen, groups, leases, _leaders(mirror.records), _drains(mirror.records))
 
 
 # What stands
@@ -142,6 +146,13 @@ def _leaders(records: Side) -> dict[str, str]:
     held = {cluster: records.held.get(leader_path(cluster)) for cluster in clusters}
     found = {cluster: read_leader(one.value) for cluster, one in held.items() if one is not None}
     return {cluster: leader.name if leader else "unknown" for cluster, leader in found.items()}
+
+
+def _drains(records: Side) -> dict[str, Drains]:
+    """What is drained, by cluster."""
+    found = {path: held.value for path, held in records.held.items() if named(path).kind == "drain"}
+    clusters = sorted({named(path).cluster for path in found})
+    return {cluster: read_drains(records.prefix, cluster, found) for cluster in clusters}
 
 
 def survey(standing: Standing, leases: Mapping[LeaseName, float]) -> tuple[Shown, ...]:
@@ -225,6 +236,7 @@ def _lines(found: Survey) -> Iterator[str]:
     groups, leases, leaders = found.groups, found.leases, found.leaders
     if not groups:
         yield f"Nothing stands below {safe(found.publisher.tree)}"
+        yield from _drained(found)
         return
     for group in groups:
         yield f"{safe(group_title(group.group))}  {_state(group)}"
@@ -240,6 +252,15 @@ def _lines(found: Survey) -> Iterator[str]:
         yield f"lease {lease.family:<{width}}  lives {span(seconds)}"
     for cluster, leader in sorted(leaders.items()):
         yield f"replica {safe(leader)} leads cluster {safe(cluster)}"
+    yield from _drained(found)
+
+
+def _drained(found: Survey) -> Iterator[str]:
+    for cluster, drains in found.drains.items():
+        if drains.drains:
+            yield f"drained in cluster {safe(cluster)}:"
+            yield from drain_lines(drains.drains)
+        yield from (f"record {safe(key)} cannot be read: it may drain something" for key in drains.unreadable)
 
 
 def _state(group: Shown) -> str:
@@ -284,6 +305,7 @@ def _json(found: Survey) -> Json:
             for lease, rest in sorted(found.leases.items())
         ],
         "leaders": dict(found.leaders),
+        "drains": {cluster: drains_json(drains) for cluster, drains in found.drains.items()},
     }
 
 

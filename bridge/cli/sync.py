@@ -12,7 +12,17 @@ from collections.abc import Callable
 from bridge import config as options
 from bridge.cli.progress import Teller
 from bridge.cli.render import number, say_reports
-from bridge.cli.wiring import Asked, Site, ask_beside, ends_in_order, opened_store, refuse_drafts, settings, sites
+from bridge.cli.wiring import (
+    Asked,
+    Site,
+    ask_beside,
+    at_each,
+    ends_in_order,
+    opened_store,
+    refuse_drafts,
+    settings,
+    sites,
+)
 from bridge.config import Config
 from bridge.model.keys import Publisher
 from bridge.ownership.steps import Wait
@@ -20,7 +30,6 @@ from bridge.report import Report
 from bridge.sources.base import SourceError
 from bridge.stores.base import Store
 from bridge.sync import Progress, preview, sync, with_verdicts
-from bridge.writer import Settings
 
 READINGS = 6  # of a source that changes all the time, before a sync gives up
 
@@ -29,9 +38,10 @@ def run(config: Config) -> int:
     """The exit code. Raises BridgeError."""
     refuse_drafts(config)
     with ends_in_order(), Teller() as teller:
-        passes = [publish(config, site, teller.tell) for site in sites(config)]
+        passes, failures = at_each(sites(config), lambda site: publish(config, site, teller.tell))
     return say_reports(
         passes,
+        failures,
         config.get(options.OUTPUT),
         verbose=config.get(options.VERBOSE),
         nothing=lambda report: f"Nothing to change: {number(report.unchanged, 'key')} unchanged",
@@ -44,18 +54,23 @@ def publish(config: Config, site: Site, tell: Callable[[Progress], None]) -> tup
         asked = ask_beside(config, site, store)
         chosen = settings(config, site, asked.environment)
         if not config.get(options.SOURCE).url.startswith("file:"):
-            asked = _confirmed(config, site, asked, store, chosen, tell)
+            asked = confirmed(config, site, asked, store, lambda one: preview(one.wishes, store, chosen).removes, tell)
         report = sync(asked.wishes, store, chosen, tell)
     return with_verdicts(report, asked.verdicts, asked.problems), chosen.publisher
 
 
-def _confirmed(
-    config: Config, site: Site, asked: Asked, store: Store, chosen: Settings, tell: Callable[[Progress], None]
+def confirmed(
+    config: Config,
+    site: Site,
+    asked: Asked,
+    store: Store,
+    removes: Callable[[Asked], bool],
+    tell: Callable[[Progress], None],
 ) -> Asked:
     """What the source asks for, read twice where something would go: a live one may tell a half, or what was."""
     seconds = config.get(options.CONFIRM)
     for _ in range(READINGS):
-        if seconds == 0 or not preview(asked.wishes, store, chosen).removes:
+        if seconds == 0 or not removes(asked):
             return asked
         tell(
             Progress(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from itertools import permutations
 from types import FrameType
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 from bridge import __version__
 from bridge import config as options
@@ -21,20 +21,25 @@ from bridge.labels.fallback import DOMAIN_WORD, Fallback, filled
 from bridge.labels.types import Address
 from bridge.layouts import Claimed, RouteLayout, Target, layout, nothing_claimed
 from bridge.model.keys import Publisher, Wish, records_prefix
-from bridge.model.problem import Problem, UsageError
+from bridge.model.problem import BridgeError, Problem, UsageError
 from bridge.model.route import Verdict
 from bridge.model.world import Snapshot
 from bridge.ownership.brake import BrakeRule
+from bridge.ownership.drains import Drains
 from bridge.ownership.standing import Standing
 from bridge.routes import Judge, Policy, Rank
 from bridge.routes.contests import all_alike
+from bridge.routes.drained import needs_hosts, resolve
 from bridge.sources import open_source
-from bridge.sources.base import Source
+from bridge.sources.base import Source, TellsHosts
 from bridge.stores import open_store
 from bridge.stores.address import DEFAULT_PREFIX
-from bridge.stores.base import Store
-from bridge.sync import claims, lay_out, seniority, survey, with_standing
+from bridge.stores.base import Store, StoreError
+from bridge.sync import claims, drains_in, lay_out, seniority, survey, with_standing
 from bridge.writer import Settings
+
+Done = TypeVar("Done")
+NO_DRAINS = Drains()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,21 +83,42 @@ class Asked:
         return tuple(sorted({*self.problems, *(one for verdict in self.verdicts for one in verdict.problems)}))
 
 
-def ask_source(config: Config, site: Site, standing: Callable[[str], Standing] | None = None) -> Asked:
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What is decided of a snapshot."""
+
+    verdicts: tuple[Verdict, ...]
+    contested: frozenset[str]  # stack/service of those that ask for requests which others ask for too
+    problems: tuple[Problem, ...]  # of what is drained; each verdict has its own
+
+
+def ask_source(
+    config: Config,
+    site: Site,
+    standing: Callable[[str], Standing] | None = None,
+    drains: Drains = NO_DRAINS,
+) -> Asked:
     """Read the source, judge and lay out for one site. Raises SourceError, UsageError.
 
     `standing` is asked, with the environment's uuid, only where services ask for the same requests; without it their
     names decide.
     """
     with closing(source_opener(config)()) as source:
-        snapshot = source.read()
-    verdicts, _ = settled(config, site.layout, snapshot, standing)
+        snapshot = read_source(source, drains)
+    found = settled(config, site.layout, snapshot, standing, drains)
     cluster = config.get(options.CLUSTER)
     claimed = claimed_there(standing, snapshot.environment, cluster)
-    wishes, problems = lay_out(verdicts, site.layout, cluster, claimed=claimed)
+    wishes, problems = lay_out(found.verdicts, site.layout, cluster, claimed=claimed)
     if wants_standing(config, site.layout):
         wishes = with_standing(wishes, site.layout)
-    return Asked(wishes, verdicts, (*snapshot.problems, *problems), snapshot.environment)
+    return Asked(wishes, found.verdicts, (*snapshot.problems, *found.problems, *problems), snapshot.environment)
+
+
+def read_source(source: Source, drains: Drains) -> Snapshot:
+    """A snapshot that tells what is drained. Raises SourceError."""
+    if needs_hosts(drains.drains) and isinstance(source, TellsHosts):
+        source.tell_hosts()
+    return source.read()
 
 
 def claimed_there(standing: Callable[[str], Standing] | None, environment: str, cluster: str) -> Claimed:
@@ -104,24 +130,36 @@ def claimed_there(standing: Callable[[str], Standing] | None, environment: str, 
 
 
 def settled(
-    config: Config, ranked_by: RouteLayout, snapshot: Snapshot, standing: Callable[[str], Standing] | None
-) -> tuple[tuple[Verdict, ...], frozenset[str]]:
-    """The verdicts, and the services that ask for requests which others ask for too.
-
-    `standing`: see `ask_source`; what stands is in the form of `ranked_by`.
-    """
+    config: Config,
+    ranked_by: RouteLayout,
+    snapshot: Snapshot,
+    standing: Callable[[str], Standing] | None,
+    drains: Drains,
+) -> Settled:
+    """What is decided. `standing`: see `ask_source`; what stands is in the form of `ranked_by`."""
     judged_by = policy(config)
-    judgement = Judge()(snapshot, judged_by)
+    drained, unmatched = resolve(drains.drains, snapshot)
+    judgement = Judge()(snapshot, judged_by, drained)
     contested = frozenset(title for one in judgement.overlaps.contested.values() for title in one.askers)
     rank: Rank = all_alike
     if standing and contested:
         rank = seniority(standing(snapshot.environment), ranked_by, judged_by.cluster)
-    return judgement.settled(judgement.losses(rank)), contested
+    problems = (*drains.problems, *unmatched)
+    return Settled(judgement.settled(judgement.losses(rank)), contested, problems)
 
 
 def ask_beside(config: Config, site: Site, store: Store) -> Asked:
-    """The same where the store says who was there first. Raises StoreError too."""
-    return ask_source(config, site, partial(_survey, config, site, store))
+    """The same where the store says what is drained, and who was there first. Raises StoreError too."""
+    drains = drains_in(store, publisher(site, config.get(options.CLUSTER)))
+    return ask_source(config, site, partial(_survey, config, site, store), drains)
+
+
+def drains_in_store(config: Config, site: Site) -> Drains:
+    """What is drained by the records of the named store; nothing where none is named. Raises StoreError."""
+    if config.find(options.STORE) is None:
+        return NO_DRAINS
+    with opened_store(config, site) as store:
+        return drains_in(store, publisher(site, config.get(options.CLUSTER)))
 
 
 def standing_in_store(config: Config, site: Site) -> Callable[[str], Standing] | None:
@@ -171,6 +209,7 @@ def policy(config: Config) -> Policy:
         expose=config.get(options.EXPOSE),
         kinds=frozenset(config.get(options.KIND)),
         fallback=Fallback(name, filled(rule, name, cluster)),
+        weight_factor=config.get(options.WEIGHT_FACTOR),
     )
 
 
@@ -194,6 +233,22 @@ def sites(config: Config, unsaid: str = "etcd", layouts: Sequence[Placed] = ()) 
             remedy += "; give each a prefix of its own, as traefik3=v3/traefik"
             raise UsageError(options.LAYOUT.flag, ",".join(each.layout for each in said), remedy)
     return found
+
+
+def at_each(found: Sequence[Site], act: Callable[[Site], Done]) -> tuple[list[Done], dict[str, BridgeError]]:
+    """What came of `act` at each site, and why nothing did, by layout: one that fails keeps no other from its own.
+
+    Raises StoreError and UsageError where there is one alone, and SourceError.
+    """
+    done, failures = list[Done](), dict[str, BridgeError]()
+    for site in found:
+        try:
+            done.append(act(site))
+        except (StoreError, UsageError) as err:
+            if len(found) == 1:
+                raise
+            failures[site.layout.name] = err
+    return done, failures
 
 
 def publisher(site: Site, cluster: str) -> Publisher:

@@ -91,7 +91,7 @@ class RemovalGate:
         """
         if self._confirmed:
             return False
-        now, goes = time.monotonic(), frozenset(one.path for one in due.differences if one.after is None)
+        now, goes = time.monotonic(), due.removals
         if self._doubted is None:
             log.info("removals wait for a second reading of the source in %g s", self._manners.confirm)
         if self._doubted is None or not self._doubted <= goes:

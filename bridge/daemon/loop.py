@@ -21,7 +21,7 @@ from bridge.layouts import RouteLayout
 from bridge.model.world import Snapshot
 from bridge.ownership.plan import Plan
 from bridge.routes import Policy
-from bridge.sources.base import Source
+from bridge.sources.base import Source, TellsHosts
 from bridge.stores.base import Store, StoreError
 from bridge.sync import sync
 from bridge.writer import Settings, Writer
@@ -60,6 +60,7 @@ class Loop:
         self.why = "it starts"
         self.due_at: float | None = None  # when the next step of the plan is due
         self.second: Feeder | None = None
+        self.tells_hosts = False  # the source is to tell them: something of them is drained
 
     def stop(self) -> None:
         """End soon; from any thread."""
@@ -163,23 +164,31 @@ class Loop:
     # Threads
 
     def _feed_source(self) -> Feeder:
-        source = self._open_source()
-        self.source = source
+        source = self.source = self._opened_source()
         return Feeder("source", lambda: map(Seen, source.changes()), self.wakes, again=True)
+
+    def _opened_source(self) -> Source:
+        source = self._open_source()
+        if self.tells_hosts and isinstance(source, TellsHosts):
+            source.tell_hosts()
+        return source
+
+    def _feed_source_anew(self) -> None:
+        self.reader.stop()
+        self.source.close()
+        self.reader = self._feed_source()
 
     def _look_after_threads(self) -> None:
         """A thread that ended or stands still is told and begun again."""
         if not self.reader.is_alive() or self.reader.silent_for() > SILENT:
             log.error("source: its thread stands still; it is begun again")
-            self.reader.stop()
-            self.source.close()
-            self.reader = self._feed_source()
+            self._feed_source_anew()
         self.link.look_after(SILENT)
         if self.gate.is_second_due() and (self.second is None or not self.second.is_alive()):
             self.second = Feeder("second reading", self._read_again, self.wakes)
 
     def _read_again(self) -> Iterator[Wake]:
-        with closing(self._open_source()) as source:
+        with closing(self._opened_source()) as source:
             yield Seen(source.read(), again=True)
 
     # A pass
@@ -203,6 +212,9 @@ class Loop:
         if self.wanted.snapshot is None:
             return  # what stands is kept; nothing is known of what shall stand
         leads = not self.manners.dry_run and self.leadership.take(writer, self.link.keeper)
+        if self._waits_for_hosts(writer):
+            self.due_at = None
+            return  # the same: what is drained would come back
         due = self._plan(writer, leads=leads)
         found = {*self.wanted.problems, *due.problems}  # also those that the commits put right
         try:
@@ -219,6 +231,16 @@ class Loop:
         again = 0.0 if leads and due.units else min(seconds, default=None)
         self.due_at = None if again is None or not leads else time.monotonic() + again
         self.why = "its time came"
+
+    def _waits_for_hosts(self, writer: Writer) -> bool:
+        """Whether a snapshot with hosts comes, which alone tells what is drained; it is asked for at once, once."""
+        if not self.wanted.needs_hosts(writer.standing) or not isinstance(self.source, TellsHosts):
+            return False
+        if not self.tells_hosts:
+            log.info("a host is drained: the source is read again, with its hosts")
+            self.tells_hosts = True
+            self._feed_source_anew()
+        return True
 
     def _plan(self, writer: Writer, *, leads: bool) -> Plan:
         self.wanted.settle(writer.standing)

@@ -9,9 +9,12 @@ from bridge.layouts import RouteLayout
 from bridge.model.keys import Wish
 from bridge.model.problem import Problem
 from bridge.model.world import Snapshot
+from bridge.ownership.drains import Drains, read_drains
+from bridge.ownership.mirror import Held
 from bridge.ownership.standing import Standing
 from bridge.routes import Judge, Judgement, Policy
 from bridge.routes.contests import Loss
+from bridge.routes.drained import needs_hosts, resolve
 from bridge.sync import Laid, claims, lay_out, seniority, with_standing
 
 
@@ -24,6 +27,9 @@ class Wanted:
         self._judgement: Judgement | None = None
         self._lost: Mapping[str, Loss] = {}
         self._laid: dict[str, Laid] = {}
+        self._records: Mapping[str, Held] = {}  # in which was last looked for what is drained, …
+        self._drains = Drains()  # … and what was found
+        self._unmatched: tuple[Problem, ...] = ()
         self.snapshot: Snapshot | None = None
         self.wishes: Mapping[str, Wish] = {}  # by group
         self.problems: tuple[Problem, ...] = ()
@@ -44,11 +50,29 @@ class Wanted:
         self._judgement = None
         return True
 
+    def needs_hosts(self, standing: Standing) -> bool:
+        """Whether the snapshot cannot tell what is drained, since it has no hosts."""
+        self._look_for_drains(standing)
+        return self.snapshot is not None and not self.snapshot.tells_hosts and needs_hosts(self._drains.drains)
+
+    def _look_for_drains(self, standing: Standing) -> None:
+        records = standing.mirror.records
+        held = records.held
+        if held is not self._records:
+            found = read_drains(records.prefix, self._policy.cluster, {path: one.value for path, one in held.items()})
+            if found != self._drains:
+                self._judgement = None
+            self._records, self._drains = held, found
+
     def settle(self, standing: Standing) -> None:
-        """Make the wishes; `standing` says which of services that ask for the same requests was there first."""
+        """Make the wishes; `standing` says what is drained, and who of those that ask for the same was there first."""
+        self._look_for_drains(standing)
         if self.snapshot is None:
             return
-        judgement = self._judgement or self._judge(self.snapshot, self._policy)
+        judgement = self._judgement
+        if judgement is None:
+            drained, self._unmatched = resolve(self._drains.drains, self.snapshot)
+            judgement = self._judge(self.snapshot, self._policy, drained)
         lost = judgement.losses(seniority(standing, self._layout, self._policy.cluster))
         if judgement is self._judgement and lost == self._lost:
             return
@@ -59,4 +83,4 @@ class Wanted:
         )
         self.wishes = with_standing(wishes, self._layout) if self._standing else wishes
         said = {problem for verdict in verdicts for problem in verdict.problems}
-        self.problems = tuple({*self.snapshot.problems, *problems, *said})
+        self.problems = tuple({*self.snapshot.problems, *problems, *said, *self._drains.problems, *self._unmatched})

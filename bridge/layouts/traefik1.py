@@ -65,6 +65,11 @@ class Traefik1:
                 for backend in route.backends
                 for identity in backend.retiring
             ),
+            drained=frozenset(
+                server_base(name_of(route, backend.segment), cluster, identity)
+                for backend in route.backends
+                for identity in backend.drained
+            ),
             unchecked=route.unchecked,
             title=route.title,
         )

@@ -71,6 +71,12 @@ class Traefik3:
                 for service, _ in services(route, backend)
                 for identity in backend.retiring
             ),
+            drained=frozenset(
+                server_base(service, cluster, identity)
+                for backend in route.backends
+                for service, _ in services(route, backend)
+                for identity in backend.drained
+            ),
             unchecked=route.unchecked,
             title=route.title,
         )

@@ -39,6 +39,7 @@ class Object:
     label: str
     servers: tuple[Server, ...] = ()
     retiring: tuple[str, ...] = ()
+    drained: tuple[str, ...] = ()
     preserves: bool = False
 
 
@@ -98,6 +99,7 @@ def _object(native: Native, asked: Asked, target: Target, problems: list[Problem
         label=asked.label,
         servers=asked.servers,
         retiring=asked.retiring,
+        drained=asked.drained,
         preserves=found.preserves,
     )
 
@@ -248,16 +250,24 @@ class _Merge:
         wishes, origins = dict[str, Wish](), dict[str, str]()
         for place, titles in sorted(self.holders.items()):
             its = [self.object(title, place) for title in titles]
-            own, retiring = self._servers(place, titles, cluster)
+            own = self._servers(place, titles, cluster)
             group = native_group(place)
-            unchecked = any(self.pieces[title].native.unchecked for title in titles)
-            wishes[group] = Wish(group, dict(its[0].keys), own, retiring, unchecked, titles[0], tuple(titles))
+            wishes[group] = Wish(
+                group,
+                dict(its[0].keys),
+                own,
+                retiring=_going(place, cluster, {name for one in its for name in one.retiring}, own),
+                drained=_going(place, cluster, {name for one in its for name in one.drained}, own),
+                unchecked=any(self.pieces[title].native.unchecked for title in titles),
+                title=titles[0],
+                holders=tuple(titles),
+            )
             origins.update(its[0].origins)
             origins.update(dict.fromkeys(own, "containers"))
         return Natives(wishes, tuple(dict.fromkeys(self.problems)), origins)
 
-    def _servers(self, place: str, titles: Sequence[str], cluster: str) -> tuple[dict[str, str], frozenset[str]]:
-        """The keys of all servers of a service, each url once, and who of them goes although it lives."""
+    def _servers(self, place: str, titles: Sequence[str], cluster: str) -> dict[str, str]:
+        """The keys of all servers of a service, each url once."""
         name = place.rpartition("/")[2]
         its = [(title, self.object(title, place)) for title in titles]
         known: dict[str, Server] = {}
@@ -278,8 +288,13 @@ class _Merge:
                 own[f"{base}/weight"] = str(server.weight)
             if its[0][1].preserves:
                 own[f"{base}/preservePath"] = "true"
-        gone = {identity for _, one in its for identity in one.retiring} - known.keys()
-        return own, frozenset(filter(None, (_server_base(name, cluster, identity) for identity in gone)))
+        return own
+
+
+def _going(place: str, cluster: str, identities: Iterable[str], own: Mapping[str, str]) -> frozenset[str]:
+    """Where the keys of these servers lie that are not among `own`."""
+    bases = (_server_base(place.rpartition("/")[2], cluster, identity) for identity in identities)
+    return frozenset(base for base in bases if base and f"{base}/url" not in own)
 
 
 def _agree(one: Object, other: Object) -> bool:

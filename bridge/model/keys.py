@@ -119,6 +119,7 @@ class Wish:
     shared: Mapping[str, str]  # path: value
     own: Mapping[str, str]  # path: value; the keys of its servers
     retiring: frozenset[str] = frozenset()  # holders of own keys that go although what they lead to still lives
+    drained: frozenset[str] = frozenset()  # those of them that an operator's word takes away: no doubt holds them
     unchecked: bool = False  # so do all others that go: nobody says when they die
     title: str = ""  # stack/service, for reports
     holders: tuple[str, ...] = ()  # stack/service of all that ask for it, where they may be several; sorted

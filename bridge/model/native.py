@@ -29,6 +29,7 @@ class Asked:
     fields: tuple[Said, ...] = ()  # sorted by path; no two of one path
     servers: tuple[Server, ...] = ()  # of a service; sorted by identity
     retiring: tuple[str, ...] = ()  # as of a backend
+    drained: tuple[str, ...] = ()  # as of a backend
 
 
 @dataclass(frozen=True, slots=True)

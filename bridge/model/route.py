@@ -246,6 +246,7 @@ class Backend:
     tags: tuple[str, ...] = ()  # of its servers, for the constraints of a Traefik
     servers: tuple[Server, ...] = ()  # sorted by identity; empty: requests are answered with 503
     retiring: tuple[str, ...] = ()  # identities whose container still lives but which shall get nothing; sorted
+    drained: tuple[str, ...] = ()  # those of them that an operator wants to get nothing, not the source; sorted
 
 
 @dataclass(frozen=True, slots=True)

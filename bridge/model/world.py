@@ -95,3 +95,9 @@ class Snapshot:
     environment: str  # the environment's uuid; empty where the document names none
     problems: tuple[Problem, ...] = ()  # odd values that were left out while decoding; sorted
     hosts: Mapping[str, str] = field(default_factory=dict)  # uuid: IP; empty where the source did not read them
+    host_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by uuid: what else a host is called
+
+    @property
+    def tells_hosts(self) -> bool:
+        """Whether the source read them: each has one of the two."""
+        return bool(self.hosts or self.host_names)

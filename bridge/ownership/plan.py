@@ -6,13 +6,14 @@ and says what waits; the next pass plans afresh, so a crash between two passes i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from functools import partial
 
 from bridge.model.change import Change, Check, Create, Delete, LeaseName, Update
 from bridge.model.keys import STANDING, Layout, Role, Wish, group_title
 from bridge.model.problem import Problem
+from bridge.ownership.adopt import adopting
 from bridge.ownership.claims import Claim, Group, by_role, may_merge
 from bridge.ownership.foreign import foreign_keys
 from bridge.ownership.mirror import Held
@@ -71,15 +72,21 @@ class Plan:
     problems: tuple[Problem, ...]
     differences: tuple[Difference, ...]  # between what stands and what shall stand in the end, sorted by path
     unchanged: int  # keys that stand and shall stand as they are
-    removed: int  # servers of this cluster that go without another coming for them
+    removed: int  # servers of this cluster that go by the source's word without another coming for them
     servers: int  # servers of this cluster that stand
     settled: Settled = field(default_factory=Settled)  # for the next plan
     farewell: tuple[Delete, ...] = ()  # what a leaving cluster deletes in its last transaction, with its leader key
+    drained: frozenset[str] = frozenset()  # paths of what goes by an operator's word: nobody need confirm it
+
+    @property
+    def removals(self) -> frozenset[str]:
+        """The paths of what shall go by the source's word, now or later."""
+        return frozenset(one.path for one in self.differences if one.after is None) - self.drained
 
     @property
     def removes(self) -> bool:
-        """Whether anything that stands shall go, a server or a key, now or later."""
-        return self.removed > 0 or any(one.after is None for one in self.differences)
+        """Whether anything that stands shall go by the source's word, a server or a key, now or later."""
+        return self.removed > 0 or bool(self.removals)
 
     @property
     def done(self) -> bool:
@@ -98,10 +105,12 @@ def plan(
 ) -> Plan:
     """The next changes that bring the store towards `wishes`, by group.
 
-    `now`: seconds on the clock that the mirror was folded by. `hold`: remove no server, no shared key of a group that
-    stays, and leave no group of ours.
+    `now`: seconds on the clock that the mirror was folded by. `hold`: remove no server but what was drained, no shared
+    key of a group that stays, and leave no group of ours.
     `known`: of an earlier plan; it changes what the plan costs, not what it says.
     """
+    if terms.errand is not None:
+        standing = adopting(standing, wishes, terms.errand.adopted)
     return _Planner(standing, wishes, terms, now, hold, known or Settled()).plan()
 
 
@@ -118,6 +127,7 @@ class _Planner:
         self.standing, self.wishes, self.terms, self.now, self.hold = standing, wishes, terms, now, hold
         self.publisher, self.layout = standing.publisher, standing.publisher.layout
         self.me = standing.publisher.cluster
+        self.releases = terms.errand is not None and terms.errand.releases
         self.tree, self.records = standing.mirror.tree, standing.mirror.records
         self.own_lease = cluster_lease(self.publisher, terms)
         self.fleet_lease = fleet_lease(standing, terms)
@@ -131,6 +141,7 @@ class _Planner:
         self.problems: list[Problem] = []
         self.differences: list[Difference] = []
         self.unchanged = self.removed = 0
+        self.drained: set[str] = set()
 
     def _frontends(self) -> int:
         """How many frontends stand, open or closed, or will after this plan: what a Traefik reads slowly.
@@ -156,14 +167,18 @@ class _Planner:
                 yield name, (group, wish)
 
     def plan(self) -> Plan:
-        for name in sorted((self.standing.groups.keys() | self.wishes.keys()) - self.settled.groups.keys()):
-            self._group(self.standing.groups.get(name) or Group(name), self.wishes.get(name))
+        for name in self._names():
+            group = self.standing.groups.get(name) or Group(name)
+            if self.releases:
+                self._let_go(group)
+            else:
+                self._group(group, self.wishes.get(name))
         self.units.sort(key=self._turn)
         self.unchanged += sum(len(group.shared) + len(group.mine) for group, _ in self.settled.groups.values())
         leaving = self.terms.leaving
-        said = (
-            Said() if leaving else say_presence(self.standing, self.terms, self.my_read_time, changing=bool(self.units))
-        )
+        said = Said()
+        if not leaving and not self.releases:
+            said = say_presence(self.standing, self.terms, self.my_read_time, changing=bool(self.units))
         self.problems.extend(said.problems)
         if said.changes:
             self.units.insert(0, Unit("", "presence", said.changes))
@@ -177,7 +192,14 @@ class _Planner:
             sum(len(group.servers) for group in self.standing.groups.values()),
             self.settled,
             farewell(self.standing) if leaving else (),
+            frozenset(self.drained),
         )
+
+    def _names(self) -> list[str]:
+        """The groups to look at."""
+        names = (self.standing.groups.keys() | self.wishes.keys()) - self.settled.groups.keys()
+        errand = self.terms.errand
+        return sorted(names if errand is None else names & errand.groups)
 
     def _turn(self, unit: Unit) -> tuple[int, bool]:
         """What is new comes first and what goes last: one group may refer to another, and what opens to what does not.
@@ -214,7 +236,9 @@ class _Planner:
             frozen = frozen or found.freezes
             did = "froze the group: its shared keys stay as they are" if found.freezes else "left it alone"
             wanted = wish is not None and (found.path in wish.shared or found.path in wish.own)
-            remedy = "delete it, and the bridge writes its own" if wanted else "if nobody needs it, delete it"
+            remedy = (
+                "delete it, and the bridge writes its own, or adopt it" if wanted else "if nobody needs it, delete it"
+            )
             reason = f"this key was not written by a bridge; {remedy}"
             title = wish.title if wish else group_title(group.name)
             key = self.publisher.tree + found.path
@@ -252,7 +276,7 @@ class _Planner:
         if frozen:
             self._move(group, shared)  # no change of what anybody reads
         elif not claims_first:
-            opening = self._share(group, target, shared, decides=decides, merges=merges)
+            opening = self._share(group, target, shared, wish.own if merges else (), decides=decides, merges=merges)
         enters = self._enters(group, wish, shared)
         if merges and group.foreign and not enters and wish.own.keys() - group.mine.keys() - group.foreign.keys():
             reason = "a hand-written key of this group routes or protects otherwise than its servers need"
@@ -260,7 +284,7 @@ class _Planner:
         self._serve(group, wish, own, merges=merges, enters=enters)
         wanted = wish.own if merges else {}
         self._differ(group, wish.title, None if frozen else target, decides, wanted)
-        self._count_removed(group, wanted)
+        self._count_removed(group, wanted, wish.drained if merges else frozenset())
         brings = any(isinstance(change, Create) for change in own.changes.values())
         # A guest tells by the guard that it comes: who decides shall not change its wish without knowing of it.
         if not records and (group.guard is None or (brings and not decides and not group.mine)):
@@ -289,7 +313,7 @@ class _Planner:
         )
 
     def _share(
-        self, group: Group, target: Mapping[str, str], shared: Draft, *, decides: bool, merges: bool
+        self, group: Group, target: Mapping[str, str], shared: Draft, own: Iterable[str], *, decides: bool, merges: bool
     ) -> set[str]:
         """Draft the shared keys; the holders whose opening keys must be compared."""
         if group == Group(group.name):  # a name that nobody lists is not read at all
@@ -303,6 +327,7 @@ class _Planner:
             target,
             shared,
             self.clock,
+            own=own,
             decides=decides,
             hold=self.hold,
             barred=self._barred(group, stay, target),
@@ -327,7 +352,8 @@ class _Planner:
         """Draft this cluster's servers."""
         servers = ServerSteps(group, own, self.clock, self.layout, hold=self.hold)
         if merges:
-            servers.run(wish.own, group.servers if wish.unchecked else wish.retiring, may_enter=enters)
+            retiring = group.servers if wish.unchecked else wish.retiring
+            servers.run(wish.own, retiring, wish.drained, may_enter=enters)
         else:
             servers.leave()
         self.waits.extend(servers.waits)
@@ -403,6 +429,23 @@ class _Planner:
         last = (Delete(guard, revision),) if revision else ()
         self._unit(group, "clear", (*drafted.changes.values(), *last), checks)
 
+    def _let_go(self, group: Group) -> None:
+        """All keys of the group become hand-written ones, as they stand. Nobody else may rely on them."""
+        mine = group.claim_of(self.me)
+        if mine is None or len(group.claims) > 1:
+            return
+        held = {self.publisher.tree + path: one for path, one in (*group.shared.items(), *group.mine.items())}
+        changes = [Update(key, one.value, None, one.revision, one.lease) for key, one in held.items()]
+        # Where not all fit, the claim holds the group to the last.
+        last = [Delete(self._record(claim_path(self.me, group.name)), mine.held.revision)]
+        checks: tuple[Check, ...] = ()
+        if group.guard is not None:
+            guard = self._record(guard_path(group.name))
+            last.append(Delete(guard, group.guard.revision))
+            checks = (Check(guard, group.guard.revision),)
+        self.unchanged += len(held)
+        self.units.append(Unit(group.name, "release", (*sorted(changes, key=self._order), *last), checks))
+
     # Parts of a unit
 
     def _record(self, path: str) -> str:
@@ -411,6 +454,10 @@ class _Planner:
     def _role(self, path: str) -> Role | None:
         place = self.layout.place(path)
         return place.role if place else None
+
+    def _holder(self, path: str) -> str:
+        place = self.layout.place(path)
+        return place.holder if place else ""
 
     def _draft(self, group: Group) -> Draft:
         return Draft(self.publisher.tree, self._shared_lease(group), group.shared)
@@ -486,6 +533,8 @@ class _Planner:
         moving = [
             path for path, held in group.shared.items() if held.lease != shared.lease and path not in shared.changes
         ]
+        # A hand-written server that names a cluster would look like that cluster's on our lease: it only goes.
+        moving = [path for path in moving if not ((place := self.layout.place(path)) and place.cluster)]
         longer = [path for path in moving if outlives(group.shared[path].lease, shared.lease)]
         if longer:
             due = self._presences_changed() + self.clock.read_time + LEAST_UNCLAIMED - self.now
@@ -626,9 +675,14 @@ class _Planner:
             else:
                 self.differences.append(Difference(path, title, old, new))
 
-    def _count_removed(self, group: Group, own: Mapping[str, str]) -> None:
-        """Servers that go without another coming in their group: a replaced container is no loss."""
-        before = group.servers
+    def _count_removed(self, group: Group, own: Mapping[str, str], drained: Set[str] = frozenset()) -> None:
+        """Servers that go without another coming in their group: a replaced container is no loss.
+
+        `drained`: holders that go because an operator says so, whatever the source does.
+        """
+        before = group.servers - drained
+        if drained:
+            self.drained.update(path for path in group.mine if self._holder(path) in drained)
         after = {place.holder for path in own if (place := self.layout.place(path))}
         self.removed += max(0, len(before - after) - len(after - before))
 

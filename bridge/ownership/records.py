@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
+from bridge.model.drain import Drain, Scope, drained_name
+from bridge.model.keys import NAME_LIMIT, escape
+
 FORMAT = 1
 FLEET = "fleet"
 FLEET_RECORDS = "fleet/"  # below it lies what all clusters write, and below `cluster_records` what only one may
@@ -38,6 +41,19 @@ def leader_path(cluster: str) -> str:
     return f"{cluster_records(cluster)}leader"
 
 
+def drain_records(cluster: str) -> str:
+    """Below it lies what an operator drained of `cluster`."""
+    return f"{cluster_records(cluster)}drain/"
+
+
+def drain_path(cluster: str, scope: Scope, name: str) -> str:
+    """The record that drains `name`, as `drained_name` writes it. Raises ValueError where that is too long."""
+    what = "--".join([scope.value, *(escape(part) for part in name.split("/") if part)])
+    if len(what) > NAME_LIMIT:
+        raise ValueError(f"the name is longer than {NAME_LIMIT} bytes")
+    return drain_records(cluster) + what
+
+
 def guard_path(group: str) -> str:
     """The counter that whoever claims `group` bumps."""
     return f"{FLEET_RECORDS}guard/{group}"
@@ -54,7 +70,7 @@ def replica_family(cluster: str, replica: str) -> str:
 
 
 class Named(NamedTuple):
-    """What a record's path says: `kind` is claim, guard, presence, leader or other."""
+    """What a record's path says: `kind` is claim, guard, presence, leader, drain or other."""
 
     kind: str
     cluster: str  # empty for the fleet's records
@@ -69,6 +85,8 @@ def named(path: str) -> Named:
             return Named("claim", cluster, group)
         case ["c", cluster, ("presence" | "leader") as kind]:
             return Named(kind, cluster, "")
+        case ["c", cluster, "drain", _]:
+            return Named("drain", cluster, "")
         case ["c", cluster, *_]:
             return Named("other", cluster, "")
         case ["fleet", "guard", group]:
@@ -155,6 +173,31 @@ def read_leader(text: str) -> Leader | None:
     match _read(text):
         case {"name": str(name), "environment": str(environment), "token": str(token)}:
             return Leader(name, environment, token)
+    return None
+
+
+def write_drain(scope: Scope, name: str, when: str) -> str:
+    """The value of a record that drains something. `when`: a time in UTC."""
+    return _write(name=name, scope=scope.value, when=when)
+
+
+def read_drain(cluster: str, path: str, text: str) -> Drain | None:
+    """What the record of `cluster` at `path` drains.
+
+    None where it cannot be read, as of a newer format, or where it drains something else than its path names: by that
+    it would be looked for.
+    """
+    match _read(text):
+        case {"scope": str(scope), "name": str(name), "when": str(when)}:
+            pass
+        case _:
+            return None
+    try:
+        said = Scope(scope)
+        if drained_name(said, name) == name and drain_path(cluster, said, name) == path:
+            return Drain(path, scope, name, when)
+    except ValueError:
+        pass
     return None
 
 

@@ -29,10 +29,11 @@ from bridge.routes.contests import (
     requests,
     settle,
 )
+from bridge.routes.drained import NOTHING, Drained, Records
 from bridge.routes.natives import Newer, asks_newer, newer
 from bridge.routes.pages import foreign_pages, passes_by
 from bridge.routes.policy import ALIAS, EXTERNAL, KINDS, Policy, refused_host
-from bridge.routes.servers import Asker, Servers, address_of, counted, server_gates, servers
+from bridge.routes.servers import SCALE, Asker, Servers, address_of, counted, server_gates, servers
 
 NO_FRONTEND = "no frontend"
 NO_HOSTS: Mapping[str, str] = {}
@@ -76,6 +77,7 @@ class _Judged:
     holds: bool  # its name
     alias: Followed | None  # what it stands for; None: it is no alias
     hosts: list[str]  # its containers' hosts' addresses
+    drained: Sequence[Records]  # all that drains it and its containers
     verdict: Verdict
     requests: tuple[Request, ...]
     pages: tuple[tuple[str, str], ...]  # name and backend of its error pages that are others'
@@ -90,8 +92,10 @@ class Judge:
         self._asked: list[tuple[str, tuple[Request, ...]]] = []
         self._overlaps = overlaps(self._asked)
 
-    def __call__(self, snapshot: Snapshot, policy: Policy) -> Judgement:
+    def __call__(self, snapshot: Snapshot, policy: Policy, drained: Drained = NOTHING) -> Judgement:
         """A verdict for each service that carries one of our labels, in the snapshot's order.
+
+        `drained`: of this very snapshot.
 
         Linked environments may bring services of one stack and name: the smallest (stack uuid, uuid) of those that
         ask for a route keeps the name.
@@ -120,6 +124,7 @@ class Judge:
                 holders.get((one.stack, one.name), one),
                 aliases.get(one.title) if aliases else None,
                 snapshot.hosts,
+                drained,
             )
             for one, before, wants in zip(services, known, wanting, strict=True)
         ]
@@ -139,7 +144,7 @@ def judge_all(snapshot: Snapshot, policy: Policy) -> tuple[Verdict, ...]:
 def judge(service: Service, policy: Policy, hosts: Mapping[str, str] = NO_HOSTS) -> Verdict:
     """Why this service, taken alone, has a route, or why it has none. `hosts`: addresses by uuid."""
     alias = follow(service, {}) if service.kind == ALIAS else None
-    return _judge(service, _wanting(service, policy), policy, service, alias, hosts)
+    return _judge(service, _wanting(service, policy), policy, service, alias, hosts, NOTHING)
 
 
 def _followed(services: Iterable[Service], snapshot: Snapshot) -> Mapping[str, Followed]:
@@ -157,17 +162,20 @@ def _rejudge(
     holder: Service,
     alias: Followed | None,
     hosts: Mapping[str, str],
+    drained: Drained,
 ) -> _Judged:
     """What is known, if all is as it was."""
-    holds, its = holder is service, _hosts_of(alias.services if alias else (service,), hosts) if hosts else []
-    if known is not None and holds and known.hosts == its and known.alias == alias:
+    of = alias.services if alias else (service,)
+    holds, its = holder is service, _hosts_of(of, hosts) if hosts else []
+    drains = drained.all_of(service, of)
+    if known is not None and holds and known.hosts == its and known.alias == alias and known.drained == drains:
         if known.service is service:
             return known
         if known.service == service:
             return replace(known, service=service)
-    verdict = _judge(service, wanting, policy, holder, alias, hosts)
+    verdict = _judge(service, wanting, policy, holder, alias, hosts, drained)
     asks, pages = requests(verdict.route), foreign_pages(verdict.route)
-    return _Judged(service, wanting, holds, alias, its, verdict, asks, pages)
+    return _Judged(service, wanting, holds, alias, its, drains, verdict, asks, pages)
 
 
 def _with_pages(judged: Sequence[_Judged]) -> tuple[Verdict, ...]:
@@ -200,6 +208,7 @@ def _judge(
     holder: Service,
     alias: Followed | None,
     hosts: Mapping[str, str],
+    drained: Drained,
 ) -> Verdict:
     """The verdict, where `holder` is the service that may bear the name."""
     if not wanting.asks:
@@ -211,10 +220,10 @@ def _judge(
     if problem:
         return Verdict(service.title, tuple(gates), problems=(problem,))
     of = alias.services if alias else (service,)
-    found = newer(service, policy, hosts, of) if asks_newer(service.labels) else None
+    found = newer(service, policy, hosts, of, drained) if asks_newer(service.labels) else None
     if found and speaks_only_newer(service.labels):
         return _newer_alone(service, policy, tuple(gates), found, alias)
-    older = _older(service, policy, tuple(gates), alias, hosts)
+    older = _older(service, policy, tuple(gates), alias, hosts, drained)
     return replace(older, native=replace(found.native, alone=False)) if found else older
 
 
@@ -239,7 +248,12 @@ def _newer_alone(
 
 
 def _older(
-    service: Service, policy: Policy, before: tuple[Gate, ...], alias: Followed | None, hosts: Mapping[str, str]
+    service: Service,
+    policy: Policy,
+    before: tuple[Gate, ...],
+    alias: Followed | None,
+    hosts: Mapping[str, str],
+    drained: Drained,
 ) -> Verdict:
     """The verdict by the labels that become a route."""
     gates = [*before]
@@ -254,7 +268,7 @@ def _older(
         if problem:
             return Verdict(service.title, tuple(gates), settings, (*asked.problems, problem))
     of = alias.services if alias else (service,)
-    asker = Asker(service, asked, policy, address_of(service, policy), hosts, of)
+    asker = Asker(service, asked, policy, address_of(service, policy), hosts, of, drained)
     found = [servers(asker, pool) for pool in asked.pools]
     gates += (*server_gates(asker, found[0]), _ALONE)
     return Verdict(
@@ -267,6 +281,7 @@ def _older(
                 if service.kind == EXTERNAL
                 else (Setting(table.ADDRESS.sets, asker.at.value.value, asker.at.origin),)
             ),
+            *_scale(policy),
             *[counted(asker, pool, one) for pool, one in zip(asked.pools, found, strict=True)],
         ),
         problems=(*asked.problems, *(alias.problems if alias else ()), *_of_servers(asker, found)),
@@ -274,6 +289,11 @@ def _older(
         remarks=tuple([remark for one in found for remark in one.remarks]),
         stands_for=tuple([one.title for one in alias.services]) if alias else (),
     )
+
+
+def _scale(policy: Policy) -> Iterator[Setting]:
+    if policy.weight_factor != 1:
+        yield Setting("weight factor", f"{float(policy.weight_factor):.10g}", SCALE)
 
 
 def _others(service: Service, policy: Policy, told: Problem) -> Iterator[Problem]:
@@ -291,7 +311,7 @@ def _of_servers(asker: Asker, found: Sequence[Servers]) -> Iterator[Problem]:
 
 def _route(asker: Asker, found: Sequence[Servers]) -> Route:
     backends = [
-        replace(pool.backend, servers=one.servers, retiring=one.retiring)
+        replace(pool.backend, servers=one.servers, retiring=one.retiring, drained=one.drained)
         for pool, one in zip(asker.asked.pools, found, strict=True)
     ]
     unchecked = any(one.kind == EXTERNAL for one in asker.of)

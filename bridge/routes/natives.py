@@ -17,6 +17,7 @@ from bridge.labels.views import View
 from bridge.model.native import Asked, Native
 from bridge.model.route import Backend, Gate, Remark, Setting
 from bridge.model.world import ADDRESS_LABEL, Container, Service
+from bridge.routes.drained import Drained
 from bridge.routes.policy import EXTERNAL, Policy, host_check
 from bridge.routes.servers import Asker, Servers, address_of, counted, server_gates, servers
 
@@ -40,7 +41,7 @@ def asks_newer(labels: Mapping[str, str]) -> bool:
     return any(map(is_newer, labels))
 
 
-def newer(service: Service, policy: Policy, hosts: Mapping[str, str], of: Sequence[Service]) -> Newer:
+def newer(service: Service, policy: Policy, hosts: Mapping[str, str], of: Sequence[Service], drained: Drained) -> Newer:
     """`hosts`: addresses by uuid; `of`: whose containers and addresses are the servers."""
     bearer = Bearer(
         service.title,
@@ -59,14 +60,14 @@ def newer(service: Service, policy: Policy, hosts: Mapping[str, str], of: Sequen
         found = Servers()
         if pool := _pool(element):
             plain = tuple(_plain(one, element.place, pool) for one in of)
-            asker = Asker(service, _NOTHING, policy, at, hosts, plain)
+            asker = Asker(service, _NOTHING, policy, at, hosts, plain, drained)
             found = servers(asker, pool)
             gates = gates or server_gates(asker, found)
             count = counted(asker, replace(pool, view=replace(pool.view, segment="")), found)
             settings.append(replace(count, name=f"{element.place}: servers"))
             problems += found.problems
             remarks += (one for one in found.remarks if one not in remarks)
-        asked.append(Asked(element.place, element.label, fields, found.servers, found.retiring))
+        asked.append(Asked(element.place, element.label, fields, found.servers, found.retiring, found.drained))
     unchecked = any(one.kind == EXTERNAL for one in of)
     label = next(speaks_newer(service.labels))
     return Newer(

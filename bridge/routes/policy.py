@@ -6,10 +6,12 @@ import re
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from enum import Enum
+from fractions import Fraction
 from functools import lru_cache, partial
+from math import floor
 
 from bridge.labels.fallback import Fallback
-from bridge.labels.types import Address, host
+from bridge.labels.types import MOST, Address, host
 from bridge.model.route import Kind, Rule
 
 EXTERNAL, ALIAS = "externalService", "dnsService"
@@ -21,6 +23,8 @@ EVERY_DOMAIN = "*"
 _CONSTRAINT = re.compile(r"tag(==|!=)(.+)", re.S)
 _HOSTS = (Kind.HOST, Kind.HOST_REGEXP)
 _NO_FALLBACK = Fallback()
+_AS_IT_IS = Fraction(1)
+_HALF = Fraction(1, 2)
 
 
 class Health(Enum):
@@ -67,6 +71,15 @@ class Policy:
     expose: bool = False  # also what has no traefik.enable
     kinds: frozenset[str] = USUAL_KINDS  # of KINDS
     fallback: Fallback = _NO_FALLBACK
+    weight_factor: Fraction = _AS_IT_IS  # at least 0, which leaves all servers without requests
+
+    def weight(self, asked: int) -> int:
+        """A server's weight where labels ask for `asked`: 0 gets nothing, and nobody else is scaled down to that."""
+        if self.weight_factor == 1:
+            return asked
+        if not asked or not self.weight_factor:
+            return 0
+        return min(MOST, max(1, floor(asked * self.weight_factor + _HALF)))
 
 
 @lru_cache

@@ -19,6 +19,7 @@ from bridge.model.keys import server_name
 from bridge.model.problem import Problem
 from bridge.model.route import Gate, Remark, Server, Setting
 from bridge.model.world import Container, Service
+from bridge.routes.drained import NOTHING, Drained, Records
 from bridge.routes.policy import ALIAS, EXTERNAL, Health, NoneHealthy, Policy
 
 # After cattle's process table; a stopped container keeps the health state that it had.
@@ -28,6 +29,7 @@ HEALTHY = frozenset(("healthy", "updating-healthy"))
 FELL_OUT = frozenset(("unhealthy", "updating-unhealthy", "reinitializing", "updating-reinitializing"))
 
 NO_SERVER = "published no server"
+SCALE = "--weight-factor"
 _UNCHECKED = Gate("health", True, "nobody checks external addresses", closes=False)
 GIVE_CHECK = "give it a health_check in rancher-compose.yml"
 _PUBLISHED = re.compile(r"(?:(.*):)?([0-9]{1,5}):([0-9]{1,5})(?:/tcp)?")  # address, public and private port
@@ -45,6 +47,7 @@ class Asker:
     at: Found[Address]
     hosts: Mapping[str, str]  # addresses by uuid
     of: Sequence[Service]  # whose containers and addresses they are
+    drained: Drained = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ class Servers:
 
     servers: tuple[Server, ...] = ()
     retiring: tuple[str, ...] = ()  # identities
+    drained: tuple[str, ...] = ()  # of these, identities
     problems: tuple[Problem, ...] = ()
     remarks: tuple[Remark, ...] = ()
     healthy: int = 0  # containers
@@ -67,7 +71,8 @@ class _Address:
     scheme: str
     host: str
     port: int
-    weight: int  # 0: nothing
+    weight: int  # as labels ask for it; 0: nothing
+    drained: Records  # by which it gets nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +109,7 @@ def address_of(service: Service, policy: Policy) -> Found[Address]:
 def servers(asker: Asker, pool: Pool) -> Servers:
     """The servers of one of the service's backends."""
     external = [one for one in asker.of if one.kind == EXTERNAL]
-    found = [place for one in external for place in _external(asker.service, one, pool)]
+    found = [place for one in external for place in _external(asker, one, pool)]
     healthy = 0
     if len(external) < len(asker.of):
         places, healthy = _containers(asker, pool, [one for one in asker.of if one.kind != EXTERNAL])
@@ -225,7 +230,8 @@ def _container(asker: Asker, container: Container, pool: Pool) -> _Place:
         return _Place(None, [*problems, problem], Remark(container.uuid, str(err), pool.view.segment))
     differs = told is not asked and told != asked
     remark = Remark(container.uuid, _differs(told, asked), pool.view.segment) if differs else None
-    return _Place(_Address(container.uuid, told.scheme, host, reached, told.weight), problems, remark)
+    drained = asker.drained.container(service, container) if asker.drained else ()
+    return _Place(_Address(container.uuid, told.scheme, host, reached, told.weight, drained), problems, remark)
 
 
 def _differs(told: _Told, asked: _Told) -> str:
@@ -305,8 +311,9 @@ def _own(label: Label[T], asked: T, service: Service, container: Container, view
     return found
 
 
-def _external(asker: Service, service: Service, pool: Pool) -> list[_Place]:
+def _external(asker: Asker, service: Service, pool: Pool) -> list[_Place]:
     """Where an external service is: it names addresses, or one host, and nobody checks them."""
+    drained = asker.drained.external(asker.service, service)
     named = [(ip, types.address) for ip in service.external_ips]
     if service.hostname:
         named.append((service.hostname, _address_or_host))
@@ -315,13 +322,13 @@ def _external(asker: Service, service: Service, pool: Pool) -> list[_Place]:
         try:
             host = parse(text)
         except ValueError as err:
-            problem = Problem(asker.title, "", text, str(err), NO_SERVER)
+            problem = Problem(asker.service.title, "", text, str(err), NO_SERVER)
             found.append(_Place(None, [problem], Remark(text, str(err), pool.view.segment)))
         else:
-            found.append(_Place(_Address(host, pool.protocol, host, pool.port, pool.weight)))
+            found.append(_Place(_Address(host, pool.protocol, host, pool.port, pool.weight, drained)))
     if not named:
-        whose = "it" if service is asker else service.title
-        found.append(_Place(None, [Problem(asker.title, "", "", f"{whose} names no address and no host", NO_SERVER)]))
+        why = f"{'it' if service is asker.service else service.title} names no address and no host"
+        found.append(_Place(None, [Problem(asker.service.title, "", "", why, NO_SERVER)]))
     return found
 
 
@@ -345,17 +352,22 @@ def _gathered(asker: Asker, pool: Pool, found: Iterable[_Place], healthy: int) -
         if address:
             addresses.append(address)
     servers: dict[tuple[str, str, int], Server] = {}
-    retiring = set()
+    retiring, drained = set(), set()
     for one in sorted(addresses, key=lambda address: address.identity):
         place = (one.scheme, one.host, one.port)
         if why := _unnameable(asker.policy.cluster, one.identity):
             problems.append(Problem(title, "", one.identity, why, NO_SERVER))
             remarks.append(Remark(one.identity, why, segment))
+        elif why := _drained(one, asker.policy):
+            remarks.append(Remark(one.identity, why, segment))
+            retiring.add(one.identity)
+            drained.add(one.identity)
         elif one.weight == 0:
             remarks.append(Remark(one.identity, "its weight is 0, so it gets nothing", segment))
             retiring.add(one.identity)
         elif place not in servers:
-            servers[place] = Server(one.identity, one.scheme, one.host, one.port, one.weight)
+            weight = asker.policy.weight(one.weight)
+            servers[place] = Server(one.identity, one.scheme, one.host, one.port, weight)
         elif servers[place].identity != one.identity:
             why = f"its address is that of {servers[place].identity}"
             problems.append(Problem(title, "", one.identity, why, NO_SERVER, notice=True))
@@ -364,11 +376,19 @@ def _gathered(asker: Asker, pool: Pool, found: Iterable[_Place], healthy: int) -
     return Servers(
         servers=tuple(servers.values()),
         retiring=tuple(sorted(retiring)),
+        drained=tuple(sorted(drained)),
         problems=tuple(dict.fromkeys(problems)),
         remarks=tuple(remarks),
         healthy=healthy,
         reached=len(addresses),
     )
+
+
+def _drained(one: _Address, policy: Policy) -> str:
+    """Why the operator wants it to get nothing; empty where it may get requests."""
+    if one.drained:
+        return f"it is drained, by {' and '.join(one.drained)}"
+    return "" if policy.weight_factor else f"{SCALE} is 0, so it gets nothing"
 
 
 def _unnameable(cluster: str, identity: str) -> str:

@@ -49,6 +49,14 @@ class Locating(Protocol):
         """Where a label of a service (stack/name) stood in what was read last, or else the service itself."""
 
 
+@runtime_checkable
+class TellsHosts(Protocol):
+    """A source that reads hosts only where it is told to."""
+
+    def tell_hosts(self) -> None:
+        """From the next reading on a snapshot has the hosts, and where they cannot be read there is none."""
+
+
 def without_user(url: str) -> str:
     """`url` with whatever stands before its last `@` cut out: a password may hold any character."""
     return re.sub(r"^([A-Za-z0-9+]*:/*)?.*@", r"\1…@", url, flags=re.DOTALL)

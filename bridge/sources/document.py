@@ -107,8 +107,17 @@ def snapshot(data: bytes, url: str, remedy: str = REMEDY) -> Snapshot:
     return Reader().snapshot(data, url, remedy)
 
 
-def hosts(data: bytes, url: str, remedy: str) -> tuple[Mapping[str, str], list[Problem]]:
-    """Addresses of hosts by uuid, from the answer of /2016-07-29/hosts.
+@dataclass(frozen=True, slots=True)
+class Hosts:
+    """A list of hosts."""
+
+    addresses: Mapping[str, str]  # by uuid
+    names: Mapping[str, tuple[str, ...]]  # by uuid
+    problems: list[Problem]
+
+
+def hosts(data: bytes, url: str, remedy: str) -> Hosts:
+    """The answer of /2016-07-29/hosts.
 
     Raises SourceError, naming `url` and `remedy`, where `data` is no JSON, no list, or an empty one.
     """
@@ -119,7 +128,7 @@ def hosts(data: bytes, url: str, remedy: str) -> tuple[Mapping[str, str], list[P
             shapes, problems = mend_hosts(data)
     if not shapes:
         raise SourceError("source", url, f"holds no host; {remedy}")
-    return _addresses(shapes), problems
+    return Hosts(_addresses(shapes), _names(shapes), problems)
 
 
 def gap(problems: Iterable[Problem]) -> Problem | None:
@@ -189,6 +198,7 @@ def build(world: World) -> Snapshot:
         environment=_environment(world.stacks),
         problems=tuple(sorted(set(problems))),
         hosts=_addresses(world.hosts),
+        host_names=_names(world.hosts),
     )
 
 
@@ -196,6 +206,16 @@ def _addresses(shapes: Iterable[HostShape]) -> dict[str, str]:
     """By uuid; of two that a host is given, the same one whatever the order."""
     pairs = ((shape.uuid, shape.agent_ip) for shape in shapes if shape.uuid and shape.agent_ip)
     return dict(sorted(pairs, reverse=True))
+
+
+def _names(shapes: Iterable[HostShape]) -> dict[str, tuple[str, ...]]:
+    """By uuid, in lower case: the name that somebody gave to a host, and that of its machine."""
+    found: dict[str, set[str]] = {}
+    for shape in shapes:
+        names = [name.lower() for name in (shape.name, shape.hostname) if name]
+        if shape.uuid and names:
+            found.setdefault(shape.uuid, set()).update(names)
+    return {uuid: tuple(sorted(names)) for uuid, names in sorted(found.items())}
 
 
 def _environment(stacks: Iterable[StackShape]) -> str:

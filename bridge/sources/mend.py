@@ -85,7 +85,8 @@ def _parsed(data: bytes) -> Json:
 
 def _host(host: _Object) -> HostShape:
     host.of = f" of host {host.glance('hostname') or host.glance('uuid')}"
-    return HostShape(uuid=host.text("uuid"), agent_ip=host.text("agent_ip"))
+    names = {name: host.glance(name) or None for name in ("name", "hostname")}  # who misses one misses nothing else
+    return HostShape(uuid=host.text("uuid"), agent_ip=host.text("agent_ip"), **names)
 
 
 def _stack(stack: _Object) -> tuple[StackShape, list[ServiceShape]]:

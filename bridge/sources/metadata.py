@@ -87,6 +87,10 @@ class MetadataSource:
                     yield known
                 version = polled
 
+    def tell_hosts(self) -> None:
+        """As `TellsHosts` says."""
+        self._hosts = True
+
     def close(self) -> None:
         """As `Source` says."""
         self._closed.set()
@@ -109,13 +113,13 @@ class MetadataSource:
         where = f"/{API}/hosts"
         for _ in range(TRIES):
             version, world = self._version(), self._stacks()
-            addresses, problems = hosts(self._get(where), self.url + where, REMEDY)
-            missing = gap(problems)
+            found = hosts(self._get(where), self.url + where, REMEDY)
+            missing = gap(found.problems)
             if missing is not None:
                 raise self._error(where, f"is only half there ({missing})")
             if self._version() == version:
-                problems = sorted({*world.problems, *problems})
-                return replace(world, hosts=addresses, problems=tuple(problems))
+                problems = tuple(sorted({*world.problems, *found.problems}))
+                return replace(world, hosts=found.addresses, host_names=found.names, problems=problems)
         raise self._error(where, f"changed {TRIES} times while it was read")
 
     def _refuse_older(self, world: Snapshot) -> None:

@@ -67,6 +67,8 @@ class HostShape(Struct, gc=False):
 
     uuid: str | None = None
     agent_ip: str | None = None
+    name: str | None = None
+    hostname: str | None = None
 
 
 class WorldShape(Struct, gc=False):

@@ -160,15 +160,16 @@ class Consul:
         match change:
             case Create(key, value, lease):
                 yield from _check(key, 0)
-                yield _lock(key, value, self._session(lease))
+                yield _put(key, value, 0) if lease is None else _lock(key, value, self._session(lease))
             case Update(key, value, lease, read_at, held_by):
                 if lease == held_by:
-                    yield {"Verb": "cas", "Key": key, "Value": _encoded(value), "Index": read_at}  # keeps the lock
+                    yield _put(key, value, read_at)  # keeps the lock
                     return
                 yield from _check(key, read_at)
-                if held_by is not None:
-                    yield {"Verb": "unlock", "Key": key, "Session": self._session(held_by)}
-                yield _lock(key, value, self._session(lease))
+                if held_by is not None:  # an unlock writes the value too
+                    yield {"Verb": "unlock", "Key": key, "Value": _encoded(value), "Session": self._session(held_by)}
+                if lease is not None:
+                    yield _lock(key, value, self._session(lease))
             case Delete(key, read_at):
                 yield from _check(key, read_at)
                 yield {"Verb": "delete-cas", "Key": key, "Index": read_at}
@@ -290,6 +291,10 @@ def _check(key: str, revision: int) -> Iterator[Fields]:
         yield {"Verb": "check-index", "Key": key, "Index": revision}
     else:
         yield {"Verb": "check-not-exists", "Key": key}
+
+
+def _put(key: str, value: str, read_at: int) -> Fields:
+    return {"Verb": "cas", "Key": key, "Value": _encoded(value), "Index": read_at}
 
 
 def _lock(key: str, value: str, session: str) -> Fields:

@@ -164,7 +164,7 @@ class MemoryServer:
         for change in transaction.changes:
             if isinstance(change, Delete):
                 continue
-            if change.lease not in self._leases:
+            if change.lease is not None and change.lease not in self._leases:
                 raise LeaseLost("the store", _URL, f"the lease {change.lease} does not live; ensure it.")
             if isinstance(change, Update) and not self._tells_lease(change):
                 raise _refused(f"{change.key} is not held by {change.held_by}")
@@ -248,7 +248,7 @@ class Memory:
         """See `Store`. Refuses a lease that was not ensured here, and an update that is wrong about `held_by`."""
         server = self._reached()
         for change in transaction.changes:
-            if not isinstance(change, Delete) and change.lease not in self._ensured:
+            if not isinstance(change, Delete) and change.lease not in {None, *self._ensured}:
                 raise _refused(f"the lease {change.lease} was not ensured by this client")
         fault, self.next_commit = self.next_commit, None
         answer = Conflict() if fault is Fault.BEFORE else server._commit(transaction)

@@ -6,6 +6,7 @@ import re
 
 from bridge.cli.schemas.words import COUNT, SECONDS, TEXT, Schema, by_name, one_of, said, thing
 from bridge.layouts.traefik1_values import TRUE, WRITTEN
+from bridge.model.drain import Scope
 from bridge.ownership.records import FORMAT, LONGEST_READ_TIME, LONGEST_TTL
 
 _NAME = r"(?!\.{1,2}/)[A-Za-z0-9_.-]{1,200}"
@@ -74,12 +75,19 @@ def records() -> Schema:
         read_time=said("seconds", {**SECONDS, "maximum": LONGEST_READ_TIME}),
         version=TEXT,
     )
+    drain = thing(
+        format=number,
+        scope=one_of(one.value for one in Scope),
+        name=said("a host's name, IP or uuid; stack/service; a container's name or uuid; empty: all of it", TEXT),
+        when=said("a time in UTC", TEXT),
+    )
     leader = thing(format=number, name=TEXT, environment=TEXT, token=TEXT)
     return {
         "type": "object",
         "patternProperties": {
             "^c/[^/]+/claim/[^/]+$": said("a cluster's whole wish for the shared keys of a group", claim),
             "^c/[^/]+/presence$": said("that a cluster publishes here", presence),
+            "^c/[^/]+/drain/[^/]+$": said("what an operator drained of a cluster", drain),
             "^c/[^/]+/leader$": said("the replica that writes for a cluster", leader),
             "^fleet/guard/[^/]+$": said("bumped by whoever claims the group", COUNT),
         },

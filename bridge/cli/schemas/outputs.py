@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from bridge.cli.check import LEVELS
+from bridge.cli.draining import Done
 from bridge.cli.moves import Moved
 from bridge.cli.policy import ACCESS, POLICIES, RESOURCES
 from bridge.cli.schemas.words import COUNT, SECONDS, TEXT, TRUTH, Schema, by_name, many, one_of, or_null, said, thing
 from bridge.cli.show import State
 from bridge.labels.fates import Fate
+from bridge.model.drain import Scope
+from bridge.ownership.adopt import Fate as KeyFate
 from bridge.report import Outcome
 
 _PROBLEM: dict[str, Schema] = {
@@ -31,6 +34,14 @@ _CHANGES = many(
 )
 _COUNTS = said("keys", thing(added=COUNT, changed=COUNT, removed=COUNT, unchanged=COUNT))
 _WAITS = many(thing(group=TEXT, what=TEXT, seconds=said("null: another has to act first", or_null(SECONDS))))
+_DRAINS = many(
+    thing(
+        scope=one_of(one.value for one in Scope),
+        name=said("empty for the whole cluster", TEXT),
+        when=TEXT,
+        record=said("its key", TEXT),
+    )
+)
 _ONE: Schema = {"$ref": "#/$defs/one"}
 _SECONDS_LEFT = said("null: for ever", or_null(SECONDS))
 
@@ -77,6 +88,30 @@ def report() -> Schema:
     )
 
 
+def handing() -> Schema:
+    """What becomes of keys that change hands."""
+    key = thing(
+        service=TEXT,
+        key=TEXT,
+        fate=said("stays: its value does", one_of(fate.value for fate in KeyFate)),
+        before=TEXT,
+        after=said("null: it goes", or_null(TEXT)),
+        why=said("it is left; else empty", TEXT),
+        done=TRUTH,
+    )
+    return _each_layout(
+        cluster=TEXT,
+        layout=TEXT,
+        outcome=one_of(("planned", *(one.name.lower() for one in Outcome))),
+        keys=many(key),
+        changes=said("of other keys", _CHANGES),
+        transactions=COUNT,
+        leader=said("the replica that leads, where it is another", TEXT),
+        waits=_WAITS,
+        problems=_PROBLEMS,
+    )
+
+
 def show() -> Schema:
     """What a store holds."""
     life: dict[str, Schema] = {"whose": TEXT, "seconds": _SECONDS_LEFT}
@@ -91,7 +126,24 @@ def show() -> Schema:
         servers=many(thing(name=TEXT, url=TEXT, weight=TEXT, **life)),
     )
     lease = thing(family=TEXT, ttl=said("seconds; 0: for ever", COUNT), seconds=_SECONDS_LEFT)
-    return _each_layout(groups=many(group), leases=many(lease), leaders=said("replicas, by cluster", by_name(TEXT)))
+    return _each_layout(
+        groups=many(group),
+        leases=many(lease),
+        leaders=said("replicas, by cluster", by_name(TEXT)),
+        drains=said("by cluster", by_name(_DRAINS)),
+    )
+
+
+def drained() -> Schema:
+    """What an operator drained."""
+    return _each_layout(
+        cluster=TEXT,
+        layout=TEXT,
+        outcome=one_of(one.value for one in Done),
+        record=said("the key that was asked for; empty where none was", TEXT),
+        drains=_DRAINS,
+        unreadable=said("keys of records of a newer bridge, or of somebody else", many(TEXT)),
+    )
 
 
 def policy() -> Schema:
