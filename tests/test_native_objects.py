@@ -275,7 +275,9 @@ def test_slips_get_a_suggestion() -> None:
 def test_a_slip_in_a_kinds_name_costs_the_router_that_it_may_have_guarded() -> None:
     found = publish(asks(WEB | {"router.web.middlewares": "auth"}))
     assert "routers/web" not in found.places
-    assert publish(asks(WEB | {"nonsense.web.middlewares": "auth"})).places == set()
+    assert publish(asks(WEB | {"nonsense.web.basicauth.users": "joe:x"})).places == set()
+    alone = publish(asks({"router.web.rule": "Host(`a.test`)"}))
+    assert ("router.web.rule", "did you mean traefik.http.routers.web.rule?") in alone.told
 
 
 def test_false_switches_off_all_below_and_true_stands_beside_it() -> None:

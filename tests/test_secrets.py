@@ -199,3 +199,38 @@ def test_a_key_that_is_not_known_is_hidden_and_one_that_is_shown_lets_nobody_in(
     path: str, value: str, secret: bool
 ) -> None:
     assert TRAEFIK1.is_secret(path, value) is secret
+
+
+NATIVE = {
+    "right": {
+        "traefik.http.middlewares.m.basicauth.users": f"zzz:{HASH}",
+        "traefik.http.middlewares.h.headers.customrequestheaders.X-Key": "zzz",
+        "traefik.http.middlewares.p.plugin.geo.token": "zzz",
+        "traefik.http.middlewares.f.forwardauth.address": "https://zzz:zzz@auth.example.org/",
+        "traefik.http.services.s.loadbalancer.healthcheck.headers.Authorization": "zzz",
+        "traefik.http.services.s.loadbalancer.healthcheck.path": "/",
+    },
+    "wrong": {
+        "traefik.http.middlewares.m.basicauth.users": "zzz",
+        "traefik.http.middlewares.n.basicauth.usres": "zzz:x",
+        "traefik.http.middleware.o.basicauth.users": "zzz:x",
+        "traefik.http.middlewares.q.basicauth.users=zzz": "",
+        "traefik.http.nonsense.o.basicauth.users": "zzz:x",
+        "traefik.http.middlewares.h.headers.sslredirect": "zzz",
+        "traefik.http.middlewares.p.plugin.geo": "zzz",
+        "traefik.http.middlewares.r.redirectregex.replacement": "https://zzz:zzz@b/",
+        "traefik.http.middlewares.a.digestauth.removeheader": "zzz",
+    },
+}
+
+
+@pytest.mark.parametrize("said", NATIVE)
+@pytest.mark.parametrize("output", ["text", "json"])
+def test_labels_of_traefik_2_and_3_are_hidden_likewise(bridge: Bridge, tmp_path: Path, said: str, output: str) -> None:
+    source = world(tmp_path, {"web": NATIVE[said] | {"traefik.http.services.s.loadbalancer.server.port": "80"}})
+    both = ("--layout", "traefik3", "--source", source, "--output", output)
+    hides(bridge("render", *both), told=said == "right")
+    hides(bridge("check", *both), told=False)
+    ran = bridge("explain", "shop/web-web", *both)
+    hides(ran)
+    assert ("basicAuth/users" if said == "right" else "usres") in ran.out

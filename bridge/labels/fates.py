@@ -43,7 +43,7 @@ def fates(labels: Mapping[str, str], verdict: Verdict | None, problems: Iterable
         of.setdefault(problem.label, []).append(problem)
     for name, text in sorted(labels.items()):
         found = spot(name)
-        said = name if found or where(name) else told_name(name)
+        said = name if found else told_name(name)
         fate, why = _fate(name, text, of.get(said, []), name in used, verdict)
         # One that is not known may be a slip for a secret one.
         shown = told(found.row, text) == text if found else may_be_shown(name, text)

@@ -6,12 +6,11 @@ Where that left out a whole service for one odd label, here goes what the label 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from bridge.labels.fallback import Fallback
-from bridge.labels.lookup import is_newer
 from bridge.labels.native_names import Where, may_be_shown, own, unnameable, where
 from bridge.labels.newer_rules import Tree, calls
 from bridge.labels.newer_translation import confined, mended, translated
@@ -304,8 +303,3 @@ def _newer(rule: Rule) -> str:
             raise ValueError(f"{DEFAULT_RULE} holds {one.kind.value}, which these labels cannot say in a rule")
         pieces.append(f"{one.kind.value}({', '.join(f'`{value}`' for value in one.values)})")
     return " && ".join(pieces)
-
-
-def speaks_newer(labels: Iterable[str]) -> Iterator[str]:
-    """Those of the labels that only Traefik 2 and 3 know."""
-    return (name for name in sorted(labels) if is_newer(name))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
 from bridge.labels.faults import meant
-from bridge.labels.lookup import spot
+from bridge.labels.lookup import is_newer, speaks_only_newer, spot
 from bridge.labels.types import holds_login
 from bridge.model.keys import NAME_LIMIT, STANDING
 from bridge.model.world import told_name
@@ -69,6 +70,17 @@ def where(label: str) -> Where | None:
         better = told_name(".".join(("traefik", near, close, *parts[3:])))
         return Where(f"{near}/{close}/{name}", path, "it is not known", f"did you mean {better}?")
     return Where("", path, "it is not known", name=name) if protocol in KINDS else None
+
+
+def newer(labels: Iterable[str]) -> tuple[str, ...]:
+    """Those that speak of an object of Traefik 2 and 3, or are slips for one that does; sorted."""
+    return tuple(name for name in sorted(labels) if (found := where(name)) and found.place)
+
+
+def speaks_newer_alone(labels: Mapping[str, str]) -> bool:
+    """Whether a service speaks to Traefik 2 and 3, and no older language."""
+    left = {name: text for name, text in labels.items() if is_newer(name) or where(name) is None}
+    return bool(newer(labels)) and (not any(map(is_newer, left)) or bool(speaks_only_newer(left)))
 
 
 def unnameable(name: str) -> str:

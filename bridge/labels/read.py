@@ -12,6 +12,7 @@ from bridge.labels.fallback import Fallback
 from bridge.labels.frontends import Whose, frontends
 from bridge.labels.hosts import Bearer
 from bridge.labels.lookup import SUGGESTIONS, is_native, is_newer, may_protect, meant, spot
+from bridge.labels.native_names import newer, where
 from bridge.labels.notes import IGNORED, NO_ROUTE, Notes, Refusal, told
 from bridge.labels.rules import write_rule
 from bridge.labels.table import PROTECTION, Vocabulary
@@ -91,9 +92,11 @@ def _servers(notes: Notes) -> tuple[int, str, int]:
 
 def _strangers(notes: Notes) -> None:
     """Labels that are in no row. Their values stay out of reports: they may be secret."""
-    unknown = 0
+    unknown, newer_too = 0, bool(newer(notes.view.labels))
     for name in sorted(notes.view.labels):
         found = spot(name)
+        if newer_too and where(name):  # who reads those tells it
+            continue
         if found is None and is_ours(name):
             unknown += not is_newer(name)  # of which there may be many, and none is a slip
             _stranger(notes, name, meant(name) if unknown <= SUGGESTIONS else "")

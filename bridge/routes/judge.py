@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from itertools import compress, islice
 
 from bridge.labels import table
-from bridge.labels.lookup import SUGGESTIONS, is_newer, meant, speaks_only_newer, spot
+from bridge.labels.lookup import SUGGESTIONS, is_newer, meant, spot
+from bridge.labels.native_names import newer, speaks_newer_alone
 from bridge.labels.notes import NO_ROUTE, Found, find
 from bridge.labels.read import Asked, read
 from bridge.labels.types import Publish
@@ -30,7 +31,7 @@ from bridge.routes.contests import (
     settle,
 )
 from bridge.routes.drained import NOTHING, Drained, Records
-from bridge.routes.natives import Newer, asks_newer, newer
+from bridge.routes.natives import Newer, asked_newer
 from bridge.routes.pages import foreign_pages, passes_by
 from bridge.routes.policy import ALIAS, EXTERNAL, KINDS, Policy, refused_host
 from bridge.routes.servers import SCALE, Asker, Servers, address_of, counted, server_gates, servers
@@ -220,8 +221,8 @@ def _judge(
     if problem:
         return Verdict(service.title, tuple(gates), problems=(problem,))
     of = alias.services if alias else (service,)
-    found = newer(service, policy, hosts, of, drained) if asks_newer(service.labels) else None
-    if found and speaks_only_newer(service.labels):
+    found = asked_newer(service, policy, hosts, of, drained) if newer(service.labels) else None
+    if found and speaks_newer_alone(service.labels):
         return _newer_alone(service, policy, tuple(gates), found, alias)
     older = _older(service, policy, tuple(gates), alias, hosts, drained)
     return replace(older, native=replace(found.native, alone=False)) if found else older

@@ -7,9 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bridge.labels import table
-from bridge.labels.lookup import is_newer
-from bridge.labels.native import SERVER, Bearer, Element, read_native, speaks_newer
-from bridge.labels.native_names import where
+from bridge.labels.native import SERVER, Bearer, Element, read_native
+from bridge.labels.native_names import newer, where
 from bridge.labels.read import Asked as AskedRoute
 from bridge.labels.read import Pool
 from bridge.labels.types import Whole
@@ -36,12 +35,9 @@ class Newer:
     remarks: tuple[Remark, ...]
 
 
-def asks_newer(labels: Mapping[str, str]) -> bool:
-    """Whether a label speaks to Traefik 2 and 3 alone."""
-    return any(map(is_newer, labels))
-
-
-def newer(service: Service, policy: Policy, hosts: Mapping[str, str], of: Sequence[Service], drained: Drained) -> Newer:
+def asked_newer(
+    service: Service, policy: Policy, hosts: Mapping[str, str], of: Sequence[Service], drained: Drained
+) -> Newer:
     """`hosts`: addresses by uuid; `of`: whose containers and addresses are the servers."""
     bearer = Bearer(
         service.title,
@@ -69,7 +65,7 @@ def newer(service: Service, policy: Policy, hosts: Mapping[str, str], of: Sequen
             remarks += (one for one in found.remarks if one not in remarks)
         asked.append(Asked(element.place, element.label, fields, found.servers, found.retiring, found.drained))
     unchecked = any(one.kind == EXTERNAL for one in of)
-    label = next(speaks_newer(service.labels))
+    label = newer(service.labels)[0]
     return Newer(
         Native(service.title, tuple(asked), label, reading.lost, tuple(dict.fromkeys(problems)), unchecked),
         gates,
