@@ -479,3 +479,36 @@ def test_no_label_name_or_container_forges_a_line(bridge: Bridge, tmp_path: Path
 def test_a_long_label_does_not_fill_the_screen(bridge: Bridge, tmp_path: Path) -> None:
     ran = bridge("explain", "shop/web", "--source", world(tmp_path, web({"traefik.domain": "a." * 5000 + "org"})))
     assert max(map(len, ran.out.splitlines())) < 1000
+
+
+# Labels of Traefik 2 and 3.
+
+
+def test_labels_of_traefik_2_are_explained_for_the_layout_that_speaks_them(bridge: Bridge) -> None:
+    """With each key's label; a service whose router is lost says so first."""
+    both = ("--source", REAL, "--layout", "traefik3", "--output", "json")
+    (found,) = bridge("explain", "taskman/apache", *both).rows("services")
+    assert found["summary"] == "published, with 2 servers"
+    origins = {str(one["key"]): one["origin"] for one in rows(found, "keys")}
+    rule = "traefik.http.routers.taskman.rule"
+    assert origins["traefik/http/routers/taskman/rule"] == origins["traefik/http/routers/taskman/priority"] == rule
+    assert {one["fate"] for one in rows(found, "labels")} == {"used"}
+    shown = {one["name"]: one["value"] for one in rows(found, "labels")}
+    assert shown["traefik.http.middlewares.taskmanhw-ratelimit.ratelimit.average"] == "2"
+    (lost,) = bridge("explain", "copernicus-land/apache", *both).rows("services")
+    assert str(lost["summary"]).startswith("published without a router")
+    fates = {str(one["name"]): one["fate"] for one in rows(lost, "labels")}
+    assert fates["traefik.http.routers.copernicus-land.rule"] == "refused"
+    (none,) = bridge("explain", "taskman/apache", "--source", REAL, "--output", "json").rows("services")
+    assert none["summary"] == "not published: its labels speak to Traefik 2 and 3 only"
+
+
+def test_a_label_that_costs_its_middleware_is_refused(bridge: Bridge, tmp_path: Path) -> None:
+    labels = {"traefik.http.middlewares.m.ratelimit.average": "many", "traefik.http.routers.r.middlewares": "m"}
+    source = world(tmp_path, web({**labels, "traefik.http.services.s.loadbalancer.server.port": "80"}))
+    ran = bridge("explain", "shop/web", "--source", source, "--layout", "traefik3", "--output", "json")
+    (found,) = ran.rows("services")
+    fates = {str(one["name"]): one["fate"] for one in rows(found, "labels")}
+    assert fates["traefik.http.middlewares.m.ratelimit.average"] == "refused"
+    assert fates["traefik.http.routers.r.middlewares"] == "refused"
+    assert fates["traefik.http.services.s.loadbalancer.server.port"] == "used"

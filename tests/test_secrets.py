@@ -206,6 +206,8 @@ NATIVE = {
         "traefik.http.middlewares.m.basicauth.users": f"zzz:{HASH}",
         "traefik.http.middlewares.h.headers.customrequestheaders.X-Key": "zzz",
         "traefik.http.middlewares.p.plugin.geo.token": "zzz",
+        "traefik.http.middlewares.l.ratelimit.average": "7",
+        "traefik.http.middlewares.l.ratelimit.redis.password": "zzz",
         "traefik.http.middlewares.f.forwardauth.address": "https://zzz:zzz@auth.example.org/",
         "traefik.http.services.s.loadbalancer.healthcheck.headers.Authorization": "zzz",
         "traefik.http.services.s.loadbalancer.healthcheck.path": "/",

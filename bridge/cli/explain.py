@@ -18,6 +18,7 @@ from bridge.cli.render import HIDDEN, Json, cut, number, problems_json, safe, sa
 from bridge.cli.wiring import NO_DRAINS, Site, drains_in_store, sites
 from bridge.config import Config, Output
 from bridge.labels.fates import Said, fates
+from bridge.model.keys import Role
 from bridge.model.problem import Problem, UsageError
 from bridge.model.route import Gate, Server, Verdict
 from bridge.model.world import Container, Service
@@ -193,10 +194,18 @@ def _summary(one: Explained) -> str:
         if alone and not any(tree.site.layout.speaks_native for tree in one.trees):
             return "not published: its labels speak to Traefik 2 and 3 only"
         return "not published: no key of it may be written"
+    if not any(_opens(tree) for tree in one.trees):
+        return "published without a router: its own labels lead no request anywhere"
     servers = len(set(_servers(one.verdict)))
     rivals = f", though others ask for the same requests{guess}" if guess else ""
     outcome = f"with {number(servers, 'server')}" if servers else "without a server: its requests are answered with 503"
     return f"published, {outcome}{rivals}"
+
+
+def _opens(tree: Tree) -> bool:
+    """Whether any of its keys opens a route."""
+    places = (tree.site.layout.place(path) for path in tree.keys)
+    return any(place and place.role is Role.OPENS for place in places)
 
 
 def _lines(one: Explained) -> Iterator[str]:

@@ -8,6 +8,7 @@ from enum import Enum
 
 from bridge.labels import table
 from bridge.labels.lookup import spot
+from bridge.labels.native import LOST
 from bridge.labels.native_names import may_be_shown, where
 from bridge.labels.notes import NO_ROUTE, told
 from bridge.model.problem import Problem
@@ -68,7 +69,7 @@ def _fate(name: str, text: str, its: list[Problem], used: bool, verdict: Verdict
         if all(one.notice for one in its):
             return Fate.IGNORED, why
         # What costs an item of it, or a container that says it otherwise, leaves the rest of it in use.
-        return Fate.USED if used and all(one.did != NO_ROUTE for one in its) else Fate.REFUSED, why
+        return Fate.USED if used and all(one.did not in (NO_ROUTE, LOST) for one in its) else Fate.REFUSED, why
     if _is_unknown(name):
         return Fate.UNKNOWN, ""
     if verdict and verdict.native and where(name):

@@ -24,11 +24,19 @@ _NAMES = 4096  # remembered: services share most of theirs
 _NAME = re.compile(r"(?=.*[a-z])[a-z0-9_-]+")
 _ITEM = re.compile(r"\[([0-9]+)\]")
 
-# Of these middlewares every value may be shown: none lets anybody in.
+# Of these middlewares every value may be shown, but for the login of a redis: none lets anybody in.
 _HARMLESS = frozenset(
     ("addprefix", "buffering", "chain", "circuitbreaker", "compress", "contenttype", "errors", "inflightreq")
 )
-_HARMLESS |= {"inflightconn", "ipallowlist", "ipwhitelist", "passtlsclientcert", "redirectregex", "redirectscheme"}
+_HARMLESS |= {
+    "inflightconn",
+    "ipallowlist",
+    "ipwhitelist",
+    "passtlsclientcert",
+    "ratelimit",
+    "redirectregex",
+    "redirectscheme",
+}
 _HARMLESS |= {"replacepath", "replacepathregex", "retry", "stripprefix", "stripprefixregex"}
 
 
@@ -110,5 +118,5 @@ def may_be_shown(label: str, text: str) -> bool:
         return False
     folded = found.path.lower()
     if "/middlewares/" in found.place:
-        return folded.partition("/")[0] in _HARMLESS
+        return folded.partition("/")[0] in _HARMLESS and "/redis/" not in folded
     return "/healthcheck/headers/" not in f"/{folded}"
