@@ -16,7 +16,7 @@ from bridge.cli.render import Json, heading, number, safe, say, say_each_json, s
 from bridge.cli.wiring import Site, opened_store, publisher, sites
 from bridge.config import Config, Output
 from bridge.model.change import LeaseName
-from bridge.model.keys import STANDING, Layout, Place, Publisher, Role, group_title
+from bridge.model.keys import STANDING, Layout, Place, Publisher, Role, group_title, is_cluster_name
 from bridge.ownership.claims import Claim
 from bridge.ownership.mirror import Held, Mirror, Side
 from bridge.ownership.records import FLEET, STANDING_FAMILY, cluster_family, leader_path, named, read_leader
@@ -117,7 +117,7 @@ def _read(store: Store, chosen: Publisher) -> Mirror:
     clusters = {named(path).cluster for path in mirror.records.held} - {""}
     places = (chosen.layout.place(path) for path in mirror.tree.held)
     clusters |= {place.cluster for place in places if place and place.cluster}
-    real = sorted(cluster for cluster in clusters if options.is_cluster_name(cluster))  # others may be any bytes
+    real = sorted(cluster for cluster in clusters if is_cluster_name(cluster))  # others may be any bytes
     store.know((FLEET, STANDING_FAMILY, *map(cluster_family, real)))
     mirror = Mirror.empty(chosen.tree, chosen.records)
     for prefix in (chosen.records, chosen.tree):

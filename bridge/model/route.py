@@ -264,6 +264,8 @@ class Route:
     frontends: tuple[Frontend, ...]  # not empty; the first has no segment unless all have one
     backends: tuple[Backend, ...]  # not empty; each frontend's, by segment
     unchecked: bool = False  # of external servers nobody says when they die: whoever left the list counts as alive
+    owner: str = ""  # the cluster whose alone frontends and backends are; empty: clusters share them
+    raised: int = 0  # added to each frontend's priority, that of a label or the rule's length
 
     @property
     def title(self) -> str:

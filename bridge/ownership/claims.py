@@ -32,7 +32,7 @@ class Group:
     name: str
     claims: tuple[Claim, ...] = ()  # oldest first
     guard: Held | None = None
-    shared: dict[str, Held] = field(default_factory=dict)  # shared keys on our leases
+    shared: dict[str, Held] = field(default_factory=dict)  # on our leases: all but servers, or what is ours alone of it
     mine: dict[str, Held] = field(default_factory=dict)  # this cluster's own keys, on its lease
     foreign: dict[str, Held] = field(default_factory=dict)  # keys on no lease of ours: never touched
     others: dict[str, set[str]] = field(default_factory=dict)  # other clusters: the holders of their own keys

@@ -10,13 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from bridge.model.change import Change, Check, Create, Delete, LeaseName, Update
-from bridge.model.keys import STANDING, Layout, Role, Wish, group_title
+from bridge.model.keys import STANDING, Layout, Role, Wish, group_title, other_form, split_owner
 from bridge.model.problem import Problem
 from bridge.ownership.claims import Claim, Group, by_role, may_merge
 from bridge.ownership.foreign import foreign_keys
 from bridge.ownership.mirror import Held
 from bridge.ownership.presence import Said, farewell, say_presence
-from bridge.ownership.records import claim_path, guard_path, presence_path, read_counter, write_claim
+from bridge.ownership.records import claim_path, guard_path, named, presence_path, read_counter, write_claim
 from bridge.ownership.standing import Standing
 from bridge.ownership.steps import Clock, Draft, ServerSteps, SharedSteps, Wait
 from bridge.ownership.terms import STANDING_LEASE, Terms, cluster_lease, fleet_lease, outlives
@@ -121,7 +121,6 @@ class _Planner:
         self.my_read_time = terms.read_time.seconds(self._frontends())
         theirs = (seen.read_time for cluster, seen in standing.presences.items() if cluster != self.me)
         self.clock = Clock(now, max([self.my_read_time, *theirs]))
-        self.guards = self.records.prefix + guard_path("")
         self.units: list[Unit] = []
         self.waits: list[Wait] = []
         self.problems: list[Problem] = []
@@ -175,6 +174,8 @@ class _Planner:
         )
 
     def _group(self, group: Group, wish: Wish | None) -> None:
+        if split_owner(group.name)[0] not in ("", self.me):
+            return  # another's alone
         mine = group.claim_of(self.me)
         frozen = self._frozen(group, wish)
         if wish is not None:
@@ -261,7 +262,8 @@ class _Planner:
         return (
             claim.keys == wish.shared
             and claim.held.lease == self.own_lease
-            and _is_sound(group.guard)
+            and self._is_sound(group, group.guard)
+            and group.guard.lease == self._guard_lease(group)
             and _stand(wish.shared, group.shared, self._shared_lease(group))
             and _stand(wish.own, group.mine, self.own_lease)
         )
@@ -316,7 +318,13 @@ class _Planner:
             return
         others = len(group.claims) > 1
         records: list[Change] = [Delete(self._record(claim_path(self.me, group.name)), mine.held.revision)]
-        self._count_removed(group, {})
+        heir = self.wishes.get(other_form(group.name, self.me))
+        self._count_removed(group, heir.own if heir else {})
+        due = self._comes_in(heir) if heir else 0.0
+        if due is None or due > 0:
+            self._differ(group, group_title(group.name), None if others or frozen else {}, not others, {})
+            self.waits.append(Wait(group.name, "until the same route by its other name was read", due))
+            return
         own = Draft(self.publisher.tree, self.own_lease, group.mine)
         if others or frozen:
             ServerSteps(group, own, self.clock, self.layout, hold=False).leave()
@@ -325,6 +333,15 @@ class _Planner:
             return
         self._differ(group, group_title(group.name), {}, True, {})
         self._close(group, records)
+
+    def _comes_in(self, heir: Wish) -> float | None:
+        """Seconds until every reader knows the routes and servers of a wish; None: first they have to stand."""
+        group = self.standing.groups.get(heir.group)
+        opens = by_role(heir.shared, Role.OPENS, self.layout)
+        if group is None or not opens.keys() <= group.shared.keys() or not heir.own.keys() <= group.mine.keys():
+            return None
+        youngest = max([group.shared[path].since for path in opens] + [group.mine[path].since for path in heir.own])
+        return self.clock.due(youngest) if self.layout.reads_halves else 0.0
 
     def _close(self, group: Group, records: list[Change]) -> None:
         """Take away what opens the group, so that no request is routed by a half of it."""
@@ -394,7 +411,12 @@ class _Planner:
         return Draft(self.publisher.tree, self._shared_lease(group), group.shared)
 
     def _shared_lease(self, group: Group) -> LeaseName:
+        if split_owner(group.name)[0]:
+            return self.own_lease
         return STANDING_LEASE if group.name == STANDING else self.fleet_lease
+
+    def _guard_lease(self, group: Group) -> LeaseName:
+        return self.own_lease if split_owner(group.name)[0] else STANDING_LEASE
 
     def _claim(self, group: Group, wish: Wish, mine: Claim | None) -> list[Change]:
         """This cluster's claim as it shall be, with the guard's bump where the claim says something new."""
@@ -409,10 +431,12 @@ class _Planner:
             return [*update, *self._bump(group)]
         if held.value != value:
             return [*update, *self._bump(group)]
-        if guard is not None and not _is_sound(guard):
+        if guard is not None and not self._is_sound(group, guard):
             self._put_right(wish, guard_path(group.name))
             return self._bump(group)
-        return update if held.lease != self.own_lease else []
+        if held.lease == self.own_lease:
+            return []
+        return update if guard is None or guard.lease == self._guard_lease(group) else [*update, *self._bump(group)]
 
     def _put_right(self, wish: Wish, path: str) -> None:
         reason = "somebody else wrote over this record of the bridge"
@@ -421,15 +445,22 @@ class _Planner:
     def _bump(self, group: Group) -> list[Change]:
         key, guard = self._record(guard_path(group.name)), group.guard
         if guard is None:
-            return [Create(key, "1", STANDING_LEASE)]
+            return [Create(key, "1", self._guard_lease(group))]
         value = str(read_counter(guard.value) + 1)
-        return [Update(key, value, STANDING_LEASE, guard.revision, guard.lease)]
+        return [Update(key, value, self._guard_lease(group), guard.revision, guard.lease)]
+
+    def _is_sound(self, group: Group, guard: Held) -> bool:
+        """Whether nobody wrote over it: on Consul a plain write leaves a key its lease."""
+        family = guard.lease.family if guard.lease else ""
+        return family == self._guard_lease(group).family and guard.value.isdecimal()
 
     def _shared_only(self, group: Group, target: Mapping[str, str]) -> dict[str, str]:
         """Those keys of a decider's wish that lie in this group and are shared: a claim reaches no further."""
         places = ((path, value, self.layout.place(path)) for path, value in target.items())
         return {
-            path: value for path, value, place in places if place and place.group == group.name and not place.cluster
+            path: value
+            for path, value, place in places
+            if place and place.group == group.name and place.role is not Role.SERVER
         }
 
     def _barred(self, group: Group, clusters: Iterable[str], target: Mapping[str, str]) -> str:
@@ -463,7 +494,7 @@ class _Planner:
             path for path, held in group.shared.items() if held.lease != shared.lease and path not in shared.changes
         ]
         longer = [path for path in moving if outlives(group.shared[path].lease, shared.lease)]
-        if longer:
+        if longer and not split_owner(group.name)[0]:
             due = self._presences_changed() + self.clock.read_time + LEAST_UNCLAIMED - self.now
             if due > 0:
                 self.waits.append(Wait(group.name, "for others to ask for a longer TTL", due))
@@ -516,8 +547,8 @@ class _Planner:
 
     def _order(self, change: Change) -> tuple[int, str]:
         """Records first, then what closes, what opens behind all that comes, the rest of what goes; last the guard."""
-        guard = change.key.startswith(self.guards)
         if not change.key.startswith(self.tree.prefix):
+            guard = named(change.key[len(self.records.prefix) :]).kind == "guard"
             return (_LAST if guard and isinstance(change, Delete) else int(guard)), change.key
         place = self.layout.place(change.key[len(self.tree.prefix) :])
         role = place.role if place else Role.REST
@@ -577,11 +608,6 @@ class _Planner:
         before = group.servers
         after = {place.holder for path in own if (place := self.layout.place(path))}
         self.removed += max(0, len(before - after) - len(after - before))
-
-
-def _is_sound(guard: Held) -> bool:
-    """Whether nobody wrote over it: on Consul a plain write leaves a key its lease."""
-    return guard.lease == STANDING_LEASE and guard.value.isdecimal()
 
 
 def _opened(wish: Wish, layout: Layout) -> set[str]:

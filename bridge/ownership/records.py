@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
+from bridge.model.keys import split_owner
+
 FORMAT = 1
 FLEET = "fleet"
 FLEET_RECORDS = "fleet/"  # below it lies what all clusters write, and below `cluster_records` what only one may
@@ -39,8 +41,9 @@ def leader_path(cluster: str) -> str:
 
 
 def guard_path(group: str) -> str:
-    """The counter that whoever claims `group` bumps."""
-    return f"{FLEET_RECORDS}guard/{group}"
+    """The counter that whoever claims `group` bumps; of a group that is one cluster's alone its own record."""
+    owner, _ = split_owner(group)
+    return f"{cluster_records(owner) if owner else FLEET_RECORDS}guard/{group}"
 
 
 def cluster_family(cluster: str) -> str:
@@ -57,7 +60,7 @@ class Named(NamedTuple):
     """What a record's path says: `kind` is claim, guard, presence, leader or other."""
 
     kind: str
-    cluster: str  # empty for the fleet's records
+    cluster: str  # empty for the fleet's records, whose path names none
     group: str  # of a claim or a guard, else empty
 
 
@@ -65,13 +68,15 @@ class Named(NamedTuple):
 def named(path: str) -> Named:
     """Read a record's path."""
     match path.split("/"):
-        case ["c", cluster, "claim", group]:
+        case ["c", cluster, "claim", group] if split_owner(group)[0] in ("", cluster):
             return Named("claim", cluster, group)
+        case ["c", cluster, "guard", group] if split_owner(group)[0] == cluster:
+            return Named("guard", cluster, group)
         case ["c", cluster, ("presence" | "leader") as kind]:
             return Named(kind, cluster, "")
         case ["c", cluster, *_]:
             return Named("other", cluster, "")
-        case ["fleet", "guard", group]:
+        case ["fleet", "guard", group] if not split_owner(group)[0]:
             return Named("guard", "", group)
         case _:
             return Named("other", "", "")

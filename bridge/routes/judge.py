@@ -248,7 +248,16 @@ def _route(asker: Asker, found: Sequence[Servers]) -> Route:
         for pool, one in zip(asker.asked.pools, found, strict=True)
     ]
     unchecked = any(one.kind == EXTERNAL for one in asker.of)
-    return Route(asker.service.name, asker.service.stack, asker.asked.frontends, tuple(backends), unchecked=unchecked)
+    policy = asker.policy
+    return Route(
+        asker.service.name,
+        asker.service.stack,
+        asker.asked.frontends,
+        tuple(backends),
+        unchecked=unchecked,
+        owner=policy.cluster if policy.separate else "",
+        raised=policy.raised,
+    )
 
 
 # Gates: each with the problem to report where it is closed.

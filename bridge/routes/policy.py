@@ -67,6 +67,8 @@ class Policy:
     expose: bool = False  # also what has no traefik.enable
     kinds: frozenset[str] = USUAL_KINDS  # of KINDS
     fallback: Fallback = _NO_FALLBACK
+    separate: bool = False  # frontends and backends are this cluster's alone; else clusters share them
+    raised: int = 0  # added to each frontend's priority
 
 
 @lru_cache
