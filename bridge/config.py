@@ -52,7 +52,9 @@ PRINTING = frozenset(("sync", "plan", "render", "check", "explain", "show", "clu
 ALL = PRINTING | {"run", "policy"}
 LAYING = frozenset(("run", "sync", "plan", "render"))  # commands that want all keys of a source
 SOURCED = LAYING | {"check", "explain"}  # commands that read a source
-STORED = frozenset(("run", "sync", "plan", "check", "explain", "show", "clusters", "leave"))  # commands that open a store
+STORED = frozenset(
+    ("run", "sync", "plan", "check", "explain", "show", "clusters", "leave")
+)  # commands that open a store
 PLANNING = frozenset(("run", "sync", "plan"))
 WRITING = frozenset(("run", "sync", "leave"))
 RUN = frozenset(("run",))

@@ -51,7 +51,10 @@ COMMANDS = {
     "render": Command("bridge.cli.render_keys", "Print the keys that the source asks for, without a store."),
     "check": Command("bridge.cli.check", "Say what is wrong with labels, or with what stands in the store."),
     "explain": Command("bridge.cli.explain", "Say why one service is published, or is not.", "STACK/SERVICE"),
-    "show": Command("bridge.cli.show", "Show what the store holds, whose it is, and how long it would live."),
+    "show": Command(
+        "bridge.cli.show", "Show what the store holds, whose it is, and how long it would live.", "[STACK/SERVICE]"
+    ),
+    "clusters": Command("bridge.cli.clusters", "Say who publishes in the store, and what is wrong among them."),
     "leave": Command("bridge.cli.leave", "Remove all that this cluster published."),
     "policy": Command("bridge.cli.policy", "Print the rights that the bridge needs in a store.", "consul|etcd"),
     "labels": Command("bridge.cli.labels", "List all labels, and the keys that they become."),

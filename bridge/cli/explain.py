@@ -13,13 +13,14 @@ from difflib import get_close_matches
 
 from bridge import config as options
 from bridge.cli.reading import World, is_labelled, read_world
-from bridge.cli.render import HIDDEN, Json, cut, number, problems_json, safe, say, say_json, shown, suggestion
+from bridge.cli.render import Json, cut, number, problems_json, safe, say, say_json, shown, suggestion
 from bridge.cli.wiring import Site
 from bridge.config import Config, Output
 from bridge.labels.fates import Said, fates
 from bridge.model.problem import Problem, UsageError
 from bridge.model.route import Gate, Server, Verdict
 from bridge.model.world import Container, Service
+from bridge.ownership.quarrels import HIDDEN
 from bridge.routes.aliases import by_title
 
 CLOSE = 3  # names that are told where there is no such service

@@ -85,7 +85,8 @@ def router_keys(
 ) -> Keys:
     """The keys of a router that leads to `service`, and of its middlewares.
 
-    `pages`: the service of each error page, by name; `raised`: added to its priority. Raises ValueError where a rule or a name cannot be written.
+    `pages`: the service of each error page, by name; `raised`: added to its priority. Raises ValueError where
+    a rule or a name cannot be written.
     """
     base = f"http/routers/{router.name}"
     yield f"{base}/rule", translated(frontend.rule)

@@ -89,7 +89,10 @@ def _service_keys(name: str, passes: bool, backend: Backend, route: Route) -> Ke
     # Always there: a service without any key is none, and its router's requests go to a shorter rule.
     yield f"{base}/passHostHeader", "true" if passes else "false"
     if backend.sticky:
-        yield f"{base}/sticky/cookie/name", _cookie(route_name(route.service, route.stack, backend.segment, owner=route.owner))
+        yield (
+            f"{base}/sticky/cookie/name",
+            _cookie(route_name(route.service, route.stack, backend.segment, owner=route.owner)),
+        )
     if backend.health_check:
         yield from _health_check_keys(f"{base}/healthCheck", backend.health_check)
 

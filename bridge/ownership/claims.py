@@ -51,6 +51,12 @@ class Group:
         self.gone[cluster] = max(when, self.gone.get(cluster, LONG_AGO))
 
 
+def differing(wish: Mapping[str, str], other: Mapping[str, str]) -> list[tuple[str, str | None, str | None]]:
+    """The paths, sorted, that two clusters want otherwise, with the value of each; None: no such key."""
+    paths = sorted(wish.keys() | other.keys())
+    return [(path, wish.get(path), other.get(path)) for path in paths if wish.get(path) != other.get(path)]
+
+
 def by_role(keys: Mapping[str, str], role: Role, layout: Layout) -> dict[str, str]:
     """Those of `keys` (path: value) that have this role."""
     found = {}

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from bridge.model.change import Change, Check, Create, Delete, LeaseName, Update
 from bridge.model.keys import STANDING, Layout, Role, Wish, group_title, other_form, split_owner
 from bridge.model.problem import Problem
-from bridge.ownership.claims import Claim, Group, by_role, may_merge
+from bridge.ownership.claims import Claim, Group, by_role, differing, may_merge
 from bridge.ownership.foreign import foreign_keys
 from bridge.ownership.mirror import Held
-from bridge.ownership.presence import Said, farewell, say_presence
-from bridge.ownership.records import claim_path, guard_path, named, presence_path, read_counter, write_claim
+from bridge.ownership.presence import Said, farewell, say_presence, unread
+from bridge.ownership.records import claim_path, guard_path, is_newer, named, presence_path, read_counter, write_claim
 from bridge.ownership.standing import Standing
 from bridge.ownership.steps import Clock, Draft, ServerSteps, SharedSteps, Wait
 from bridge.ownership.terms import STANDING_LEASE, Terms, cluster_lease, fleet_lease, outlives
@@ -158,7 +158,7 @@ class _Planner:
         said = (
             Said() if leaving else say_presence(self.standing, self.terms, self.my_read_time, changing=bool(self.units))
         )
-        self.problems.extend(said.problems)
+        self.problems.extend((*said.problems, *unread(self.standing)))
         if said.changes:
             self.units.insert(0, Unit("", "presence", said.changes))
         return Plan(
@@ -177,6 +177,8 @@ class _Planner:
         if split_owner(group.name)[0] not in ("", self.me):
             return  # another's alone
         mine = group.claim_of(self.me)
+        if self._is_newers(group, mine, wish):
+            return
         frozen = self._frozen(group, wish)
         if wish is not None:
             self._claimed(group, wish, mine, frozen)
@@ -188,6 +190,21 @@ class _Planner:
             self._unclaimed(group, frozen)
 
     # What stands in the way
+
+    def _is_newers(self, group: Group, mine: Claim | None, wish: Wish | None) -> bool:
+        """Whether a newer bridge wrote what this one would have to write over: then only dead servers go."""
+        records = [(claim_path(self.me, group.name), mine.held)] if mine else []
+        records += [(guard_path(group.name), group.guard)] if group.guard else []
+        newer = [path for path, held in records if is_newer(held.value)]
+        for path in newer:
+            reason = "a newer bridge wrote this record: upgrade this one"
+            title = wish.title if wish else group_title(group.name)
+            self.problems.append(Problem(title, self._record(path), "", reason, "left the group as it is"))
+        if newer and wish is not None:
+            own = Draft(self.publisher.tree, self.own_lease, group.mine)
+            self._serve(group, wish, own, merges=True, enters=False)
+            self._unit(group, "publish", own.changes.values(), ())
+        return bool(newer)
 
     def _frozen(self, group: Group, wish: Wish | None) -> bool:
         """Whether a foreign key freezes the group; each that concerns it is a problem."""
@@ -222,8 +239,11 @@ class _Planner:
             changes = (*self._claim(group, wish, mine), *own.changes.values())
             self._unit(group, "claim", changes, self._checks(group, decider, True))
             return
+        self._tell_unread(group, wish)
         if not decides and decider is not None:
             self._compare_wishes(wish, target, decider.cluster)
+        elif decider is not None:
+            self._compare_claims(group, wish)
         target = self._shared_only(group, target)
         records = self._claim(group, wish, mine)
         shared, own = self._draft(group), Draft(self.publisher.tree, self.own_lease, group.mine)
@@ -562,6 +582,15 @@ class _Planner:
 
     # What reports say
 
+    def _tell_unread(self, group: Group, wish: Wish) -> None:
+        """What others want is not known where their claims cannot be read; the decider's was told of."""
+        for claim in group.claims[1:]:
+            if claim.keys is None and claim.cluster != self.me:
+                newer = is_newer(claim.held.value)
+                reason = "a newer bridge wrote this record: upgrade this one" if newer else "nobody can read this claim"
+                key = self._record(claim_path(claim.cluster, group.name))
+                self.problems.append(Problem(wish.title, key, "", reason, "left it alone"))
+
     def _unreadable(self, group: Group, wish: Wish, decider: Claim) -> None:
         key = self._record(claim_path(decider.cluster, group.name))
         reason = f"the claim of cluster {decider.cluster}, which decides, cannot be read: upgrade this bridge"
@@ -569,17 +598,27 @@ class _Planner:
 
     def _compare_wishes(self, wish: Wish, target: Mapping[str, str], decider: str) -> None:
         """A disagreement names the decider and both values."""
-        for path in sorted(wish.shared.keys() | target.keys()):
-            ours, theirs = wish.shared.get(path), target.get(path)
-            if ours != theirs:
-                key = self.publisher.tree + path
-                reason = f"cluster {decider} decides and wants {self._told(path, theirs)}"
-                reason += f" where this cluster wants {self._told(path, ours)}"
-                did = "kept the decider's value"
-                self.problems.append(Problem(wish.title, key, self._shown(path, ours or ""), reason, did))
+        for path, ours, theirs in differing(wish.shared, target):
+            key = self.publisher.tree + path
+            reason = f"cluster {decider} decides and wants {self._told(path, theirs)}"
+            reason += f" where this cluster wants {self._told(path, ours)}"
+            did = "kept the decider's value"
+            self.problems.append(Problem(wish.title, key, self._shown(path, ours or ""), reason, did))
         if not may_merge(wish.shared, target, self.layout):
             reason = f"no host in common with cluster {decider}, which decides, or it does not protect alike"
             self.problems.append(Problem(wish.title, "", "", reason, "kept this cluster's servers out"))
+
+    def _compare_claims(self, group: Group, wish: Wish) -> None:
+        """The decider hears of a disagreement too: its owners may be the ones who are wrong."""
+        for claim in group.claims[1:]:
+            for path, ours, theirs in differing(wish.shared, claim.keys) if claim.keys is not None else ():
+                reason = f"this cluster decides and wants {self._told(path, ours)}"
+                reason += f" where cluster {claim.cluster} wants {self._told(path, theirs)}"
+                key, did = self.publisher.tree + path, "kept this cluster's value"
+                self.problems.append(Problem(wish.title, key, self._shown(path, ours or ""), reason, did))
+            if claim.keys is not None and not may_merge(claim.keys, wish.shared, self.layout):
+                reason = f"no host in common with cluster {claim.cluster}, or it does not protect alike"
+                self.problems.append(Problem(wish.title, "", "", reason, "that cluster keeps its servers out"))
 
     def _told(self, path: str, value: str | None) -> str:
         if value is None:

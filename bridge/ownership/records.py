@@ -95,6 +95,19 @@ def _read(text: str) -> dict[str, object] | None:
     return fields if isinstance(fields, dict) and fields.get("format") == FORMAT else None
 
 
+@lru_cache(maxsize=1 << 15)
+def is_newer(text: str) -> bool:
+    """Whether a record's value was written by a newer bridge, in a format that this one does not know."""
+    if '"format"' not in text:
+        return False
+    try:
+        fields = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    said = fields.get("format") if isinstance(fields, dict) else None
+    return isinstance(said, int) and said > FORMAT
+
+
 def write_claim(keys: Mapping[str, str]) -> str:
     """A claim's value: the whole wish for the shared keys, by path."""
     return _write(keys=dict(keys))

@@ -30,6 +30,7 @@ SCHEMAS = {
     "plan": Known("what plan --output json prints", outputs.plan),
     "sync": Known("what sync and leave --output json print", outputs.report),
     "show": Known("what show --output json prints", outputs.show),
+    "clusters": Known("what clusters --output json prints", outputs.clusters),
     "check": Known("what check --output json prints", outputs.check),
     "policy": Known("what policy --output json prints", outputs.policy),
     "explain": Known("what explain --output json prints", outputs.explain),

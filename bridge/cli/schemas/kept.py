@@ -81,6 +81,6 @@ def records() -> Schema:
             "^c/[^/]+/claim/[^/]+$": said("a cluster's whole wish for the shared keys of a group", claim),
             "^c/[^/]+/presence$": said("that a cluster publishes here", presence),
             "^c/[^/]+/leader$": said("the replica that writes for a cluster", leader),
-            "^fleet/guard/[^/]+$": said("bumped by whoever claims the group", COUNT),
+            "^(?:fleet|c/[^/]+)/guard/[^/]+$": said("bumped by whoever claims the group", COUNT),
         },
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bridge.cli.check import LEVELS
+from bridge.cli.clusters import State as ClusterState
 from bridge.cli.policy import ACCESS, POLICIES, RESOURCES
 from bridge.cli.schemas.words import COUNT, SECONDS, TEXT, TRUTH, Schema, by_name, many, one_of, or_null, said, thing
 from bridge.cli.show import State
@@ -86,11 +87,36 @@ def show() -> Schema:
         decider=said("a cluster; empty where none claims it", TEXT),
         claims=said("clusters, the decider first", many(TEXT)),
         by_hand=said("keys that no bridge wrote", COUNT),
+        hand_written=said("these keys", many(thing(key=TEXT, value=said("hidden where it may be a secret", TEXT)))),
+        disagreements=said(
+            "null: no such key",
+            many(thing(path=TEXT, decider=TEXT, value=or_null(TEXT), cluster=TEXT, other=or_null(TEXT))),
+        ),
         rules=many(thing(frontend=TEXT, rule=TEXT, open=TRUTH, **life)),
         servers=many(thing(name=TEXT, url=TEXT, weight=TEXT, **life)),
     )
     lease = thing(family=TEXT, ttl=said("seconds; 0: for ever", COUNT), seconds=_SECONDS_LEFT)
     return _each_layout(groups=many(group), leases=many(lease), leaders=said("replicas, by cluster", by_name(TEXT)))
+
+
+def clusters() -> Schema:
+    """Who publishes in a store."""
+    row = thing(
+        cluster=TEXT,
+        state=one_of(one.value for one in ClusterState),
+        leader=said("the replica; empty where none leads", TEXT),
+        environment=said("Rancher's uuid; empty where nothing says it", TEXT),
+        version=TEXT,
+        ttl=said("seconds; 0: for ever; null where nothing says it", or_null(COUNT)),
+        read_time=or_null(SECONDS),
+        lease=said("whether its keys are on a lease that lives", TRUTH),
+        seconds=_SECONDS_LEFT,
+        routes=said("that are open and that it claims", COUNT),
+        servers=COUNT,
+        by_hand=said("keys of its name on no lease of a bridge", COUNT),
+        problems=_PROBLEMS,
+    )
+    return _each_layout(layout=TEXT, clusters=many(row))
 
 
 def policy() -> Schema:
