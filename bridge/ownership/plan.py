@@ -355,9 +355,18 @@ class _Planner:
         self._close(group, records)
 
     def _comes_in(self, heir: Wish) -> float | None:
-        """Seconds until every reader knows the routes and servers of a wish; None: first they have to stand."""
+        """Seconds until every reader knows the routes and servers of a wish; None: first they have to stand.
+
+        None of it comes where this cluster's servers are kept out.
+        """
         group = self.standing.groups.get(heir.group)
-        opens = by_role(heir.shared, Role.OPENS, self.layout)
+        target = heir.shared
+        if group is not None and group.claims and group.claims[0].cluster != self.me:
+            decided = group.claims[0].keys
+            if decided is None or not may_merge(heir.shared, decided, self.layout):
+                return 0.0
+            target = decided
+        opens = by_role(target, Role.OPENS, self.layout)
         if group is None or not opens.keys() <= group.shared.keys() or not heir.own.keys() <= group.mine.keys():
             return None
         youngest = max([group.shared[path].since for path in opens] + [group.mine[path].since for path in heir.own])
