@@ -204,12 +204,16 @@ class WebServer:
 
     def __init__(self, name: str, port: int = 0) -> None:
         self.name = name
+        self._dead = False
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def _serve(self) -> None:
+                if outer._dead:
+                    self.close_connection = True
+                    return
                 length = int(self.headers.get("Content-Length") or 0)
                 got = self.rfile.read(length)
                 first, _, rest = self.path.strip("/").partition("/")
@@ -239,6 +243,11 @@ class WebServer:
         self.port: int = self._server.server_address[1]
         self._thread = Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
+
+    def die(self) -> None:
+        """As its machine does: it answers nothing any more, by connections that stand neither."""
+        self._dead = True
+        self.stop()
 
     def stop(self) -> None:
         """It refuses connections from now on."""
