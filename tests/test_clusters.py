@@ -167,7 +167,9 @@ def test_a_frozen_service_is_a_problem_and_the_key_is_named(
     publish(place, "default")
     place.write("frontends/web__shop/auth/basic/users/0", "u:{SHA}ieSV55Qc+eQOaYDRSha/AjzNTJE=")
     place.write("backends/web__shop/maxconn/amount", "7")
-    (problem,) = clusters()["default"]["problems"]  # type: ignore[misc, attr-defined]
+    found = clusters()["default"]["problems"]
+    assert isinstance(found, list)
+    (problem,) = found
     assert problem["label"] == f"{place.tree}frontends/web__shop/auth/basic/users/0"
     assert problem["reason"] == "this key was not written by a bridge"
     lines = bridge("show", "--store", place.url).out.splitlines()
