@@ -144,7 +144,8 @@ class Place:
     def sweep(self, who: Secrets, cluster: str) -> None:
         """A sync in this bridge's name that waits for nothing."""
         settings = Settings(self.publisher(cluster), "", "1", TTL, "test.sweep", "token-sweep", read_time=0.0)
-        verdicts = judge_all(snapshot(self.source(cluster).read_bytes(), "world"), Policy(cluster, separate=bool(self.fan_in)))
+        policy = Policy(cluster, separate=bool(self.fan_in))
+        verdicts = judge_all(snapshot(self.source(cluster).read_bytes(), "world"), policy)
         wishes, _ = lay_out(verdicts, self.layout, cluster)
         with closing(client(self.server, self.prefix, self.records, who)) as store:
             sync(with_standing(wishes, self.layout), store, settings, timing=Hurry().timing)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -149,6 +150,17 @@ def test_its_own_presence_is_left_alone(scene: Scene) -> None:
     assert scene.recorded()[presence_path("c0")].value == NEWER
     assert server("c0--2") in scene.values()
     assert said(late, presence_path("c0")) == [UPGRADE]
+
+
+def test_a_leave_keeps_a_newer_presence(scene: Scene) -> None:
+    """With it stands what the newer bridge has that this one does not know."""
+    scene.process().settle(wish(None, "c0--1"))
+    leaving = scene.process()
+    leaving.terms = replace(leaving.terms, leaving=True)
+    leaving.settle()
+    assert [delete.key for delete in leaving.due().farewell] == [RECORDS + presence_path("c0")]
+    rewrite(scene, presence_path("c0"))
+    assert leaving.due().farewell == ()
 
 
 def test_a_leader_record_is_followed_whatever_it_says(scene: Scene) -> None:
