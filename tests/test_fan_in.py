@@ -368,7 +368,7 @@ def test_who_was_there_first_is_known_by_the_other_name_too() -> None:
     assert verdict.route is not None
     rank = seniority(mine.memory.stand(mine.mirror), TRAEFIK1, "c0")
     claimed = scene.recorded()[f"c/c0/claim/{SHARED}"].created
-    assert rank(verdict.route) == (1, claimed)  # type: ignore[comparison-overlap]
+    assert rank(verdict.route) == (1, claimed)
 
 
 def test_places_say_what_each_key_does() -> None:
