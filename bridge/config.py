@@ -48,13 +48,13 @@ class FanIn(Enum):
 
 
 ONLY = {Output.GITHUB: "check", Output.MARKDOWN: "labels"}  # the one command that prints so
-PRINTING = frozenset(("sync", "plan", "render", "check", "explain", "show", "clusters", "leave"))
+PRINTING = frozenset(("sync", "plan", "render", "check", "explain", "migrate", "show", "clusters", "leave"))
 ALL = PRINTING | {"run", "policy"}
 LAYING = frozenset(("run", "sync", "plan", "render"))  # commands that want all keys of a source
-SOURCED = LAYING | {"check", "explain"}  # commands that read a source
-STORED = frozenset(
-    ("run", "sync", "plan", "check", "explain", "show", "clusters", "leave")
-)  # commands that open a store
+SOURCED = LAYING | {"check", "explain", "migrate"}  # commands that read a source
+PUBLISHED = LAYING | {"check", "explain"}  # commands that judge a source as it is published
+# Commands that open a store.
+STORED = frozenset(("run", "sync", "plan", "check", "explain", "migrate", "show", "clusters", "leave"))
 PLANNING = frozenset(("run", "sync", "plan"))
 WRITING = frozenset(("run", "sync", "leave"))
 RUN = frozenset(("run",))
@@ -344,7 +344,7 @@ FAN_IN = Option(
     one_of(FanIn),
     "Several clusters in one store: merge: a service of one name is one frontend, with the servers of all; separate: "
     "each cluster has frontends of its own, named CLUSTER--SERVICE__STACK, which go with its lease.",
-    SOURCED | {"policy"},
+    PUBLISHED | {"policy"},
     "merge|separate",
     "merge",
 )
@@ -353,7 +353,7 @@ PRIORITY = Option(
     raised_priority,
     "With separate: added to the priority of each frontend. Of clusters with one rule the highest gets the requests, "
     "and the next one when its frontend is gone.",
-    SOURCED,
+    PUBLISHED,
     "NUMBER",
     "0",
 )
@@ -506,6 +506,14 @@ SHOW_SECRETS = Option(
     frozenset(("render",)),
     default="false",
 )
+KEEP = Option(
+    "keep",
+    switch,
+    "Leave all running at the end, until Ctrl-C, and say how to change the world by hand.",
+    frozenset(("demo",)),
+    default="false",
+    in_file=False,
+)
 CONFIG = Option(
     "config", str, 'TOML file with options, a key each: store = "etcd://…".', ALL, "FILE", "", in_file=False
 )
@@ -554,6 +562,7 @@ TABLE: tuple[Option[object], ...] = (
     OUTPUT,
     VERBOSE,
     SHOW_SECRETS,
+    KEEP,
     CONFIG,
 )
 

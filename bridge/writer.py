@@ -11,12 +11,12 @@ from statistics import median
 
 from bridge.leases import Keeper, replica_ttl
 from bridge.model.change import Change, Check, Committed, Create, Delete, LeaseName, Reading, Transaction, Update
-from bridge.model.keys import Publisher, Wish
+from bridge.model.keys import Publisher, Wish, group_title
 from bridge.model.problem import Problem, UsageError
 from bridge.ownership.brake import BrakeRule
 from bridge.ownership.mirror import Held, Mirror
 from bridge.ownership.pack import Packed, fenced, pack
-from bridge.ownership.plan import Plan, Settled, plan
+from bridge.ownership.plan import Plan, Settled, Unit, plan
 from bridge.ownership.records import (
     FLEET,
     STANDING_FAMILY,
@@ -130,10 +130,11 @@ class Writer:
     def look(self) -> None:
         """Read our records, then Traefik's prefix: no plan may rest on keys that are older than the claims.
 
+        What either says is new since both were read: meanwhile a server may have come and gone of which nothing tells.
         Raises StoreError, and UsageError where another environment publishes under this cluster's name.
         """
-        for prefix in (self.publisher.records, self.publisher.tree):
-            self.fold(self.store.read(prefix))
+        for news in [self.store.read(prefix) for prefix in (self.publisher.records, self.publisher.tree)]:
+            self.fold(news)
         self.is_fresh = True
         self.know_environment()
 
@@ -257,9 +258,10 @@ class Writer:
         happened = True
         refused: list[Refused] = []
         for packed in pack(due.units, self.store.limits, self.fence()):
+            before = len(refused)
             happened = self._commit_packed(packed, refused) and happened
             tell(len(self.written), planned)
-            if packed.cut or len(refused) > REFUSALS:
+            if (packed.cut and len(refused) == before) or len(refused) > REFUSALS:
                 break  # its rest rests on what stands now; or nothing may be written at all
         if refused:
             raise refused[0]
@@ -268,8 +270,11 @@ class Writer:
     def _commit_packed(self, packed: Packed, refused: list[Refused]) -> bool:
         """Whether all of it happened. Where it conflicts or is refused, its units go alone: none suffers for another.
 
-        `refused`: takes what the store refused, as where this process lacks a right to some keys.
+        `refused`: takes what the store refused, as where this process lacks a right to some keys, or surely would.
         """
+        if not packed.fits:
+            refused.append(self._too_large(packed.units[0]))
+            return False
         try:
             if self._send(fenced(packed.transaction, self.fence())):
                 return True
@@ -281,6 +286,10 @@ class Writer:
         alone = [pack((unit,), self.store.limits, self.fence())[0] for unit in packed.units]
         outcomes = [self._commit_packed(one, refused) for one in alone]
         return all(outcomes)
+
+    def _too_large(self, unit: Unit) -> Refused:
+        told = f"takes no transaction as large as {group_title(unit.group)} needs; give that service fewer segments"
+        return Refused("the store", self.store.url, told)
 
     def _say_farewell(self, due: Plan) -> bool:
         fence = self.fence()

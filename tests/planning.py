@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from bridge.layouts.traefik1 import TRAEFIK1
 from bridge.model.change import Check, Committed, Create, Delete, Item, LeaseName, Limits, Transaction, Update
-from bridge.model.keys import Publisher, Wish
+from bridge.model.keys import Layout, Publisher, Wish
 from bridge.ownership.mirror import Mirror
 from bridge.ownership.pack import pack
 from bridge.ownership.plan import Plan, Settled, Unit, plan
@@ -67,9 +67,11 @@ class Scene:
     def __post_init__(self) -> None:
         self.server = MemoryServer(limits=self.limits)
 
-    def process(self, cluster: str = "c0", *, ttl: int = TTL, read_time: float = READ_TIME) -> Process:
+    def process(
+        self, cluster: str = "c0", *, ttl: int = TTL, read_time: float = READ_TIME, layout: Layout = TRAEFIK1
+    ) -> Process:
         """One that starts now and has seen nothing yet."""
-        return Process(self, cluster, Terms("e", "1", ttl, ReadTime(read_time)))
+        return Process(self, cluster, Terms("e", "1", ttl, ReadTime(read_time)), layout)
 
     def published(self) -> dict[str, Item]:
         """Traefik's keys, by path."""
@@ -124,12 +126,13 @@ class Process:
     scene: Scene
     cluster: str
     terms: Terms
+    layout: Layout = TRAEFIK1
     mirror: Mirror = field(default_factory=lambda: Mirror.empty(TREE, RECORDS))
 
     def __post_init__(self) -> None:
         self.store = Memory(self.scene.server)
         self.store.know((FLEET, STANDING_FAMILY, cluster_family(self.cluster)))
-        self.publisher = Publisher(TRAEFIK1, TREE, RECORDS, self.cluster)
+        self.publisher = Publisher(self.layout, TREE, RECORDS, self.cluster)
         self.memory = PlanMemory(self.publisher)
 
     def look(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from bridge.cli.render import Level, github_line
 from bridge.sources.base import Place
 from tests.commands import Bridge, Ran, silent
 from tests.servers import ConsulServer, EtcdServer
+from tests.worlds.generate import document
 
 SAMPLES = Path(__file__).parent / "samples"
 COMPOSE, MIXED = f"compose:{SAMPLES / 'compose'}", f"file:{SAMPLES / 'mixed.stacks.json'}"
@@ -67,6 +68,13 @@ def test_a_problem_is_told_with_stack_service_label_value_reason_remedy_and_plac
     assert ran.out.endswith("1 service, 1 with labels, 1 published: 1 problem, 0 notices\n")
 
 
+def test_a_label_that_no_key_can_say_is_not_suggested_anew(bridge: Bridge, stack: Callable[..., str]) -> None:
+    ran = bridge("check", "--source", stack({**GOOD, "traefik.backend": "shared"}))
+    assert ran.code == 4
+    assert "take it away" in ran.out
+    assert "for example" not in ran.out
+
+
 def test_notices_alone_are_no_failure(bridge: Bridge, stack: Callable[..., str]) -> None:
     ran = bridge("check", "--source", stack({**GOOD, "traefik.acme": "true"}))
     assert ran.code == 0
@@ -95,6 +103,61 @@ def test_real_stacks_are_told_of_one_service_without_a_health_check(bridge: Brid
         *("clms-backend/plone", "clms-backend/plone-cdse-monitor", "clms-backend/varnish"),
         *("insitu-frontend/varnish", "copernicus-land/apache", "taskman/apache"),
     }
+
+
+# Worlds, each with how many services it has, has labelled and publishes, and who is told what.
+MIXED_TOLD = {("shop/alias", False), ("shop/no-check", False), ("shop/tuned", True)}
+REAL_TOLD = {
+    *((f"clms-backend/{name}", True) for name in ("plone", "plone-cdse-monitor", "varnish")),
+    *((name, True) for name in ("insitu-frontend/varnish", "copernicus-land/apache", "taskman/apache")),
+    *((name, True) for name in ("apix/client", "redmine/redmine")),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "counts", "told"),
+    [
+        ("mixed", 4, (19, 15, 13), MIXED_TOLD),
+        ("real", 0, (47, 11, 5), REAL_TOLD),
+        ("web-test", 0, (1, 1, 1), set()),
+        ("made", 0, (50, 50, 50), set()),
+    ],
+)
+def test_check_and_explain_say_of_each_world_what_is_known_of_it(
+    bridge: Bridge, tmp_path: Path, name: str, code: int, counts: tuple[int, int, int], told: set[tuple[str, bool]]
+) -> None:
+    """And the same of each of its services."""
+    file = SAMPLES / f"{name}.stacks.json"
+    if name == "made":
+        file = tmp_path / "world.json"
+        file.write_bytes(document(services=50, containers=3, seed=7, unhealthy=0.1))
+    ran = bridge("check", "--source", f"file:{file}", "--output", "json")
+    assert (ran.code, ran.err) == (code, "")
+    assert (ran.json["services"], ran.json["labelled"], ran.json["published"]) == counts
+    problems = ran.rows("problems")
+    assert {(one["service"], one["notice"]) for one in problems} == told
+
+    titles = [f"{stack['name']}/{one['name']}" for stack in json.loads(file.read_bytes()) for one in stack["services"]]
+    found = [
+        *chain.from_iterable(
+            bridge("explain", title, "--source", f"file:{file}", "--output", "json").rows("services")
+            for title in titles
+        )
+    ]
+    assert len(found) == counts[0]
+    assert sum(bool(one["published"]) for one in found) == counts[2]
+    whose = [(one["service"], each["reason"]) for one in found for each in rows(one, "problems")]
+    assert sorted(whose) == sorted((one["service"], one["reason"]) for one in problems)
+    for one in found:
+        closed = [gate["name"] for gate in rows(one, "gates") if not gate["passed"]]
+        labelled = bool(rows(one, "labels"))
+        assert bool(one["published"]) is (labelled and not set(closed) & {"enabled", "kind", "vocabulary"}), closed
+
+
+def rows(found: Mapping[str, object], name: str) -> list[dict[str, object]]:
+    value = found[name]
+    assert isinstance(value, list)
+    return value
 
 
 def test_json_has_the_place_and_the_suggestion(bridge: Bridge, stack: Callable[..., str]) -> None:

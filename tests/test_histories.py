@@ -83,15 +83,17 @@ def _to_its_commit(bridge: Bridge) -> None:
     assert not bridge.idle, "it has nothing to commit"
 
 
-def _guest_enters_while_the_decider_gives_up_its_protection(mutation: Mutation) -> None:
+def _guest_grows_while_the_decider_gives_up_its_protection(mutation: Mutation) -> None:
+    """A hand took the guest's only server away, so nothing tells the decider that another one comes."""
     history = _quiet(mutation, clusters=2)
     host, guest = history.bridges
     host.cluster.want(_wish(protected=True, servers="0"))
     _until_rest(host)
-    guest.cluster.want(_wish(protected=True, cluster="c1"))
-    _until_rest(guest)
     guest.cluster.want(_wish(protected=True, servers="0", cluster="c1"))
+    _until_rest(guest)
+    guest.cluster.want(_wish(protected=True, servers="01", cluster="c1"))
     _to_its_commit(guest)
+    history.server.erase(f"{TREE}backends/{GROUP}/servers/c1--0/url")
     host.cluster.want(_wish(protected=False, servers="0"))
     _until_rest(host)
     history.pass_time(READ_TIME)
@@ -162,7 +164,7 @@ def _frozen_leader_wakes_up(mutation: Mutation) -> None:
 
 
 SCENES = [
-    pytest.param(_guest_enters_while_the_decider_gives_up_its_protection, "/claim/", id="claim"),
+    pytest.param(_guest_grows_while_the_decider_gives_up_its_protection, "/claim/", id="claim"),
     pytest.param(_last_one_closes_while_another_joins, "/guard/", id="guard"),
     pytest.param(_another_joins_between_two_parts_of_a_clear, "/guard/", id="guard of a part"),
     pytest.param(_protection_is_deleted_by_hand_while_a_guests_server_comes, "/auth/", id="protection"),

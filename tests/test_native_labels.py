@@ -312,6 +312,40 @@ class TestSegments:
         assert did == "published both, and Traefik chooses one"
         assert told(labels | {"traefik.a.frontend.priority": "9"}, notice=False) == []
 
+    @pytest.mark.parametrize(
+        ("one", "other", "same"),
+        [
+            ("Host:a.x,b.x", "Host:b.x,a.x", True),
+            ("Host:a.x;PathPrefix:/p", "PathPrefix:/p;Host:a.x", True),
+            ("Host:a.x;AddPrefix:/p", "Host:a.x;AddPrefix:/q", True),
+            ("Host:a.x;AddPrefix:/p", "Host:a.x", False),  # the longer rule comes first
+            ("Host:a.x", "Host:b.x", False),
+            ("Headers:A,b", "Headers:B,a", False),
+        ],
+    )
+    def test_the_same_requests_may_be_asked_for_in_other_words(self, one: str, other: str, same: bool) -> None:
+        labels = {"traefik.a.frontend.rule": one, "traefik.b.frontend.rule": other, "traefik.port": "80"}
+        assert len(told(labels, notice=False)) == same
+
+    @pytest.mark.parametrize(
+        ("name", "text"),
+        [
+            ("auth.basic.users", USER),
+            ("whiteList.sourceRange", "10.0.0.0/8"),
+            ("redirect.entryPoint", "https"),
+            ("headers.SSLRedirect", "true"),
+            ("headers.allowedHosts", "web.shop"),
+            ("passTLSCert", "true"),
+        ],
+    )
+    def test_where_two_ask_for_the_same_requests_and_one_protects_there_is_no_route(self, name: str, text: str) -> None:
+        """Traefik might choose the other."""
+        labels = {"traefik.a.port": "80", "traefik.b.port": "81"}
+        found = judge(service(labels | {f"traefik.a.frontend.{name}": text}), AUTO)
+        assert (found.route, found.gates[-1].name) == (None, "protection")
+        assert [one.did for one in found.problems] == ["no route"]
+        assert judge(service(labels | {f"traefik.frontend.{name}": text}), AUTO).route
+
     def test_a_short_label_counts_where_a_segment_has_no_rule(self) -> None:
         labels = {
             "traefik.a.port": "80",
@@ -564,8 +598,24 @@ class TestPages:
             found = judge_again(Snapshot((errors, web), "e-1"), AUTO).verdicts[1]
             told = [one for one in found.problems if one.value == "shop/errors"]
             assert [(one.service, one.notice) for one in told] == [("shop/web", True)] * notices
-        alone = judge_again(Snapshot((web,), "e-1"), AUTO).verdicts[0]
-        assert alone.problems == ()
+
+    @pytest.mark.parametrize(
+        ("of_the_page", "notices"),
+        [
+            ({RULE: "Host:e.org"}, 0),
+            ({"traefik.enable": "false"}, 1),
+            ({"traefik.a.frontend.rule": "Host:e.org"}, 1),  # whose backend has the segment in its name
+        ],
+    )
+    def test_a_page_that_nobody_has_is_told(self, of_the_page: dict[str, str], notices: int) -> None:
+        asks = {"traefik.frontend.errors.x.status": "404", "traefik.frontend.errors.x.backend": "shop/errors"}
+        web = service(NATIVE | asks)
+        errors = service(NATIVE | of_the_page, name="errors", uuid="s-e", primary="errors")
+        found = Judge()(Snapshot((errors, web), "e-1"), AUTO).verdicts[1]
+        assert found.route is not None
+        assert [(one.notice, one.did) for one in found.problems] == [
+            (True, "wrote it, and Traefik leaves the page out")
+        ] * notices
 
     def test_a_page_may_be_a_segments(self) -> None:
         labels = SEGMENTS | {

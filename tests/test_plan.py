@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from bridge.layouts.traefik1 import TRAEFIK1
-from bridge.model.change import Create, Delete, Limits, Transaction, Update
+from bridge.model.change import Conflict, Create, Delete, Limits, Transaction, Update
 from bridge.model.keys import Place, Role, Wish
 from bridge.ownership.pack import pack
 from tests.planning import (
@@ -175,6 +175,23 @@ def test_who_writes_a_claim_bumps_the_guard() -> None:
         transaction = next(one for one in process.transactions(wanted) if claim(process.cluster) in compared(one))
         assert GUARD in {change.key for change in transaction.changes}
         process.settle(wanted)
+
+
+def test_a_guest_bumps_the_guard_with_its_first_server_and_with_no_other() -> None:
+    """Who decides must know that it came before it says that it will protect less."""
+    _, (_, guest) = settled(wish(PROTECTED), wish(PROTECTED))
+    (comes,) = guest.act(wish(PROTECTED, "c1--1"))
+    assert GUARD in {change.key for change in comes.changes}
+    (grows,) = guest.act(wish(PROTECTED, "c1--1", "c1--2"))
+    assert GUARD not in {change.key for change in grows.changes}
+
+
+def test_a_decider_that_does_not_know_of_a_guests_server_cannot_change_its_wish() -> None:
+    """What it read is older than that server; with its wish changed it would take the protection away at once."""
+    _, (host, guest) = settled(wish(PROTECTED), wish(PROTECTED))
+    guest.act(wish(PROTECTED, "c1--1"))
+    (packed,) = pack(host.plan(wish()).units, host.scene.limits, FENCE)
+    assert host.store.commit(packed.transaction) == Conflict()
 
 
 # The decider's claim.
@@ -425,6 +442,28 @@ def test_protection_goes_a_read_time_after_a_claim_asks_for_it_no_more() -> None
     assert_waits_a_read_time(scene, decider)
 
 
+def test_protection_goes_a_read_time_after_the_decider_said_so_where_others_claim() -> None:
+    """Of a server that came before, its watch may tell a little later."""
+    scene, (decider, _) = settled(wish(PROTECTED), wish())
+    decider.act(wish())
+    assert [seconds for _, seconds in waits(decider.due(wish()))] == [READ_TIME]
+    scene.now += READ_TIME
+    assert changes(decider.act(wish())).keys() == {USERS}
+
+
+def test_a_password_changes_a_read_time_after_the_last_server_went_that_asked_for_the_old_one() -> None:
+    """A reader that knows the server must not find the other one's password before it."""
+    scene, (decider, guest) = settled(wish(PROTECTED), wish(PROTECTED, "c1--1"))
+    after = wish({USERS: "u:{SHA}other"})
+    decider.act(after)
+    scene.now += READ_TIME
+    guest.act(wish(PROTECTED, "c1--1"))
+    assert server("c1--1") not in scene.values()
+    assert changes(decider.act(after)) == {}
+    scene.now += READ_TIME
+    assert changes(decider.act(after)).keys() == {USERS}
+
+
 def test_what_went_before_a_process_began_to_look_counts_as_new() -> None:
     scene, _, guest = given_up(wish(PROTECTED, "c1--1"))
     guest.settle(wish(PROTECTED, "c1--1"))
@@ -446,6 +485,7 @@ def test_servers_of_a_cluster_that_merges_come_and_go_without_delay_for_others()
     """Or one that flaps would hold a change off for ever."""
     scene, (decider, guest) = settled(wish(PROTECTED), wish({}, "c1--1", "c1--2"))
     decider.act(wish())
+    scene.now += READ_TIME
     guest.act(wish({}, "c1--1"))
     assert server("c1--2") not in scene.values()
     assert changes(decider.act(wish())).keys() == {USERS}

@@ -222,7 +222,7 @@ def test_when_a_whole_environment_dies_no_request_fails_once_its_lease_has_ended
     until(lambda: server.request(HOST).server, lambda answer: answer == "a")
     load = Load(server)
     first.close()
-    two.web["a"].die()
+    two.web["a"].stop()
     ended = gone_at(two)
     until(lambda: load.since(ended)[-THREADS:], lambda last: len(last) == THREADS and set(last) == {"b"})
     settled = time.monotonic()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import cache
 from itertools import count
@@ -78,7 +78,7 @@ def test_a_schema_is_printed_by_its_name_and_names_without_one(bridge: Bridge) -
     assert bridge("schema", "plan").json == schema("plan")
     wrong = bridge("schema", "plans")
     assert (wrong.code, wrong.out) == (2, "")
-    assert "use one of labels, metadata" in wrong.err
+    assert "use one of labels, compose, metadata" in wrong.err
 
 
 def patterns(value: Json) -> Iterator[str]:
@@ -123,6 +123,19 @@ def test_compose_files_of_others_fit(path: Path) -> None:
         for name, text in (service.get("labels") or {}).items() if isinstance(service, dict) else ():
             if spot(name) or not str(name).startswith("traefik."):
                 check("labels", {name: text})
+    check("compose", document)
+
+
+@pytest.mark.parametrize(
+    "whole", [lambda of: of, lambda of: {"version": "2", "services": of}, lambda of: {"services": of}]
+)
+def test_an_editor_marks_labels_in_a_compose_file_and_nothing_else(whole: Callable[[object], object]) -> None:
+    others = {"image": "x", "labels": None, "environment": {"traefik.port": "http"}, "label": {"traefik.port": "http"}}
+    check(
+        "compose", whole({"web": {**others, "labels": {"traefik.port": 80, "com.x": "y"}}, "db": others, "cache": None})
+    )
+    assert not fits("compose", whole({"web": {**others, "labels": {"traefik.port": "http"}}, "db": others}))
+    assert not fits("compose", whole({"web": {**others, "labels": {"traefik.prot": "80"}}}))
 
 
 @pytest.mark.parametrize(
@@ -168,9 +181,11 @@ def test_what_the_parser_takes_fits(labels: dict[str, str]) -> None:
     """No false alarm: an editor marks nothing that the bridge takes as it is meant."""
     for name, text in labels.items():
         found = spot(name)
-        if not found or "\n" in name:
+        if not found or "\n" in name or (found.row.protects and not text):  # an empty one that protects costs the route
             continue
         row = found.row
+        if row.protects and not text.strip(" ,"):  # it names nothing, and costs the route
+            continue
         try:
             for one in text.split(",") if isinstance(row, Listed) else [text]:
                 if one.strip() or not isinstance(row, Listed):
@@ -335,6 +350,7 @@ def test_what_commands_print_and_keep_fits(bridge: Bridge, etcd_server: EtcdServ
     check("check", said("check", "--store", store))
     for service in ("shop/tuned", "shop/paths", "shop/disabled", "shop/lb"):
         check("explain", said("explain", service, "--source", source))
+    check("migrate", moving := said("migrate", "--store", store))
     with closing(open_store(store, records_root=records_prefix(prefix))) as opened:
         items = opened.read(records_prefix(prefix)).items
     kept = {path.removeprefix(records_prefix(prefix)): json.loads(item.value) for path, item in items.items() if item}
@@ -342,8 +358,8 @@ def test_what_commands_print_and_keep_fits(bridge: Bridge, etcd_server: EtcdServ
     assert shown["leases"]
     check("records", kept)
     check("sync", said("leave", "--store", store, "--read-time", "0"))
-    for name in ("plan", "sync", "show", "check", "explain"):  # not one takes what another prints
-        of = {"plan": planned, "sync": done, "show": shown, "check": both}
+    for name in ("plan", "sync", "show", "check", "explain", "migrate"):  # not one takes what another prints
+        of = {"plan": planned, "sync": done, "show": shown, "check": both, "migrate": moving}
         assert [other for other, value in of.items() if other != name and fits(name, value)] == []
     (without := dict(planned)).pop("held")
     assert not fits("plan", without)

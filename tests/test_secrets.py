@@ -43,6 +43,10 @@ SECRET = {
         f"{FRONTEND}.redirect.regex": "^http://a/(.*)",
         f"{FRONTEND}.redirect.replacement": "https://zzz:zzz@b/$1",
     },
+    "template": {
+        f"{FRONTEND}.redirect.regex": "^http://a/(.*)",
+        f"{FRONTEND}.redirect.replacement": "https://zzz:zzz@b/{{.Host}}",
+    },
 }
 # What is wrong, and would be repeated where it is told.
 WRONG = {
@@ -91,6 +95,7 @@ def hides(ran: Ran, *, told: bool = True) -> None:
 def test_render_and_explain_hide_what_lets_somebody_in(bridge: Bridge, tmp_path: Path, output: str) -> None:
     source = world(tmp_path, SECRET)
     hides(bridge("render", "--source", source, "--output", output))
+    hides(bridge("migrate", "--source", source, "--output", output))
     for name in SECRET:
         hides(bridge("explain", f"shop/web-{name}", "--source", source, "--output", output))
 
@@ -101,6 +106,7 @@ def test_no_problem_repeats_what_lets_somebody_in(bridge: Bridge, tmp_path: Path
     hides(bridge("check", "--source", source, "--output", output), told=False)
     if output != "github":
         hides(bridge("render", "--source", source, "--output", output), told=False)
+        hides(bridge("migrate", "--source", source, "--output", output), told=False)
         for name in WRONG:
             hides(bridge("explain", f"shop/web-{name}", "--source", source, "--output", output))
 
@@ -140,6 +146,7 @@ def test_no_command_with_a_store_shows_what_lets_somebody_in(
         etcd_server.put(f"/{prefix}/{path}", value)
     hides(bridge("plan", *other, *place, *output), told=False)
     hides(bridge("show", *place, *printing))
+    hides(bridge("migrate", *place, *printing))
     hides(bridge("check", *other, *place, *printing), told=False)
     hides(bridge("leave", *place, *quick, *output), told=bool(printing))  # in text a key that goes is named alone
 

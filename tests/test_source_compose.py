@@ -387,6 +387,7 @@ def test_variables_are_filled_in_as_composes_do(text: str, filled: str, missing:
     [
         ("web:\n  image: x\n  image: y\n", 3, "the key 'image' stands twice, first on line 2"),
         ("web:\n  labels:\n    a: 1\n    a: 2\n", 4, "stands twice"),
+        ("web:\n  image: x\nWeb:\n  image: y\n", 3, "services web and Web have one name"),
         ("web: [\n", 2, "is no YAML"),
         ("web:\n\timage: x\n", 2, "is no YAML"),
         ("- web\n", 1, "holds no services"),

@@ -71,6 +71,9 @@ SLIPS = (
     "treafik.frontend.auth.basic.users",
     "Traefikadmin.frontend.auth",
     "trafic.a.frontend.rule",
+    "raefik.frontend.auth",
+    "xtraefik.frontend.auth",
+    "traefil.frontend.auth",
     "TRAEFIK_FRONTEND.AUTH",
     "\ufefftraefik.x",
 )
@@ -627,7 +630,7 @@ SHARING = [
 def test_a_reader_that_lives_on_finds_what_one_finds_that_begins(data: st.DataObject) -> None:
     """Whatever was odd, lent or elsewhere before: nothing is kept but what a text alone says."""
     reader, changing = Reader(), copy.deepcopy(WORLD)
-    changing[0]["services"] = [*cast(list[Json], changing[0]["services"]), *SHARING]
+    changing[0]["services"] = [*cast(list[Json], changing[0]["services"]), *copy.deepcopy(SHARING)]
     for _ in range(5):
         places = [(node, key) for node in nodes(cast(Json, changing)) if isinstance(node, dict) for key in node]
         node, key = data.draw(st.sampled_from(places), label="place")

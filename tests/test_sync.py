@@ -11,7 +11,7 @@ import pytest
 
 from bridge.layouts.traefik1 import TRAEFIK1
 from bridge.leases import REPLICA_TTL
-from bridge.model.change import Check, Committed, Conflict, Create, Item, LeaseName, Transaction
+from bridge.model.change import Check, Committed, Conflict, Create, Item, LeaseName, Reading, Transaction
 from bridge.model.keys import Publisher
 from bridge.model.world import Snapshot
 from bridge.ownership.records import (
@@ -27,7 +27,7 @@ from bridge.report import Outcome, Report
 from bridge.stores.base import LeaseLost, OutcomeUnknown, Store, Unavailable
 from bridge.stores.memory import Memory, MemoryServer
 from bridge.sync import Timing, sync
-from bridge.writer import FAILURES, Settings
+from bridge.writer import FAILURES, Settings, Writer
 from tests.publishing import ENVIRONMENT, FailingStore, Killed, keys, service, wishes, world
 
 TREE, RECORDS = "/traefik/", "bridge/traefik/"
@@ -300,3 +300,26 @@ def test_a_lease_that_ends_right_before_a_commit_is_granted_afresh(place: Place)
     report = place.sync(STOCK, store=FailingStore(Memory(place.server), before=end), ttl=60)
     assert report.outcome is Outcome.DONE
     assert place.published() == keys(STOCK)
+
+
+class Slow(Memory):
+    """A store of which each reading takes its time."""
+
+    def __init__(self, server: MemoryServer, hand: Hand) -> None:
+        super().__init__(server)
+        self._hand = hand
+
+    def read(self, prefix: str) -> Reading:
+        """See `Store`."""
+        reading = super().read(prefix)
+        self._hand.sleep(READ_TIME)
+        return reading
+
+
+def test_what_a_look_finds_is_new_since_both_prefixes_were_read(place: Place) -> None:
+    """Between the two a server may come and go of which neither tells: its readers began before the second."""
+    place.sync(STOCK)
+    writer = Writer(Slow(place.server, place.hand), place.settings(), place.hand.now)
+    writer.look()
+    found = {held.since for side in writer.mirror.sides for held in side.held.values()}
+    assert found == {side.first for side in writer.mirror.sides} == {place.hand.time}

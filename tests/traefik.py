@@ -5,15 +5,17 @@ from __future__ import annotations
 import http.client
 import json
 import shutil
+import socket
 import ssl
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any, TypeVar
 
 from tests.servers import CALL, ROOT, Server, ServerMissing, free_ports
@@ -200,24 +202,34 @@ def running_traefik(
 
 
 class WebServer:
-    """Answers every request with its name, and with what it saw of the request; `/status/NNN` with that status."""
+    """Answers every request with its name, and with what it saw of the request, at any loopback address.
 
-    def __init__(self, name: str, port: int = 0) -> None:
-        self.name = name
-        self._dead = False
+    Some paths ask for more: `/status/NNN` for that status, `/hold` for an answer no earlier than `go_on`, and `/ask`
+    for 200 where the request has the header X-Pass, else 401.
+    """
+
+    def __init__(self, name: str, port: int = 0, address: str = "127.0.0.1") -> None:
+        self.name, self.address = name, address
+        self.holding = 0  # requests for /hold that came
+        self._go_on = Event()
+        self._open: set[socket.socket] = set()
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+
+            def setup(self) -> None:
+                outer._open.add(self.request)
+                super().setup()
+
+            def finish(self) -> None:
+                outer._open.discard(self.request)
+                super().finish()
 
             def _serve(self) -> None:
-                if outer._dead:
-                    self.close_connection = True
-                    return
                 length = int(self.headers.get("Content-Length") or 0)
                 got = self.rfile.read(length)
-                first, _, rest = self.path.strip("/").partition("/")
-                status = int(rest[:3]) if first == "status" and rest[:3].isdecimal() else 200
                 said = {
                     "server": outer.name,
                     "path": self.path,
@@ -226,9 +238,10 @@ class WebServer:
                     "headers": {name.lower(): value for name, value in self.headers.items()},
                 }
                 body = json.dumps(said).encode()
-                self.send_response(status)
+                self.send_response(outer._status(self.path, self.headers))
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(body)))
+                self.send_header("X-Server", outer.name)
                 self.end_headers()
                 if self.command != "HEAD":
                     self.wfile.write(body)
@@ -238,29 +251,51 @@ class WebServer:
             def log_message(self, format: str, *args: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        self._server.daemon_threads = True
+        self._server = _Listener((address, port), Handler)
         self.port: int = self._server.server_address[1]
         self._thread = Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
 
-    def die(self) -> None:
-        """As its machine does: it answers nothing any more, by connections that stand neither."""
-        self._dead = True
-        self.stop()
+    def _status(self, path: str, headers: Message) -> int:
+        first, _, rest = path.strip("/").partition("/")
+        match first:
+            case "status" if rest[:3].isdecimal():
+                return int(rest[:3])
+            case "ask":
+                return 200 if "X-Pass" in headers else 401
+            case "hold":
+                self.holding += 1
+                self._go_on.wait(PATIENCE)
+        return 200
+
+    def go_on(self) -> None:
+        """What is held is answered, and nothing is held from now on."""
+        self._go_on.set()
 
     def stop(self) -> None:
-        """It refuses connections from now on."""
+        """As by kill -9: no connection is taken from now on, and those that stand are cut."""
         self._server.shutdown()
         self._server.server_close()
+        for one in tuple(self._open):
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+
+class _Listener(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A connection that was cut is what some tests are about."""
 
 
 @contextmanager
 def web_servers(*names: str) -> Iterator[dict[str, WebServer]]:
-    """Web servers for as long as the block runs, by name."""
-    found = {name: WebServer(name) for name in names}
-    try:
+    """Web servers at one port for as long as the block runs, by name: as containers, each has an address of its own."""
+    (port,) = free_ports(1)
+    with ExitStack() as stack:
+        found = {}
+        for at, name in enumerate(names, 1):
+            found[name] = WebServer(name, port, f"127.0.1.{at}")
+            stack.callback(found[name].stop)
         yield found
-    finally:
-        for one in found.values():
-            one.stop()

@@ -28,7 +28,7 @@ Exit codes:
   1  the source or the store failed, or the bridge itself did
   2  usage or configuration
   3  the brake held removals
-  4  plan --exit-code: changes are pending; check: something is wrong
+  4  plan --exit-code: changes are pending; check: something is wrong; migrate: something is lost
   5  another replica leads
 """
 
@@ -51,6 +51,7 @@ COMMANDS = {
     "render": Command("bridge.cli.render_keys", "Print the keys that the source asks for, without a store."),
     "check": Command("bridge.cli.check", "Say what is wrong with labels, or with what stands in the store."),
     "explain": Command("bridge.cli.explain", "Say why one service is published, or is not.", "STACK/SERVICE"),
+    "migrate": Command("bridge.cli.migrate", "Say what becomes of each route of Traefik 1 in Traefik 3."),
     "show": Command(
         "bridge.cli.show", "Show what the store holds, whose it is, and how long it would live.", "[STACK/SERVICE]"
     ),
@@ -59,7 +60,7 @@ COMMANDS = {
     "policy": Command("bridge.cli.policy", "Print the rights that the bridge needs in a store.", "consul|etcd"),
     "labels": Command("bridge.cli.labels", "List all labels, and the keys that they become."),
     "schema": Command("bridge.cli.schema", "Print a JSON Schema of what the bridge reads or prints.", "[NAME]"),
-    "demo": Command("bridge.cli.demo", "See it work, with a real etcd of its own."),
+    "demo": Command("bridge.cli.demo", "See it work, with an etcd and a Traefik 3 of its own."),
 }
 
 

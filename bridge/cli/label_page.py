@@ -12,13 +12,14 @@ _HEAD = """\
 
 <!-- Made by `make docs` from the code. Do not edit. -->
 
-What may stand on a service, and what becomes of it. `bridge labels` prints the same, `bridge schema labels` is a JSON \
-Schema for editors, and `bridge check` says what is wrong with yours.
+What may stand on a service, and what becomes of it. `bridge labels` prints the same, `bridge schema compose` is a JSON\
+ Schema for editors, and `bridge check` says what is wrong with yours.
 
 Two vocabularies are read: rancher-traefik's short labels, and Traefik 1.7's own. A service may use both.
 
 - A service with any label that only Traefik 1 knows gets Traefik's defaults: the port must be said, the weight is 1, \
-the method `wrr`, there is no circuit breaker. All others get rancher-traefik's.
+the method `wrr`, there is no circuit breaker, and no health check is needed. All others get rancher-traefik's, and \
+their containers get requests only when a `health_check` in `rancher-compose.yml` says that they are healthy.
 - Where both say the same, Traefik's label wins, with a notice. The labels that it wins over stand in its row.
 - `traefik.<segment>.port`, `.weight`, `.protocol` and `.frontend.…` make a frontend and a backend for each segment; \
 a label without a segment is every segment's default. Labels with **seg** in the last column have that form.
@@ -27,6 +28,8 @@ those with **hid** stand in no report.
 - An empty text counts as no label; of a label with **prot** it costs the route. Names are compared with their case. A \
 name in another case, with a blank around it or another sign for a dot is a slip: it is told, and costs the route \
 where it may be meant to protect.
+- In a compose file a `$` is written `$$`, as in the hashes of passwords: a single one begins a variable. The column of\
+ examples has the labels as services bear them; what stands below the tables is a compose file.
 
 In the tables `…` is `{name}`, the name of the frontend and of the backend of service `web` in stack `shop`, which \
 has one container. *Keys* are those that the example adds to such a service, or changes, with the labels that must \

@@ -6,7 +6,7 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +16,7 @@ from typing import NoReturn
 
 from bridge import __version__
 from bridge import config as options
-from bridge.config import Config, FanIn
+from bridge.config import Config, FanIn, Placed
 from bridge.labels.fallback import DOMAIN_WORD, Fallback, filled
 from bridge.labels.types import Address
 from bridge.layouts import RouteLayout, Target, layout
@@ -170,12 +170,12 @@ def policy(config: Config) -> Policy:
     )
 
 
-def sites(config: Config, unsaid: str = "etcd") -> tuple[Site, ...]:
+def sites(config: Config, unsaid: str = "etcd", layouts: Sequence[Placed] = ()) -> tuple[Site, ...]:
     """Where this process publishes, a site a layout. Raises UsageError where one lies in another.
 
-    `unsaid`: the store's kind where no option says it.
+    `unsaid`: the store's kind where no option says it. `layouts`: others than the option says.
     """
-    address, said = config.find(options.STORE), config.get(options.LAYOUT)
+    address, said = config.find(options.STORE), layouts or config.get(options.LAYOUT)
     kind, usual = (address.kind, address.prefix) if address else (unsaid, DEFAULT_PREFIX)
     target = Target(
         version=config.get(options.TRAEFIK_VERSION),

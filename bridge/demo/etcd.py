@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import http.client
 import importlib.util
 import json
 import os
 import shutil
 import signal
-import socket
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from bridge.demo.answers import ask, free_endpoints, version_once_up
 from bridge.demo.children import Child, Children
 from bridge.model.problem import BridgeError
-
-STARTS_WITHIN = 30.0  # seconds; a machine that is busy with other things too
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +31,7 @@ class Etcd:
 
 def start_etcd(children: Children) -> Etcd:
     """An etcd on free ports of loopback, once it answers. Raises BridgeError where none starts."""
-    client, peer = (f"127.0.0.1:{port}" for port in _free_ports(2))
+    client, peer = free_endpoints(2)
     return _start(children, client, peer)
 
 
@@ -48,7 +44,7 @@ def _start(children: Children, client: str, peer: str) -> Etcd:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ETCD_")}
     command = [_binary(), *_arguments(children.folder / "data", client, peer)]
     child = children.start("etcd", command, environment)
-    return Etcd(child, client, peer, _started(child, client))
+    return Etcd(child, client, peer, version_once_up(child, client, lambda: _version(client)))
 
 
 def _binary() -> str:
@@ -81,31 +77,5 @@ def _arguments(data: Path, client: str, peer: str) -> list[str]:
     return [f"--{name}={value}" for name, value in arguments.items()]
 
 
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports: list[int] = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
-
-
-def _started(child: Child, endpoint: str) -> str:
-    """Its version, once it answers."""
-    deadline = time.monotonic() + STARTS_WITHIN
-    while not child.has_ended() and time.monotonic() < deadline:
-        try:
-            return _version(endpoint)
-        except (OSError, ValueError, http.client.HTTPException):
-            time.sleep(0.02)
-    said = " ".join(" ".join(child.lines()).split())
-    raise BridgeError("etcd", endpoint, f"did not start: {said[-300:] or 'it said nothing'}")
-
-
 def _version(endpoint: str) -> str:
-    host, _, port = endpoint.partition(":")
-    connection = http.client.HTTPConnection(host, int(port), timeout=2)
-    try:
-        connection.request("GET", "/version")
-        return str(json.loads(connection.getresponse().read())["etcdserver"])
-    finally:
-        connection.close()
+    return str(json.loads(ask(endpoint, "/version").body)["etcdserver"])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +17,7 @@ from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
 API = "/2016-07-29"
+_LONGEST_WORD = 100  # bytes
 _NOT_FOUND = b'{"code":404,"message":"Not found","type":"error"}'
 
 
@@ -36,11 +38,15 @@ FAULTS = (
 )
 
 
+ByHand = Callable[[str, str], str]  # a container and a word for what becomes of it: the answer; raises ValueError
+
+
 class Metadata:
     """One service on loopback. Runs from `with` to the end of the block."""
 
-    def __init__(self, stacks: bytes) -> None:
-        self._stacks, self._version = stacks, _new_version()
+    def __init__(self, stacks: bytes, hosts: bytes) -> None:
+        self._stacks, self._hosts, self._version = stacks, hosts, _new_version()
+        self.by_hand: ByHand | None = None  # what a POST does; nothing, unless somebody says what
         self._fault: Fault | None = None
         self._changed = Condition()
         self._is_ending = False
@@ -81,9 +87,9 @@ class Metadata:
                 self._wait(parse_qs(query))
             if self._fault is not None and path.startswith(self._fault.below):
                 return self._fault.status, self._fault.body
-            if path == f"{API}/stacks":
-                return 200, self._stacks
-            return (200, json.dumps(self._version).encode()) if path == f"{API}/version" else (404, _NOT_FOUND)
+            known = {"version": json.dumps(self._version).encode(), "stacks": self._stacks, "hosts": self._hosts}
+            found = known.get(path.removeprefix(f"{API}/"))
+            return (404, _NOT_FOUND) if found is None else (200, found)
 
     def _wait(self, asked: dict[str, list[str]]) -> None:
         """For another version than `value`, if asked to `wait`, and for `maxWait` seconds at most."""
@@ -119,7 +125,20 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """One answer."""
         asked = urlsplit(self.path)
-        status, body = self.server.service.answer(asked.path, asked.query)
+        self._answer(*self.server.service.answer(asked.path, asked.query))
+
+    def do_POST(self) -> None:
+        """Somebody plays Rancher: /web-test-2 becomes what the body says."""
+        word = self.rfile.read(min(int(self.headers.get("Content-Length") or 0), _LONGEST_WORD))
+        act, name = self.server.service.by_hand, urlsplit(self.path).path.strip("/")
+        try:
+            if act is None:
+                raise ValueError("nothing is changed by hand now")
+            self._answer(200, f"{act(name, word.decode('utf-8', 'replace').strip())}\n".encode())
+        except ValueError as err:
+            self._answer(400, f"{err}\n".encode())
+
+    def _answer(self, status: int, body: bytes) -> None:
         self.send_response(status)
         self.send_header("Content-Type", "text/plain; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))

@@ -9,7 +9,7 @@ import click
 
 WIDTH = 78  # columns
 INDENT = " " * 4
-VALUES = 46  # columns before a key's value
+VALUES = 40  # columns before a key's value
 
 
 def say(*lines: str) -> None:
@@ -20,11 +20,15 @@ def say(*lines: str) -> None:
 
 def title(step: int, text: str, command: str = "") -> None:
     """Head a step; `command` is what is run for it."""
-    shown = f"{step:>2}  {click.style(text, bold=True)}"
-    if command:
-        room = WIDTH - len(text) - len(INDENT)
-        shown += click.style(f"{'$ ' + command:>{room}}", fg="cyan")
-    say("", shown)
+    head, run = f"{step:>2}  {click.style(text, bold=True)}", f"$ {command}"
+    room = WIDTH - len(text) - len(INDENT)
+    say("")
+    if not command:
+        say(head)
+    elif len(run) < room:
+        say(head + click.style(f"{run:>{room}}", fg="cyan"))
+    else:
+        say(head, click.style(f"{run:>{WIDTH}}", fg="cyan"))
 
 
 def result(text: str, seconds: float | None = None) -> None:
@@ -48,11 +52,17 @@ def number(count: int, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
+def listed(names: Iterable[str], word: str = "and") -> str:
+    """a; a and b; a, b and c."""
+    *others, last = sorted(names)
+    return f"{', '.join(others)} {word} {last}" if others else last
+
+
 def changes(marks: Mapping[str, str]) -> Iterator[str]:
-    """Keys below one object with `+`, `-` or `~` before each."""
+    """Servers' keys with `+`, `-` or `~` before each; others by their whole path."""
     colours = {"+": "green", "-": "red", "~": "yellow"}
     for path, mark in sorted(marks.items()):
-        yield f"{INDENT}{click.style(mark, fg=colours[mark])} {path.split('/', 2)[2]}"
+        yield f"{INDENT}{click.style(mark, fg=colours[mark])} {path.rpartition('/loadBalancer/')[2]}"
 
 
 def tree(prefix: str, keys: Mapping[str, str]) -> Iterator[str]:
@@ -70,15 +80,8 @@ def tree(prefix: str, keys: Mapping[str, str]) -> Iterator[str]:
 
 def _segments(prefix: str, path: str) -> list[str]:
     """The parts of a path that get a line of their own: an object, a server, a key."""
-    kind, name, *below = path.split("/")
-    head = f"{prefix}{kind}/{name}"
-    if below[0] == "servers":
-        return [head, "/".join(below[:2]), *below[2:]]
-    return [head, "/".join(below)]
-
-
-def route(rule: str, urls: Iterable[str]) -> Iterator[str]:
-    """Who asks for what, and who answers."""
-    left = f"http://{rule.removeprefix('Host:')}  ->  "
-    for at, url in enumerate(urls):
-        yield f"{INDENT}{'' if at else left:<{len(left)}}{url.removeprefix('http://')}"
+    http, kind, name, *below = path.split("/")
+    head = f"{prefix}{http}/{kind}/{name}"
+    if kind != "routers":
+        head += f"/{below.pop(0)}"  # the object's type
+    return [head, "/".join(below[:2]), *below[2:]] if below[0] == "servers" else [head, "/".join(below)]

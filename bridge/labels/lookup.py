@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from bridge.labels.table import INNER, PREFIX, TABLE, Row, Vocabulary
 from bridge.labels.types import FALSE_WORDS, truth
+from bridge.model.world import MISSPELT
 
 _NAMES = 4096  # remembered: services share most of theirs
 SUGGESTIONS = 20  # for unknown labels of one service: each costs a look at the whole table
@@ -93,7 +94,7 @@ _FAMILIES |= {name.split(".")[2]: True for name, row in _ROWS.items() if row.pro
 _PROTECTING = frozenset(("auth", "basic", "digest", "users", "whitelist", "redirect", "entrypoint", "tlscert", "ssl"))
 _PROTECTING |= {"allowedhosts"}
 _SIGNS = re.compile(r"[\W_]+")  # what may stand in a dot's place
-_HEAD = re.compile(r"[\W_]*(?:traefik|t[traefi]{0,5}f[traefi]{0,5}[kc])([\W_]?)[\W_]*", re.IGNORECASE)
+_HEAD = re.compile(rf"[\W_]*(?:traefik|(?:{MISSPELT})(?=[\W_]))([\W_]?)[\W_]*", re.IGNORECASE)
 _HARMLESS = frozenset(family.lower() for family, protects in _FAMILIES.items() if not protects)
 
 
@@ -120,6 +121,7 @@ def protections(labels: Mapping[str, str]) -> Mapping[str, str]:
 
 
 _PLAIN = {name.removeprefix(PREFIX).lower(): name for name in _ROWS if INNER not in name}
+_OF_SEGMENTS = [name for name, plain in _PLAIN.items() if _ROWS[plain].segmented and "." not in name]
 
 
 def _without_prefix(name: str) -> str:
@@ -135,5 +137,10 @@ def meant(name: str) -> str:
     head, dot, tail = _without_prefix(name).partition(".frontend.")
     segment = f"{head}." if dot else ""
     word = (f"frontend.{tail}" if dot else head).lower()
-    near = get_close_matches(word, _PLAIN, 1, _ALIKE) if len(word) <= _LONGEST and not is_newer(name) else []
+    if len(word) > _LONGEST or is_newer(name):
+        return ""
+    near = get_close_matches(word, _PLAIN, 1, _ALIKE)
+    of, its, last = word.rpartition(".")
+    if not dot and its and of not in ("frontend", "backend") and (not near or last in _OF_SEGMENTS):
+        segment, near = head[: len(of) + 1], get_close_matches(last, _OF_SEGMENTS, 1, _ALIKE)
     return PREFIX + segment + _PLAIN[near[0]].removeprefix(PREFIX) if near else ""

@@ -11,17 +11,18 @@ from bridge.labels.backends import backend
 from bridge.labels.fallback import Fallback
 from bridge.labels.frontends import Whose, frontends
 from bridge.labels.hosts import Bearer
-from bridge.labels.lookup import SUGGESTIONS, is_native, may_protect, meant, spot
+from bridge.labels.lookup import SUGGESTIONS, is_native, is_newer, may_protect, meant, spot
 from bridge.labels.notes import IGNORED, NO_ROUTE, Notes, Refusal, told
 from bridge.labels.rules import write_rule
 from bridge.labels.table import PROTECTION, Vocabulary
 from bridge.labels.types import Publish
 from bridge.labels.views import View, views
 from bridge.model.problem import Problem
-from bridge.model.route import Backend, Frontend, Rule, Setting
+from bridge.model.route import MODIFIERS, Backend, Frontend, Kind, Rule, Setting
 from bridge.model.world import is_ours, told_name
 
 NO_FALLBACK = Fallback()
+_PAIRED = (Kind.HEADERS, Kind.HEADERS_REGEXP)  # name, value, name, value
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class Asked:
     settings: tuple[Setting, ...]
     problems: tuple[Problem, ...]
     refusals: tuple[Refusal, ...]
+    acme: bool = False  # it asks for certificates
 
 
 def read(
@@ -60,11 +62,11 @@ def read(
     _strangers(whole)
     wanted = [(_servers(notes), frontends(notes, whose)) for notes in segments or (whole,)]
     shared = backend(whole)
-    if whole.value(table.ACME):
-        whole.problem(table.ACME, table.ACME.unwritten, "wrote no key", notice=True)
+    acme = whole.value(table.ACME)
     made = tuple(one for _, found in wanted for one in found)
     if native:
-        whole.problems += (*_unwritten(segments or [whole]), *_beaten(title, labels, seen), *_twice(title, made))
+        whole.problems += (*_unwritten(segments or [whole]), *_beaten(title, labels, seen))
+        _check_twice(whole, made)
         _check_names(whole, made)
     notes = (whole, *segments)
     problems = [problem for one in notes for problem in one.problems]
@@ -79,6 +81,7 @@ def read(
         settings=tuple(setting for one in notes for setting in one.settings),
         problems=tuple(dict.fromkeys(problems) if native else problems),  # a plain label is read for each segment
         refusals=refusals,
+        acme=acme,
     )
 
 
@@ -92,7 +95,7 @@ def _strangers(notes: Notes) -> None:
     for name in sorted(notes.view.labels):
         found = spot(name)
         if found is None and is_ours(name):
-            unknown += 1
+            unknown += not is_newer(name)  # of which there may be many, and none is a slip
             _stranger(notes, name, meant(name) if unknown <= SUGGESTIONS else "")
         elif not notes.view.labels[name] and found and found.row.protects:
             _cost(notes, name, "it is empty, perhaps of a variable without a value, and so would protect nothing")
@@ -121,7 +124,8 @@ def _unwritten(several: Sequence[Notes]) -> Iterator[Problem]:
             for row in rows:
                 if text := notes.text(row):
                     name = notes.view.name(row.name)
-                    yield Problem(notes.title, name, told(row, text), row.unwritten, IGNORED, notice=idle)
+                    do = "" if idle else "take it away"
+                    yield Problem(notes.title, name, told(row, text), row.unwritten, IGNORED, idle, do)
 
 
 def _beaten(title: str, labels: Mapping[str, str], seen: Sequence[View]) -> Iterator[Problem]:
@@ -140,14 +144,35 @@ def _winner(name: str, view: View) -> str:
     return view.name(min(saying, default=""))
 
 
-def _twice(title: str, made: Sequence[Frontend]) -> Iterator[Problem]:
-    """Frontends of one service that ask for the same requests."""
-    first: dict[tuple[Rule, int | None, tuple[str, ...]], str] = {}
+def _check_twice(notes: Notes, made: Sequence[Frontend]) -> None:
+    """Frontends of one service that ask for the same requests: Traefik chooses one, be it the less protected."""
+    first: dict[tuple[object, ...], Frontend] = {}
     for one in made:
-        other = first.setdefault((one.rule, one.priority, one.entry_points), one.segment)
-        if other != one.segment:
-            why = f"segments {other} and {one.segment} ask for the same requests"
-            yield Problem(title, "", write_rule(one.rule), why, "published both, and Traefik chooses one")
+        priority = one.priority or len(write_rule(one.rule).encode())
+        other = first.setdefault((_matched(one.rule), priority, frozenset(one.entry_points)), one)
+        if other.segment == one.segment:
+            continue
+        why = f"segments {other.segment} and {one.segment} ask for the same requests"
+        did = "published both, and Traefik chooses one"
+        if _protection(other) != _protection(one):
+            why, did = f"{why}, and do not protect them alike", NO_ROUTE
+            notes.refusals.append(Refusal(PROTECTION, why))
+        notes.problems.append(Problem(notes.title, "", write_rule(one.rule), why, did))
+
+
+def _matched(rule: Rule) -> frozenset[object]:
+    """What a rule asks of requests, in whatever order it says so."""
+    return frozenset(
+        (one.kind, one.values if one.kind in _PAIRED else frozenset(one.values))
+        for one in rule.matchers
+        if one.kind not in MODIFIERS
+    )
+
+
+def _protection(one: Frontend) -> tuple[object, ...]:
+    heads = one.headers
+    ssl = (heads.ssl_redirect, heads.ssl_temporary_redirect, heads.ssl_host, heads.ssl_force_host)
+    return (one.auth, one.whitelist, one.redirect, one.pass_tls_cert, heads.allowed_hosts, *ssl)
 
 
 def _check_names(notes: Notes, made: Sequence[Frontend]) -> None:

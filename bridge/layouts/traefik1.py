@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from functools import lru_cache
 
 from bridge.labels.rules import parse_rule, write_rule
+from bridge.labels.table import ACME
 from bridge.layouts import RouteLayout, Target
 from bridge.layouts.lint import Finding, Grade
 from bridge.layouts.traefik1_guard import check
@@ -66,9 +67,11 @@ class Traefik1:
             title=route.title,
         )
 
-    def losses(self, route: Route) -> tuple[Problem, ...]:  # noqa: ARG002
-        """None: routes speak of nothing that Traefik 1 does not know."""
-        return ()
+    def losses(self, route: Route) -> tuple[Problem, ...]:
+        """Certificates alone: Traefik 1 asks for them by its own options."""
+        if not route.acme:
+            return ()
+        return (Problem(route.title, ACME.name, "true", ACME.unwritten, "wrote no key", notice=True),)
 
     def grounded(
         self,
@@ -85,6 +88,10 @@ class Traefik1:
     def opening(self, holder: str) -> tuple[str, ...]:
         """The paths of the keys that open `holder`, whether they stand or not; none for what opens nothing."""
         return (f"{holder}/backend",) if holder.startswith("frontends/") else ()
+
+    def narrows(self, path: str, before: str, after: str) -> bool:  # noqa: ARG002
+        """Of two rules nobody tries to say."""
+        return False
 
     def hosts(self, keys: Mapping[str, str]) -> frozenset[str]:
         """The hosts that the rules among `keys` (path: stored value) ask for, patterns as they are written.

@@ -21,6 +21,11 @@ from bridge.model.route import ErrorPage, Route
 
 _PLACES = 1 << 17  # paths remembered
 
+# What takes away from a protection, of its middleware; in lower case.
+_WEAKENS = frozenset(
+    ("forwardauth/trustforwardheader", "forwardauth/tls/insecureskipverify", "headers/hostsproxyheaders")
+)
+
 
 class Traefik3:
     """The layout of Traefik 3, for one that the operator has told of."""
@@ -94,6 +99,12 @@ class Traefik3:
         """The paths of the keys that open `holder`, whether they stand or not; none for what opens nothing."""
         return (f"{holder}/service",) if holder.startswith("http/routers/") else ()
 
+    def narrows(self, path: str, before: str, after: str) -> bool:
+        """Whether a router's list of middlewares becomes longer by what protects, and by nothing else."""
+        left, come = before.split(","), set(after.split(",")) - set(before.split(","))
+        stays = [name for name in after.split(",") if name not in come]
+        return path.endswith("/middlewares") and stays == left and all(map(_protects, come))
+
     def hosts(self, keys: Mapping[str, str]) -> frozenset[str]:
         """The hosts, and expressions for hosts, that the rules among `keys` (path: value) ask for.
 
@@ -153,7 +164,7 @@ def _place(path: str) -> Place | None:
         case "routers":
             return Place(_group(name), f"http/routers/{name}", _router_role(rest), owner)
         case "middlewares":
-            return _middleware_place(name, owner)
+            return _middleware_place(name, rest, owner)
         case "services":
             return _service_place(name, rest, owner)
     return None
@@ -174,12 +185,18 @@ def _router_role(rest: str) -> Role:
     return Role.PROTECTS if field in ("entrypoints", "tls") else Role.REST
 
 
-def _middleware_place(name: str, owner: str | None) -> Place:
+def _middleware_place(name: str, rest: str, owner: str | None) -> Place:
     """A middleware belongs to its router: without it, or before it is there, Traefik drops the router."""
-    router, dashes, what = name.rpartition("--")
+    router, dashes, _ = name.rpartition("--")
     if not dashes or "--" not in split_owner(name)[1]:
         return Place(_group(name), f"http/middlewares/{name}", Role.REST, owner)
-    return Place(_group(name), f"http/routers/{router}", Role.PROTECTS if what in PROTECTING else Role.REST, owner)
+    if not _protects(name):
+        return Place(_group(name), f"http/routers/{router}", Role.REST, owner)
+    return Place(_group(name), f"http/routers/{router}", Role.PROTECTS, owner, weakens=rest in _WEAKENS)
+
+
+def _protects(middleware: str) -> bool:
+    return middleware.rpartition("--")[2] in PROTECTING
 
 
 def _service_place(name: str, rest: str, owner: str | None) -> Place:

@@ -89,15 +89,13 @@ def _service_keys(name: str, passes: bool, backend: Backend, route: Route) -> Ke
     # Always there: a service without any key is none, and its router's requests go to a shorter rule.
     yield f"{base}/passHostHeader", "true" if passes else "false"
     if backend.sticky:
-        yield (
-            f"{base}/sticky/cookie/name",
-            _cookie(route_name(route.service, route.stack, backend.segment, owner=route.owner)),
-        )
+        in_traefik1 = route_name(route.service, route.stack, backend.segment, owner=route.owner)
+        yield f"{base}/sticky/cookie/name", cookie(in_traefik1)
     if backend.health_check:
         yield from _health_check_keys(f"{base}/healthCheck", backend.health_check)
 
 
-def _cookie(backend: str) -> str:
+def cookie(backend: str) -> str:
     """The cookie's name in Traefik 1, where the backend has this name: who has one stays at its server."""
     digest = hashlib.sha1(f"_TRAEFIK_BACKEND_{backend}".encode(), usedforsecurity=False).hexdigest()
     return f"_{digest[:5]}"

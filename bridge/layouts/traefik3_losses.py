@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from bridge.labels import table
+from bridge.labels.notes import told
 from bridge.labels.rules import write_rule
 from bridge.labels.table import INNER, Row
 from bridge.layouts import NoCounterpart, Target
@@ -63,7 +65,8 @@ def _refuse_of_redirect(redirect: Redirect, target: Target) -> None:
         raise NoCounterpart(table.REDIRECT_ENTRY_POINT.name, redirect.entry_point, reason)
     if "{{" in redirect.replacement:
         reason = "Traefik 3 knows no templates in it"
-        raise NoCounterpart(table.REDIRECT_REPLACEMENT.name, redirect.replacement, reason)
+        value = told(table.REDIRECT_REPLACEMENT, redirect.replacement)
+        raise NoCounterpart(table.REDIRECT_REPLACEMENT.name, value, reason)
 
 
 def losses(route: Route, target: Target) -> Iterator[Problem]:
@@ -79,11 +82,24 @@ def losses(route: Route, target: Target) -> Iterator[Problem]:
             yield _lost(route, table.RULE, write_rule(frontend.rule), reason, f"wrote no router {router.name}")
     for backend in route.backends:
         yield from _of_backend(route, backend, target)
+    if route.acme:
+        yield from _of_certificates(route, target)
+
+
+def _of_certificates(route: Route, target: Target) -> Iterator[Problem]:
+    speaking = {name for name, _ in target.tls}
+    if not target.resolver:
+        reason, how = "no resolver of Traefik 3's is known", "name it with --cert-resolver"
+    elif not any(speaking & {*(frontend.entry_points or target.entry_points)} for frontend in route.frontends):
+        reason, how = "none of its entry points speaks TLS", "name one with --entry-points"
+    else:
+        return
+    yield replace(_lost(route, table.ACME, "true", reason, "asked for no certificate"), suggestion=how)
 
 
 def _lost(route: Route, row: Row, value: str, reason: str, did: str, *, notice: bool = False) -> Problem:
-    """`value`: what the label says; empty where it is secret."""
-    return Problem(route.title, row.name, value, reason, did, notice)
+    """`value`: what the label says."""
+    return Problem(route.title, row.name, told(row, value), reason, did, notice)
 
 
 def _of_rule(route: Route, frontend: Frontend) -> Iterator[Problem]:

@@ -167,6 +167,9 @@ class Layout(Protocol):
     def opening(self, holder: str) -> tuple[str, ...]:
         """The paths of the keys that open `holder`, whether they stand or not; none for what opens nothing."""
 
+    def narrows(self, path: str, before: str, after: str) -> bool:
+        """Whether a key of the role RULE that becomes another does nothing but keep more requests away."""
+
     def hosts(self, keys: Mapping[str, str]) -> frozenset[str]:
         """The hosts that the rules among `keys` (path: value) ask for, as comparable text."""
 

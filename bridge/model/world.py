@@ -16,9 +16,19 @@ ADDRESS_LABEL = "traefik.address"
 LABELS = "traefik."  # what our labels begin with
 _NAMES = 4096  # remembered: services share most of theirs
 _VALUE = re.compile("[:=]")
-# The word itself may be misspelt where a frontend is spoken of: treafik.frontend.auth, traefikadmin.frontend.auth.
+# The word itself, misspelt: its letters in some disorder, or one of any kind left out, added or put for another.
+_WORD = LABELS.removesuffix(".")
+MISSPELT = "|".join(
+    (
+        "t[traefi]{0,5}f[traefi]{0,5}[kc]",
+        *(f"{_WORD[:at]}.?{_WORD[at + 1 :]}" for at in range(len(_WORD))),
+        *(f"{_WORD[:at]}.{_WORD[at:]}" for at in range(len(_WORD) + 1)),
+        f"{_WORD[1]}{_WORD[0]}{_WORD[2:]}",
+    )
+)
+# Only where a frontend is spoken of: treafik.frontend.auth, traefikadmin.frontend.auth.
 _SLIP = re.compile(
-    r"[\W_]*(?:traefik(?:[\W_]|frontend)|t[traefi]{0,5}f[traefi]{0,5}[kc].*frontend[\W_])", re.IGNORECASE | re.DOTALL
+    rf"[\W_]*(?:{_WORD}(?:[\W_]|f[\W_]?rontend)|(?:{MISSPELT}).*frontend[\W_])", re.IGNORECASE | re.DOTALL
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from bridge.model.change import Change, Check, Create, Delete, Limits, Transaction, Update
@@ -19,6 +19,7 @@ class Packed:
     transaction: Transaction
     units: tuple[Unit, ...]
     cut: bool = False  # only the beginning of its one unit: the rest is planned from what then stands
+    fits: bool = True  # False: not even one change of its one unit does, so no store takes it
 
 
 def pack(units: Iterable[Unit], limits: Limits, fence: Change | Check) -> tuple[Packed, ...]:
@@ -99,15 +100,32 @@ def _packed(units: list[Unit]) -> Packed:
 
 
 def _cut(unit: Unit, room: _Room) -> Packed:
-    """As much of one unit as fits: fewer of the further checks first, then fewer changes."""
+    """As much of one unit as fits: fewer of the further checks first, then fewer changes.
+
+    Where not even one fits, each goes beside the checks that it needs itself.
+    """
     narrow = replace(unit, wide=unit.narrow)
     if room.holds(room.weigh(narrow)):
         return _packed([narrow])
+    part = _most(unit, room, lambda changes: replace(narrow, changes=changes))
+    if not room.holds(room.weigh(part)):
+        part = _most(unit, room, lambda changes: _alone(unit, changes))
+    return replace(_packed([part]), cut=True, fits=room.holds(room.weigh(part)))
+
+
+def _most(unit: Unit, room: _Room, part: Callable[[tuple[Change, ...]], Unit]) -> Unit:
+    """The longest part that fits, or else that of the first change."""
     low, high = 1, len(unit.changes)
     while low < high:
         middle = (low + high + 1) // 2
-        if room.holds(room.weigh(replace(narrow, changes=unit.changes[:middle]))):
+        if room.holds(room.weigh(part(unit.changes[:middle]))):
             low = middle
         else:
             high = middle - 1
-    return replace(_packed([replace(narrow, changes=unit.changes[:low])]), cut=True)
+    return part(unit.changes[:low])
+
+
+def _alone(unit: Unit, changes: tuple[Change, ...]) -> Unit:
+    """These changes beside the checks that they need themselves."""
+    needed = (check for change in changes for check in unit.each.get(change.key, ()))
+    return replace(unit, changes=changes, checks=tuple(dict.fromkeys((*unit.least, *needed))), wide=())

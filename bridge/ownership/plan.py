@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from bridge.model.change import Change, Check, Create, Delete, LeaseName, Update
 from bridge.model.keys import STANDING, Layout, Role, Wish, group_title, other_form, split_owner
@@ -38,6 +39,9 @@ class Unit:
     checks: tuple[Check, ...] = ()
     wide: tuple[Check, ...] = ()  # further checks, …
     narrow: tuple[Check, ...] = ()  # … and those of them that stay where not all fit
+    # Where not even one change fits beside all these: the checks that stay, and those that a change needs, by its key.
+    least: tuple[Check, ...] = ()
+    each: Mapping[str, tuple[Check, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +157,7 @@ class _Planner:
     def plan(self) -> Plan:
         for name in sorted((self.standing.groups.keys() | self.wishes.keys()) - self.settled.groups.keys()):
             self._group(self.standing.groups.get(name) or Group(name), self.wishes.get(name))
+        self.units.sort(key=self._turn)
         self.unchanged += sum(len(group.shared) + len(group.mine) for group, _ in self.settled.groups.values())
         leaving = self.terms.leaving
         said = (
@@ -172,6 +177,13 @@ class _Planner:
             self.settled,
             farewell(self.standing) if leaving else (),
         )
+
+    def _turn(self, unit: Unit) -> int:
+        """What is new comes first and what goes last: an error page of one group may be another's."""
+        group = self.standing.groups.get(unit.group)
+        if group is None or not group.shared:
+            return 0
+        return 1 if unit.group in self.wishes else 2
 
     def _group(self, group: Group, wish: Wish | None) -> None:
         if split_owner(group.name)[0] not in ("", self.me):
@@ -263,17 +275,20 @@ class _Planner:
         wanted = wish.own if merges else {}
         self._differ(group, wish.title, None if frozen else target, decides, wanted)
         self._count_removed(group, wanted)
-        if not records and group.guard is None:
-            records = self._bump(group)
         brings = any(isinstance(change, Create) for change in own.changes.values())
+        # A guest tells by the guard that it comes: who decides shall not change its wish without knowing of it.
+        if not records and (group.guard is None or (brings and not decides and not group.mine)):
+            records = self._bump(group)
         checks = self._checks(group, decider, bool(records or shared.changes or brings))
         if shared.changes and group.guard is not None:
             checks.append(Check(self._record(guard_path(group.name)), group.guard.revision))
-        checks += [self._check(group, path) for holder in sorted(opening) for path in self.layout.opening(holder)]
-        if records or brings:
-            checks += [self._check(group, path) for path in sorted(by_role(wish.shared, Role.PROTECTS, self.layout))]
+        opens = [self._check(group, path) for holder in sorted(opening) for path in self.layout.opening(holder)]
+        protects = [self._check(group, path) for path in sorted(by_role(wish.shared, Role.PROTECTS, self.layout))]
+        each = self._checks_of_each(group, (*shared.changes.items(), *own.changes.items()), opening, protects)
+        each |= {change.key: tuple(protects) for change in records}
         changes = (*records, *shared.changes.values(), *own.changes.values())
-        self._unit(group, "publish", changes, checks, self._opened_beside(group, shared))
+        every = (*checks, *opens, *(protects if records or brings else ()))
+        self._unit(group, "publish", changes, every, self._opened_beside(group, shared), checks, each)
 
     def _is_settled(self, group: Group, wish: Wish) -> bool:
         if group.foreign or len(group.claims) != 1 or group.claims[0].cluster != self.me or group.guard is None:
@@ -507,10 +522,12 @@ class _Planner:
         """When somebody was last seen to rely on another wish; what went before this process began counts as new.
 
         Servers of a cluster that belongs under the wish may come and go; its claim may have asked for another before.
+        This cluster's own claim counts where others claim, too: of a server that came before it was changed, the news
+        may still be on their way.
         """
         seen = [self.records.first]
         for claim in group.claims:
-            if claim.cluster != self.me:
+            if claim.cluster != self.me or len(group.claims) > 1:
                 seen.append(claim.held.since)
         for cluster, since in group.gone.items():
             if not (merges if cluster == self.me else self._belongs(group, cluster, target)):
@@ -557,6 +574,29 @@ class _Planner:
         first = (Role.PROTECTS, Role.RULE)
         return sorted(group.shared, key=lambda path: (self._role(path) not in first, path))
 
+    def _checks_of_each(
+        self, group: Group, changes: Iterable[tuple[str, Change]], opening: set[str], protects: Iterable[Check]
+    ) -> dict[str, tuple[Check, ...]]:
+        """What each change must compare, were it alone: of its own holder, but for a server's all that protects."""
+        guarded: dict[str, list[str]] = {}
+        for path in group.shared:
+            place = self.layout.place(path)
+            if place and place.role in (Role.PROTECTS, Role.RULE):
+                guarded.setdefault(place.holder, []).append(path)
+        found = {}
+        for path, change in changes:
+            place = self.layout.place(path)
+            if place is None:
+                continue
+            beside: list[str] = []
+            if place.role is Role.OPENS:
+                beside = guarded.get(place.holder, [])
+            elif place.holder in opening:
+                beside = list(self.layout.opening(place.holder))
+            brings = place.role is Role.SERVER and isinstance(change, Create)
+            found[change.key] = (*map(partial(self._check, group), beside), *(protects if brings else ()))
+        return found
+
     def _unit(
         self,
         group: Group,
@@ -564,15 +604,22 @@ class _Planner:
         changes: Iterable[Change],
         checks: Iterable[Check],
         beside: Iterable[str] = (),
+        least: Iterable[Check] | None = None,
+        each: Mapping[str, tuple[Check, ...]] | None = None,
     ) -> None:
-        """One more unit, if it changes anything; `beside`: paths that must stand as they were read."""
+        """One more unit, if it changes anything; `beside`: paths that must stand as they were read.
+
+        `least`, `each`: as `Unit` has them; without them all checks stay.
+        """
         ordered = tuple(sorted(changes, key=self._order))
         if not ordered:
             return
         wide = [(path, self._check(group, path)) for path in beside]
         narrow = tuple(check for path, check in wide if self._role(path) in (Role.PROTECTS, Role.RULE))
         checks = tuple(dict.fromkeys(checks))
-        self.units.append(Unit(group.name, why, ordered, checks, tuple(check for _, check in wide), narrow))
+        stay = checks if least is None else tuple(dict.fromkeys(least))
+        further = tuple(check for _, check in wide)
+        self.units.append(Unit(group.name, why, ordered, checks, further, narrow, stay, each or {}))
 
     def _order(self, change: Change) -> tuple[int, str]:
         """Records first, then what closes, what opens behind all that comes, the rest of what goes; last the guard."""

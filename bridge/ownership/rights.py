@@ -13,7 +13,7 @@ from bridge.ownership.records import FLEET_RECORDS, cluster_records
 class Right:
     """Upon all keys that begin so."""
 
-    prefix: str  # but for the first one that no longer name begins with: it ends with a slash, or with CLUSTER--
+    prefix: str  # where it writes, with a slash or CLUSTER-- at its end: else a longer name would begin with it
     writes: bool  # else it only reads them; who writes them reads them too
     why: str
 

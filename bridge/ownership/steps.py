@@ -153,14 +153,25 @@ class SharedSteps:
     def _settle(self, holder: str, paths: list[str]) -> None:
         """Bring all but the opening keys of a wished holder to the wish."""
         roles = {role: [path for path in paths if self._role(path) is role] for role in Role}
-        for path in roles[Role.REST]:
-            self._write(path)
+        rest = roles[Role.REST]
+        for path in rest:
+            if path in self.target:
+                self._write(path)
         weakens = [path for path in roles[Role.PROTECTS] if self.places[path].weakens]
         protects = [path for path in roles[Role.PROTECTS] if path not in weakens]
         more = self._weaken_less(holder, weakens)
         more = self._protect_more(holder, protects) or more
         ruled = self._rule(holder, roles[Role.RULE], roles[Role.PROTECTS], more)
         self._protect_less(holder, protects, weakens, roles[Role.RULE], more or ruled)
+        if self.layout.reads_halves or all(self._stands(path) for path in roles[Role.RULE]):
+            for path in rest:  # nothing goes that a router's list, which waits, still names
+                if path not in self.target:
+                    self._write(path)
+
+    def _stands(self, path: str) -> bool:
+        """Whether `path` is, or becomes with this transaction, as wished."""
+        held = self.keys.get(path)
+        return path in self.draft.changes or (held.value if held else None) == self.target.get(path)
 
     def _write(self, path: str) -> bool:
         """Put one key as wished, or delete it where it is not wished; whether that changes its value."""
@@ -182,13 +193,24 @@ class SharedSteps:
         for path in paths:
             if path not in self.target:
                 continue
-            if self._differs(path) and self.decides and self.barred:
-                self._wait(self.barred, None)
+            if self._differs(path) and self.decides and self._still_asked_for():
                 changed = self.unsettled = True
             elif self._write(path):
                 changed = True
                 self.guards_opening.add(holder)
         return changed or any(self._differs(path) for path in paths)
+
+    def _still_asked_for(self) -> bool:
+        """Whether a read may see servers that rely on what protects now; says what it waits for."""
+        due = self.clock.due(self.quiet_since) if self.layout.reads_halves and self._is_shared() else 0.0
+        if self.barred or due > 0:
+            what = "until no read sees servers that ask for another protection"
+            self._wait(self.barred or what, None if self.barred else due)
+        return bool(self.barred) or due > 0
+
+    def _is_shared(self) -> bool:
+        """Whether another cluster claims the group, or was seen to."""
+        return len(self.group.claims) > 1 or bool(self.group.gone.keys() - {self.standing.publisher.cluster})
 
     def _weaken_less(self, holder: str, paths: list[str]) -> bool:
         """Take away the weakening keys that shall not stand as they do; whether one goes or still has to."""
@@ -209,8 +231,13 @@ class SharedSteps:
         changing = [path for path in rules if self._differs(path) or (path in self.target) != (path in self.keys)]
         changing = [path for path in changing if path not in self.group.foreign]
         changing = [path for path in changing if self.decides or path not in self.keys]
+        narrowing = [path for path in changing if self._narrows(path)]
+        for path in narrowing:  # no server is there that this does harm to
+            self._write(path)
+            self.guards_opening.add(holder)
+        changing = [path for path in changing if path not in narrowing]
         if not changing:
-            return any(self._differs(path) for path in rules)
+            return bool(narrowing) or any(self._differs(path) for path in rules)
         due, what = self._rule_due(holder, changing, protects, more)
         if due is None:
             self._wait(what, None)
@@ -227,6 +254,10 @@ class SharedSteps:
             self._wait("until the new rule was read", self.clock.read_time)
         self.unsettled = True
         return True
+
+    def _narrows(self, path: str) -> bool:
+        """Whether the change of a rule, or of what stands for one, does nothing but keep more requests away."""
+        return self._differs(path) and self.layout.narrows(path, self.keys[path].value, self.target[path])
 
     def _rule_due(self, holder: str, changing: list[str], protects: list[str], more: bool) -> tuple[float | None, str]:
         """Seconds until the rules of `holder` may change, None for an unknown time, and what is waited for."""

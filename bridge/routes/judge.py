@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import compress, islice
 
 from bridge.labels import table
-from bridge.labels.lookup import SUGGESTIONS, meant, speaks_only_newer, spot
+from bridge.labels.lookup import SUGGESTIONS, is_newer, meant, speaks_only_newer, spot
 from bridge.labels.notes import NO_ROUTE, Found, find
 from bridge.labels.read import Asked, read
 from bridge.labels.types import Publish
@@ -175,7 +175,12 @@ def _with_pages(judged: Sequence[_Judged]) -> tuple[Verdict, ...]:
     asking = [(at, one) for at, one in enumerate(judged) if one.pages]
     if asking:
         routed = [(one.service, one.verdict.route) for one in judged if one.holds]
-        published = {route_name(route.service, route.stack): service for service, route in routed if route}
+        published = {
+            route_name(route.service, route.stack, backend.segment): service
+            for service, route in routed
+            if route
+            for backend in route.backends
+        }
         for at, one in asking:
             found = tuple(passes_by(one.service.title, one.pages, published))
             if found:
@@ -197,7 +202,9 @@ def _judge(
 ) -> Verdict:
     """The verdict, where `holder` is the service that may bear the name."""
     if not wanting.asks:
-        return Verdict(service.title, wanting.gates, problems=(wanting.problem,) if wanting.problem else ())
+        told = wanting.problem
+        others = _others(service, policy, told) if told and told.did == NO_ROUTE else ()
+        return Verdict(service.title, wanting.gates, problems=(told, *others) if told else ())
     gate, problem = _sole(service, holder)
     gates = [*wanting.gates, gate]
     if problem:
@@ -235,6 +242,12 @@ def _judge(
     )
 
 
+def _others(service: Service, policy: Policy, told: Problem) -> Iterator[Problem]:
+    """What else is wrong with the labels of a service that means to ask for a route: who mends one mends all."""
+    asked = read(service.title, service.name, service.stack, Publish.SERVICE, service.labels, policy.fallback)
+    return (problem for problem in asked.problems if problem.label != told.label)
+
+
 def _of_servers(asker: Asker, found: Sequence[Servers]) -> Iterator[Problem]:
     if asker.at.problem:
         yield asker.at.problem
@@ -254,6 +267,7 @@ def _route(asker: Asker, found: Sequence[Servers]) -> Route:
         asker.service.stack,
         asker.asked.frontends,
         tuple(backends),
+        acme=asker.asked.acme,
         unchecked=unchecked,
         owner=policy.cluster if policy.separate else "",
         raised=policy.raised,
@@ -301,15 +315,27 @@ def _enabled(service: Service, policy: Policy) -> tuple[Gate, Problem | None]:
         return Gate(
             "enabled", says, EXPOSED if says else f"no label asks for it, and without a port {EXPOSED} does not"
         ), None
-    why = f"{table.ENABLE.name} is {found.value.value}" if found.origin == table.ENABLE.name else "no label asks for it"
-    return Gate("enabled", found.value is not Publish.NO, why), None
+    if found.origin != table.ENABLE.name:
+        return Gate("enabled", False, "no label asks for it"), _forgotten(service)
+    return Gate("enabled", found.value is not Publish.NO, f"{table.ENABLE.name} is {found.value.value}"), None
+
+
+def _forgotten(service: Service) -> Problem | None:
+    """The notice where labels say how a route shall be, and none asks for it: to Traefik's own provider all do."""
+    if not any(text and spot(name) for name, text in service.labels.items()):
+        return None
+    why, do = (
+        f"it has labels, and none is {table.ENABLE.name}",
+        f"say {table.ENABLE.name}=true if it shall have a route",
+    )
+    return Problem(service.title, "", "", why, NO_FRONTEND, notice=True, suggestion=do)
 
 
 def _slip(service: Service) -> str:
     """The label by which a service may say whether it asks for a route, where it does not say so by the right one."""
     if service.labels.get(table.ENABLE.name):
         return ""
-    unknown = (name for name in sorted(service.labels) if spot(name) is None)
+    unknown = (name for name in sorted(service.labels) if spot(name) is None and not is_newer(name))
     return next((name for name in islice(unknown, SUGGESTIONS) if meant(name) == table.ENABLE.name), "")
 
 

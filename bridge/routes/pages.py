@@ -22,14 +22,19 @@ def foreign_pages(route: Route | None) -> tuple[tuple[str, str], ...]:
 
 
 def passes_by(title: str, pages: Iterable[tuple[str, str]], published: Mapping[str, Service]) -> Iterator[Problem]:
-    """A notice for each page for which the service `title` lets clients see what another's labels keep from them.
+    """A notice for each page of the service `title` that nobody has, and for each by which clients see what another's
+    labels keep from them.
 
-    `published`: services that have a route, by the name of their backend.
+    `published`: services that have a route, by the names of their backends.
     """
     for name, backend in pages:
         service = published.get(backend)
-        found = protections(service.labels) if service else {}
+        if service is None:
+            why = f"the error page {name} is of {backend}, and no service here is published under that name"
+            yield Problem(title, "", "", why, "wrote it, and Traefik leaves the page out", notice=True)
+            continue
+        found = protections(service.labels)
         for family in _KEEPS_OUT:
-            if service and family in found:
+            if family in found:
                 why = f"the error page {name} is this service's, and who sees it is not asked for its {found[family]}"
                 yield Problem(title, "", service.title, why, "published it", notice=True)

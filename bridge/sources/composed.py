@@ -106,7 +106,12 @@ def read_stack(files: Files, found: Found) -> None:
             found.places[title, ""] = Place(files.rancher_file, files.rancher.lines[name])
             reason = "it stands in rancher-compose.yml alone"
             found.problems.append(Problem(title, "", "", reason, "left it out"))
-    parts = {name.lower(): _Part(files, name, found) for name in files.compose.fields}
+    parts: dict[str, _Part] = {}
+    for name in files.compose.fields:
+        held = parts.setdefault(name.lower(), part := _Part(files, name, found))
+        if held is not part:
+            why = f"services {held.name} and {name} have one name, since Rancher tells it in lower case"
+            raise NotReadable(why, files.compose.lines[name])
     primaries = {
         sidekick: name
         for name, part in parts.items()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from string import ascii_lowercase
 from typing import TypeAlias, TypeVar
 
 from bridge.model.problem import Problem
@@ -11,7 +10,6 @@ from bridge.model.world import LABELS, Container, Service, is_ours
 from bridge.sources.shapes import ContainerShape, ServiceShape, StackShape
 
 _LENGTH = len(LABELS)
-_OTHERS = frozenset(ascii_lowercase) - {LABELS[0]}  # most labels begin so: none of ours by a slip does
 
 Made: TypeAlias = tuple[Service | None, tuple[Problem, ...]]
 T = TypeVar("T", Container, Service)
@@ -122,11 +120,7 @@ def _traefik(labels: Mapping[str, str] | None) -> dict[str, str]:
     # A slice, because it is faster than `startswith`, and a large world has some 200 000 labels.
     if not labels:
         return {}
-    return {
-        name: value
-        for name, value in labels.items()
-        if name[:_LENGTH] == LABELS or (name[:1] not in _OTHERS and is_ours(name))
-    }
+    return {name: value for name, value in labels.items() if name[:_LENGTH] == LABELS or is_ours(name)}
 
 
 def _sorted(texts: Iterable[str]) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ class Known:
 
 SCHEMAS = {
     "labels": Known("the labels of a service, as a compose file holds them", inputs.labels),
+    "compose": Known("a stack's docker-compose.yml, of which only labels are looked at", inputs.compose),
     "metadata": Known("Rancher's metadata document, as far as it is read", inputs.metadata),
     "config": Known("the file that --config names", inputs.configuration),
     "keys": Known("Traefik 1's keys and values, by path below the prefix", kept.keys),
@@ -32,6 +33,7 @@ SCHEMAS = {
     "show": Known("what show --output json prints", outputs.show),
     "clusters": Known("what clusters --output json prints", outputs.clusters),
     "check": Known("what check --output json prints", outputs.check),
+    "migrate": Known("what migrate --output json prints", outputs.migrate),
     "policy": Known("what policy --output json prints", outputs.policy),
     "explain": Known("what explain --output json prints", outputs.explain),
 }

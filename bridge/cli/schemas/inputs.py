@@ -10,7 +10,7 @@ import msgspec
 
 from bridge import config as options
 from bridge.cli.render import Json
-from bridge.cli.schemas.words import TRUTH, Schema, many
+from bridge.cli.schemas.words import TRUTH, Schema, by_name, many, or_null
 from bridge.config import Option
 from bridge.labels.kinds import kind, pattern
 from bridge.labels.lookup import NEWER
@@ -53,6 +53,20 @@ def labels() -> Schema:
         },
     }
     return {"anyOf": [mapping, many({"type": "string"})]}
+
+
+def compose() -> Schema:
+    """Of a whole file, of version 1 or 2, as an editor wants it. All but labels is anybody's."""
+    within: Schema = {"labels": or_null({"$ref": "#/$defs/labels"})}
+    services = by_name({"properties": within})
+    named: Schema = {"properties": {"services": services}}
+    return {
+        "type": "object",
+        "if": {"anyOf": [{"required": ["version"]}, {"required": ["services"]}]},
+        "then": named,
+        "else": services,
+        "$defs": {"labels": labels()},
+    }
 
 
 def _name_patterns(row: Row) -> list[str]:

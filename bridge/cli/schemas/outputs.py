@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bridge.cli.check import LEVELS
 from bridge.cli.clusters import State as ClusterState
+from bridge.cli.moves import Moved
 from bridge.cli.policy import ACCESS, POLICIES, RESOURCES
 from bridge.cli.schemas.words import COUNT, SECONDS, TEXT, TRUTH, Schema, by_name, many, one_of, or_null, said, thing
 from bridge.cli.show import State
@@ -152,6 +153,54 @@ def _fields(of: Schema) -> dict[str, Schema]:
     found = of["properties"]
     assert isinstance(found, dict)
     return found
+
+
+def migrate() -> Schema:
+    """What becomes of Traefik 1's routes in Traefik 3."""
+    priority: Schema = {"type": "integer"}
+    servers = many(thing(url=TEXT, weight=TEXT))
+    fields = said("keys below the object, secrets hidden", many(thing(key=TEXT, value=TEXT)))
+    entry_points = said("empty: Traefik's default ones", many(TEXT))
+    frontend = thing(
+        name=TEXT,
+        rule=TEXT,
+        priority=said("that counts", priority),
+        by_length=said("no key says the priority: the rule is so long", TRUTH),
+        entry_points=entry_points,
+        backend=TEXT,
+        protects=said("keys that keep requests away", fields),
+        more=fields,
+    )
+    router = thing(
+        name=TEXT,
+        rule=TEXT,
+        priority=priority,
+        entry_points=entry_points,
+        tls=TRUTH,
+        cert_resolver=TEXT,
+        middlewares=said("in their order", many(thing(name=TEXT, settings=fields))),
+        service=TEXT,
+    )
+    part = many(thing(name=TEXT, settings=fields, servers=servers))
+    service = thing(
+        service=said("stack/service, or the name of the first frontend of what is of none", TEXT),
+        moved=one_of(one.value for one in Moved),
+        frontends=said("of Traefik 1", many(frontend)),
+        backends=said("of Traefik 1", part),
+        routers=said("of Traefik 3; empty: the route is missing there", many(router)),
+        services=said("of Traefik 3", part),
+        problems=said("what is lost; notices: what is done otherwise", _PROBLEMS),
+    )
+    layout = thing(layout=TEXT, prefix=said("how its keys begin", TEXT))
+    return thing(
+        before=layout,
+        after=layout,
+        services=many(service),
+        summary=thing(**{one.value: COUNT for one in Moved}),
+        problems=said("of no service", _PROBLEMS),
+        settings=said("of Traefik 3's own configuration", many(thing(option=TEXT, value=TEXT, why=TEXT))),
+        notes=many(TEXT),
+    )
 
 
 def explain() -> Schema:
