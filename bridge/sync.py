@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from bridge.layouts import NoCounterpart, RouteLayout
 from bridge.leases import Keeper, replica_ttl
-from bridge.model.keys import STANDING, Publisher, Wish, route_name
+from bridge.model.keys import STANDING, Publisher, Wish, other_form, route_name
 from bridge.model.problem import Problem
 from bridge.model.route import Route, Verdict
 from bridge.ownership.brake import Brake, brake
@@ -133,8 +133,9 @@ def seniority(standing: Standing, layout: RouteLayout, cluster: str) -> Rank:
             wish = layout.wish(route, cluster)
         except ValueError:
             return (3, 0)
-        group = standing.groups.get(wish.group)
-        claim = group.claim_of(cluster) if group else None
+        names = (wish.group, other_form(wish.group, cluster))  # the latter where --fan-in was another before
+        groups = (standing.groups.get(name) for name in names)
+        claim = next((claim for group in groups if group and (claim := group.claim_of(cluster))), None)
         if claim is None:
             return (2, 0)
         same = claim.keys is not None and _frontends(claim.keys, layout) == _frontends(wish.shared, layout)
