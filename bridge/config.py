@@ -42,13 +42,14 @@ class Output(Enum):
 
 ONLY = {Output.GITHUB: "check", Output.MARKDOWN: "labels"}  # the one command that prints so
 DRAINING = frozenset(("drain", "undrain"))
-PRINTING = frozenset(("sync", "plan", "render", "check", "explain", "migrate", "show", "leave")) | DRAINING
+HANDING = frozenset(("adopt", "release"))  # commands by which keys change hands
+PRINTING = frozenset(("sync", "plan", "render", "check", "explain", "migrate", "show", "leave")) | DRAINING | HANDING
 ALL = PRINTING | {"run", "policy"}
-LAYING = frozenset(("run", "sync", "plan", "render"))  # commands that want all keys of a source
+LAYING = frozenset(("run", "sync", "plan", "render", "adopt"))  # commands that want all keys of a source
 SOURCED = LAYING | {"check", "explain", "migrate"}  # commands that read a source
-STORED = SOURCED - {"render"} | {"show", "leave"} | DRAINING  # commands that open a store
-PLANNING = frozenset(("run", "sync", "plan"))
-WRITING = frozenset(("run", "sync", "leave"))
+STORED = SOURCED - {"render"} | {"show", "leave"} | DRAINING | HANDING  # commands that open a store
+PLANNING = frozenset(("run", "sync", "plan", "adopt"))
+WRITING = frozenset(("run", "sync", "leave")) | HANDING
 RUN = frozenset(("run",))
 
 
@@ -342,7 +343,7 @@ CLUSTER = Option(
 TTL = Option(
     "ttl",
     whole_seconds,
-    "How long keys outlive the bridge: seconds, or 5m, 1h; 0: for ever. Unsaid, plan and sync take that with which the "
+    "How long keys outlive the bridge: seconds, or 5m, 1h; 0: for ever. Unsaid, all but run take that with which the "
     "cluster publishes already.",
     PLANNING,
     "TIME",
@@ -469,12 +470,19 @@ CONFIRM = Option(
     read_seconds,
     "How long after the first reading of the source a second one must agree before anything is removed; run asks for "
     "it once, after its start. Not for file:.",
-    RUN | {"sync"},
+    RUN | {"sync", "adopt"},
     "TIME",
     "5",
 )
 BRAKE_HOLD = Option("brake-hold", read_seconds, "After how long the brake opens by itself.", RUN, "TIME", "10m")
-DRY_RUN = Option("dry-run", switch, "Write nothing; say what would be written.", RUN, default="false")
+DRY_RUN = Option("dry-run", switch, "Write nothing; say what would be written.", RUN | HANDING, default="false")
+EVERY = Option(
+    "all",
+    switch,
+    "All services, or all keys of those that are named: with it, adopt takes away what the source does not ask for.",
+    HANDING,
+    default="false",
+)
 LEAVE_ON_EXIT = Option("leave-on-exit", switch, "Remove all of this cluster at the end.", RUN, default="false")
 EXIT_CODE = Option(
     "exit-code", switch, "End with code 4 when changes are pending.", frozenset(("plan",)), default="false"
@@ -561,6 +569,7 @@ TABLE: tuple[Option[object], ...] = (
     CONFIRM,
     BRAKE_HOLD,
     DRY_RUN,
+    EVERY,
     LEAVE_ON_EXIT,
     EXIT_CODE,
     *DRAINED,

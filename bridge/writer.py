@@ -30,7 +30,7 @@ from bridge.ownership.records import (
     write_leader,
 )
 from bridge.ownership.standing import Standing, stand
-from bridge.ownership.terms import ReadTime, Terms, lease_names
+from bridge.ownership.terms import Errand, ReadTime, Terms, lease_names
 from bridge.stores.base import LeaseLost, OutcomeUnknown, Refused, Store, StoreError, Unavailable
 
 FAILURES = 8  # commits in a row that conflicted or got no answer, before a pass gives up
@@ -52,6 +52,7 @@ class Settings:
     brake: BrakeRule = field(default_factory=BrakeRule)
     force: bool = False  # the brake stays open
     leaving: bool = False
+    errand: Errand | None = None  # None: all groups
     keeps_ttl: bool = False  # where the cluster publishes already, its TTL counts, and `ttl` where it does not
 
 
@@ -105,7 +106,7 @@ class Writer:
         settings = self.settings
         halves = self.publisher.layout.reads_halves
         read_time = ReadTime(settings.read_time, self.round_trip) if halves else ReadTime(0.0)
-        return Terms(self.environment, settings.version, self._ttl(), read_time, settings.leaving)
+        return Terms(self.environment, settings.version, self._ttl(), read_time, settings.leaving, settings.errand)
 
     def _ttl(self) -> int:
         if not self.settings.keeps_ttl:

@@ -94,7 +94,16 @@ def test_the_design_names_every_room_and_every_part_of_ownership() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["README.md", "CHANGELOG.md", "docs/design.md", "docs/labels.md", "docs/security.md", "docs/traefik3.md"]
+    "name",
+    [
+        "README.md",
+        "CHANGELOG.md",
+        "docs/design.md",
+        "docs/labels.md",
+        "docs/moving.md",
+        "docs/security.md",
+        "docs/traefik3.md",
+    ],
 )
 def test_every_link_leads_somewhere(name: str) -> None:
     page = ROOT / name

@@ -418,6 +418,16 @@ def test_a_key_without_lease_can_be_adopted(ground: Ground, store: Store) -> Non
     assert standing(store, ground.prefix) == {}
 
 
+def test_a_key_can_be_let_go_of_and_lives_on_without_its_lease(ground: Ground, store: Store) -> None:
+    key = ground.prefix + "a"
+    item = create(store, key, "ours")
+    assert commit(store, Update(key, "ours", None, item.revision + 1, LASTING)) is None  # not as it was read
+    assert commit(store, Update(key, "ours", None, item.revision, LASTING)) is not None
+    ground.end(LASTING)
+    free = standing(store, ground.prefix)["a"]
+    assert free == Item("ours", item.created, free.revision, None)
+
+
 # Limits
 
 

@@ -39,7 +39,8 @@ class Command:
 
     module: str  # has `run(config) -> exit code`; its docstring is the command's help
     summary: str
-    # What stands behind the command, as help names it; in brackets: may stand. `run` gets it after the config.
+    # What stands behind the command, as help names it; in brackets: may stand; dots: several. `run` gets it after the
+    # config.
     argument: str = ""
 
 
@@ -55,7 +56,11 @@ COMMANDS = {
     "show": Command("bridge.cli.show", "Show what the store holds, whose it is, and how long it would live."),
     "drain": Command("bridge.cli.drain", "Take the requests from a host, a service, a container, or all of a cluster."),
     "undrain": Command("bridge.cli.undrain", "Let what was drained get requests again."),
-    "leave": Command("bridge.cli.leave", "Remove all that this cluster published."),
+    "adopt": Command("bridge.cli.adopt", "Take over keys that were written by hand.", "[STACK/SERVICE|KEY]..."),
+    "release": Command(
+        "bridge.cli.release", "Let go of keys: they stand on, as hand-written ones.", "[STACK/SERVICE]..."
+    ),
+    "leave": Command("bridge.cli.leave", "Remove all that this cluster published, also of one that is no more."),
     "policy": Command("bridge.cli.policy", "Print the rights that the bridge needs in a store.", "consul|etcd"),
     "labels": Command("bridge.cli.labels", "List all labels, and the keys that they become."),
     "schema": Command("bridge.cli.schema", "Print a JSON Schema of what the bridge reads or prints.", "[NAME]"),
@@ -100,18 +105,20 @@ def _command(name: str) -> click.Command:
             return click.Option(names, type=str, metavar=option.metavar, help=help_text, multiple=option.repeats)
         return click.Option(names, is_flag=True, help=help_text)
 
-    def run(*, argument: str | None = None, **said: str | tuple[str, ...] | bool | None) -> int:
+    def run(*, argument: str | tuple[str, ...] | None = None, **said: str | tuple[str, ...] | bool | None) -> int:
         flags = {name.replace("_", "-"): text for name, value in said.items() if (text := _as_text(value)) is not None}
         config = load(name, flags, os.environ)
         try:
-            return module.run(config) if argument is None else module.run(config, argument)
+            arguments = (argument,) if isinstance(argument, str) else argument or ()
+            return module.run(config, *arguments)
         except UsageError as err:
             raise config.blamed(err) from err
 
     rows = (option for option in TABLE if name in option.commands and not option.secret)
     params: list[click.Parameter] = [flag(option) for option in rows]
     if metavar := COMMANDS[name].argument:
-        params.append(click.Argument(["argument"], metavar=metavar, required=not metavar.startswith("[")))
+        many = -1 if metavar.endswith("...") else 1
+        params.append(click.Argument(["argument"], metavar=metavar, required=not metavar.startswith("["), nargs=many))
     return click.Command(name, callback=run, params=params, help=module.__doc__)
 
 

@@ -2,6 +2,9 @@
 
 What other clusters publish stays. Routes are closed first and the rest of their keys goes when no Traefik can still be
 reading them; until then it waits.
+
+It needs no source, so a cluster that is no more is removed from anywhere: with --cluster and its name. Beside one whose
+bridge still leads it writes nothing.
 """
 
 from __future__ import annotations

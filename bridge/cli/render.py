@@ -278,11 +278,12 @@ def say_reports(
             say([heading(publisher)] if len(passes) > 1 else [])
             say(_report_lines(report, publisher, verbose=verbose, nothing=nothing(report)))
     for report, _ in passes:
-        _warn_outcome(report)
+        warn_outcome(report)
     return next((code for report, _ in passes if (code := report.outcome.exit_code)), 0)
 
 
-def _warn_outcome(report: Report) -> None:
+def warn_outcome(report: Report) -> None:
+    """Say on stderr why a pass did not end."""
     if report.outcome is Outcome.HELD:
         warn(
             f"bridge: the brake held {report.held} of {number(report.servers, 'server')} of cluster {report.cluster} "

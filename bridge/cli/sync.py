@@ -20,7 +20,6 @@ from bridge.report import Report
 from bridge.sources.base import SourceError
 from bridge.stores.base import Store
 from bridge.sync import Progress, preview, sync, with_verdicts
-from bridge.writer import Settings
 
 READINGS = 6  # of a source that changes all the time, before a sync gives up
 
@@ -44,18 +43,23 @@ def publish(config: Config, site: Site, tell: Callable[[Progress], None]) -> tup
         asked = ask_beside(config, site, store)
         chosen = settings(config, site, asked.environment)
         if not config.get(options.SOURCE).url.startswith("file:"):
-            asked = _confirmed(config, site, asked, store, chosen, tell)
+            asked = confirmed(config, site, asked, store, lambda one: preview(one.wishes, store, chosen).removes, tell)
         report = sync(asked.wishes, store, chosen, tell)
     return with_verdicts(report, asked.verdicts, asked.problems), chosen.publisher
 
 
-def _confirmed(
-    config: Config, site: Site, asked: Asked, store: Store, chosen: Settings, tell: Callable[[Progress], None]
+def confirmed(
+    config: Config,
+    site: Site,
+    asked: Asked,
+    store: Store,
+    removes: Callable[[Asked], bool],
+    tell: Callable[[Progress], None],
 ) -> Asked:
     """What the source asks for, read twice where something would go: a live one may tell a half, or what was."""
     seconds = config.get(options.CONFIRM)
     for _ in range(READINGS):
-        if seconds == 0 or not preview(asked.wishes, store, chosen).removes:
+        if seconds == 0 or not removes(asked):
             return asked
         tell(
             Progress(

@@ -62,7 +62,7 @@ class Update:
 
     key: str
     value: str
-    lease: LeaseName
+    lease: LeaseName | None  # None: it becomes a hand-written key
     read_at: int  # the revision that was read
     held_by: LeaseName | None  # the lease it was read with: a store that locks must unlock it first
 

@@ -51,6 +51,12 @@ class Group:
         self.gone[cluster] = max(when, self.gone.get(cluster, LONG_AGO))
 
 
+def server_home(holder: str) -> str:
+    """Where the servers of a backend lie, of the holder of one of them; empty for any other holder."""
+    home, _, _ = holder.rpartition("/")
+    return home if home.endswith("/servers") else ""
+
+
 def by_role(keys: Mapping[str, str], role: Role, layout: Layout) -> dict[str, str]:
     """Those of `keys` (path: value) that have this role."""
     found = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from bridge.model.keys import Layout, Role, Wish
@@ -31,14 +31,14 @@ def foreign_keys(group: Group, wish: Wish | None, cluster: str, layout: Layout) 
         place = layout.place(path)
         if place is None:
             continue
-        if ours and not frozen and (place.role in freezing or _is_kin(path, ours)):
+        if ours and not frozen and (place.role in freezing or is_kin(path, ours)):
             frozen = True
             yield Foreign(path, held, freezes=True)
         elif path in ours or place.cluster == cluster:
             yield Foreign(path, held, freezes=False)
 
 
-def _is_kin(path: str, ours: set[str]) -> bool:
+def is_kin(path: str, ours: Iterable[str]) -> bool:
     """Whether `path` is above or below one of our keys: as leaf and folder they keep Traefik from starting."""
     folder = path + "/"
     return any(other.startswith(folder) or path.startswith(other + "/") for other in ours)

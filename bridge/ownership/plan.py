@@ -13,6 +13,7 @@ from functools import partial
 from bridge.model.change import Change, Check, Create, Delete, LeaseName, Update
 from bridge.model.keys import STANDING, Layout, Role, Wish, group_title
 from bridge.model.problem import Problem
+from bridge.ownership.adopt import adopting
 from bridge.ownership.claims import Claim, Group, by_role, may_merge
 from bridge.ownership.foreign import foreign_keys
 from bridge.ownership.mirror import Held
@@ -108,6 +109,8 @@ def plan(
     key of a group that stays, and leave no group of ours.
     `known`: of an earlier plan; it changes what the plan costs, not what it says.
     """
+    if terms.errand is not None:
+        standing = adopting(standing, wishes, terms.errand.adopted)
     return _Planner(standing, wishes, terms, now, hold, known or Settled()).plan()
 
 
@@ -124,6 +127,7 @@ class _Planner:
         self.standing, self.wishes, self.terms, self.now, self.hold = standing, wishes, terms, now, hold
         self.publisher, self.layout = standing.publisher, standing.publisher.layout
         self.me = standing.publisher.cluster
+        self.releases = terms.errand is not None and terms.errand.releases
         self.tree, self.records = standing.mirror.tree, standing.mirror.records
         self.own_lease = cluster_lease(self.publisher, terms)
         self.fleet_lease = fleet_lease(standing, terms)
@@ -163,14 +167,18 @@ class _Planner:
                 yield name, (group, wish)
 
     def plan(self) -> Plan:
-        for name in sorted((self.standing.groups.keys() | self.wishes.keys()) - self.settled.groups.keys()):
-            self._group(self.standing.groups.get(name) or Group(name), self.wishes.get(name))
+        for name in self._names():
+            group = self.standing.groups.get(name) or Group(name)
+            if self.releases:
+                self._let_go(group)
+            else:
+                self._group(group, self.wishes.get(name))
         self.units.sort(key=self._turn)
         self.unchanged += sum(len(group.shared) + len(group.mine) for group, _ in self.settled.groups.values())
         leaving = self.terms.leaving
-        said = (
-            Said() if leaving else say_presence(self.standing, self.terms, self.my_read_time, changing=bool(self.units))
-        )
+        said = Said()
+        if not leaving and not self.releases:
+            said = say_presence(self.standing, self.terms, self.my_read_time, changing=bool(self.units))
         self.problems.extend(said.problems)
         if said.changes:
             self.units.insert(0, Unit("", "presence", said.changes))
@@ -186,6 +194,12 @@ class _Planner:
             farewell(self.standing) if leaving else (),
             frozenset(self.drained),
         )
+
+    def _names(self) -> list[str]:
+        """The groups to look at."""
+        names = (self.standing.groups.keys() | self.wishes.keys()) - self.settled.groups.keys()
+        errand = self.terms.errand
+        return sorted(names if errand is None else names & errand.groups)
 
     def _turn(self, unit: Unit) -> int:
         """What is new comes first and what goes last: an error page of one group may be another's."""
@@ -215,7 +229,9 @@ class _Planner:
             frozen = frozen or found.freezes
             did = "froze the group: its shared keys stay as they are" if found.freezes else "left it alone"
             wanted = wish is not None and (found.path in wish.shared or found.path in wish.own)
-            remedy = "delete it, and the bridge writes its own" if wanted else "if nobody needs it, delete it"
+            remedy = (
+                "delete it, and the bridge writes its own, or adopt it" if wanted else "if nobody needs it, delete it"
+            )
             reason = f"this key was not written by a bridge; {remedy}"
             title = wish.title if wish else group_title(group.name)
             key = self.publisher.tree + found.path
@@ -253,7 +269,7 @@ class _Planner:
         if frozen:
             self._move(group, shared)  # no change of what anybody reads
         elif not claims_first:
-            opening = self._share(group, target, shared, decides=decides, merges=merges)
+            opening = self._share(group, target, shared, wish.own if merges else (), decides=decides, merges=merges)
         enters = self._enters(group, wish, shared)
         if merges and group.foreign and not enters and wish.own.keys() - group.mine.keys() - group.foreign.keys():
             reason = "a hand-written key of this group routes or protects otherwise than its servers need"
@@ -290,7 +306,7 @@ class _Planner:
         )
 
     def _share(
-        self, group: Group, target: Mapping[str, str], shared: Draft, *, decides: bool, merges: bool
+        self, group: Group, target: Mapping[str, str], shared: Draft, own: Iterable[str], *, decides: bool, merges: bool
     ) -> set[str]:
         """Draft the shared keys; the holders whose opening keys must be compared."""
         if group == Group(group.name):  # a name that nobody lists is not read at all
@@ -304,6 +320,7 @@ class _Planner:
             target,
             shared,
             self.clock,
+            own=own,
             decides=decides,
             hold=self.hold,
             barred=self._barred(group, stay, target),
@@ -405,6 +422,23 @@ class _Planner:
         last = (Delete(guard, revision),) if revision else ()
         self._unit(group, "clear", (*drafted.changes.values(), *last), checks)
 
+    def _let_go(self, group: Group) -> None:
+        """All keys of the group become hand-written ones, as they stand. Nobody else may rely on them."""
+        mine = group.claim_of(self.me)
+        if mine is None or len(group.claims) > 1:
+            return
+        held = {self.publisher.tree + path: one for path, one in (*group.shared.items(), *group.mine.items())}
+        changes = [Update(key, one.value, None, one.revision, one.lease) for key, one in held.items()]
+        # Where not all fit, the claim holds the group to the last.
+        last = [Delete(self._record(claim_path(self.me, group.name)), mine.held.revision)]
+        checks: tuple[Check, ...] = ()
+        if group.guard is not None:
+            guard = self._record(guard_path(group.name))
+            last.append(Delete(guard, group.guard.revision))
+            checks = (Check(guard, group.guard.revision),)
+        self.unchanged += len(held)
+        self.units.append(Unit(group.name, "release", (*sorted(changes, key=self._order), *last), checks))
+
     # Parts of a unit
 
     def _record(self, path: str) -> str:
@@ -492,6 +526,8 @@ class _Planner:
         moving = [
             path for path, held in group.shared.items() if held.lease != shared.lease and path not in shared.changes
         ]
+        # A hand-written server that names a cluster would look like that cluster's on our lease: it only goes.
+        moving = [path for path in moving if not ((place := self.layout.place(path)) and place.cluster)]
         longer = [path for path in moving if outlives(group.shared[path].lease, shared.lease)]
         if longer:
             due = self._presences_changed() + self.clock.read_time + LEAST_UNCLAIMED - self.now

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 
 from bridge.model.change import Change, Check, Create, Delete, LeaseName, Update
 from bridge.model.keys import Layout, Role
-from bridge.ownership.claims import LONG_AGO, Group
+from bridge.ownership.claims import LONG_AGO, Group, server_home
 from bridge.ownership.mirror import Held
 from bridge.ownership.standing import Standing
 
@@ -84,6 +84,7 @@ class SharedSteps:
         draft: Draft,
         clock: Clock,
         *,
+        own: Iterable[str],
         decides: bool,
         hold: bool,
         barred: str,
@@ -91,6 +92,7 @@ class SharedSteps:
     ) -> None:
         """`hold`: delete nothing. `barred`: why nothing may be opened or protected less now; empty when it may.
 
+        `own`: the paths of the servers that this cluster wants in the group.
         `quiet_since`: when somebody was last seen to rely on another wish than `target`.
         """
         self.layout: Layout = standing.publisher.layout
@@ -103,6 +105,10 @@ class SharedSteps:
         places = ((path, self.layout.place(path)) for path in (*target, *group.shared, *group.shared_gone))
         self.places = {path: place for path, place in places if place is not None}
         self.is_old = _is_old(standing, group)
+        self.heirs: dict[str, list[str]] = {}  # this cluster's keys that shall stand, by the home of their servers
+        for path in own:
+            if (place := self.layout.place(path)) is not None:
+                self.heirs.setdefault(server_home(place.holder), []).append(path)
 
     def run(self) -> None:
         """Draft what may change now, and say what waits."""
@@ -238,7 +244,12 @@ class SharedSteps:
         changing = [path for path in changing if path not in narrowing]
         if not changing:
             return bool(narrowing) or any(self._differs(path) for path in rules)
-        due, what = self._rule_due(holder, changing, protects, more)
+        heirs = [path for path in rules if path in self.target]
+        if heirs and all(path not in self.target for path in changing):
+            due, what = self._rule_due(holder, changing, [*protects, *heirs], more)
+            what = "until the new rule was read"
+        else:
+            due, what = self._rule_due(holder, changing, protects, more)
         if due is None:
             self._wait(what, None)
         elif due > 0:
@@ -339,12 +350,23 @@ class SharedSteps:
             return  # a foreign key opens it
         closed = self._closed_since(holder) if self.layout.opening(holder) else self._unused_since()
         due = self.clock.due(closed)
+        heirs = self.heirs.get(server_home(holder), ()) if server_home(holder) else ()
+        if heirs and not self._are_read(heirs):
+            return
         if due > 0:
             self._wait("until no read sees it open any more", due)
             return
         for path in paths:
             self.draft.drop(path)
         self.guards_opening.add(holder)
+
+    def _are_read(self, heirs: Iterable[str]) -> bool:
+        """Whether a server that takes a hand-written one's place is surely known; says what it waits for."""
+        known = [self.group.mine[path].since for path in heirs if path in self.group.mine]
+        due = self.clock.due(max(known)) if known and self.layout.reads_halves else 0.0
+        if due > 0 or not known:
+            self._wait("until the new servers were read", due if known else None)
+        return bool(known) and due <= 0
 
     def _unused_since(self) -> float:
         """When a reference to an object that nothing opens was last seen: any opening key of the group counts.

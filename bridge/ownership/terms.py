@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from bridge.model.change import FOR_EVER, LeaseName
 from bridge.model.keys import Publisher
@@ -27,6 +28,15 @@ class ReadTime:
 
 
 @dataclass(frozen=True, slots=True)
+class Errand:
+    """What one command has to do with some groups; all others it leaves alone."""
+
+    groups: frozenset[str]
+    adopted: Mapping[str, int] = field(default_factory=dict)  # hand-written keys (path: revision) that become ours
+    releases: bool = False  # our keys become hand-written ones
+
+
+@dataclass(frozen=True, slots=True)
 class Terms:
     """How one process publishes."""
 
@@ -35,6 +45,7 @@ class Terms:
     ttl: int  # seconds that this cluster's keys outlive it; 0: for ever
     read_time: ReadTime
     leaving: bool = False  # this cluster goes: nothing of it shall stand
+    errand: Errand | None = None  # None: all groups
 
 
 def cluster_lease(publisher: Publisher, terms: Terms) -> LeaseName:
@@ -56,8 +67,8 @@ def lease_names(standing: Standing, terms: Terms) -> tuple[LeaseName, ...]:
     return tuple(sorted(wanted | {lease for lease in standing.leases if lease.family in families}))
 
 
-def outlives(lease: LeaseName | None, other: LeaseName) -> bool:
-    """Whether keys on `lease` live longer than on `other`."""
-    if lease is None or other.ttl == FOR_EVER:
+def outlives(lease: LeaseName | None, other: LeaseName | None) -> bool:
+    """Whether keys on our `lease` live longer than on `other`; None: not on one of ours."""
+    if lease is None or lease.family.startswith("?") or other is None or other.ttl == FOR_EVER:
         return False
     return lease.ttl == FOR_EVER or lease.ttl > other.ttl

@@ -166,9 +166,10 @@ class Consul:
                     yield _put(key, value, read_at)  # keeps the lock
                     return
                 yield from _check(key, read_at)
-                if held_by is not None:
-                    yield {"Verb": "unlock", "Key": key, "Session": self._session(held_by)}
-                yield _lock(key, value, self._session(lease))
+                if held_by is not None:  # an unlock writes the value too
+                    yield {"Verb": "unlock", "Key": key, "Value": _encoded(value), "Session": self._session(held_by)}
+                if lease is not None:
+                    yield _lock(key, value, self._session(lease))
             case Delete(key, read_at):
                 yield from _check(key, read_at)
                 yield {"Verb": "delete-cas", "Key": key, "Index": read_at}

@@ -301,7 +301,7 @@ class Etcd:
         put = {
             "key": _bytes(change.key),
             "value": _bytes(change.value),
-            "lease": 0 if change.lease is None else lease_id(self._records_root, change.lease),
+            "lease": lease_id(self._records_root, change.lease) if change.lease else 0,
             "prev_kv": isinstance(change, Update),  # the only way to learn when the key was created
         }
         return {"request_put": put}

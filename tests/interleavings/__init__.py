@@ -6,8 +6,8 @@ stand still with its plan in its hands, a lease may end, a source may change its
 get lost, time may pass. Every reading that a Traefik 1.7 may make meanwhile, name by name and value by value, is
 judged. From each state all must come to peace.
 
-    python -m tests.interleavings                     # all scenarios: some minutes
-    python -m tests.interleavings --states 200000     # deeper, where a scenario is not yet gone through
+    python -m tests.interleavings                     # all scenarios: two minutes on two processors
+    python -m tests.interleavings --states 100000     # those too that were not yet gone through wholly
     python -m tests.interleavings --only guest        # those whose name holds this
     python -m tests.interleavings --breaks            # the protocol broken on purpose: what is found, and how soon
 

@@ -16,7 +16,7 @@ from tests.interleavings.search import Found, explore
 def main() -> None:
     """Tell what each scenario, or each break, comes to; the exit code says whether all is as it shall be."""
     arguments = argparse.ArgumentParser(prog="python -m tests.interleavings")
-    arguments.add_argument("--states", type=int, default=20_000, help="at most, of each scenario")
+    arguments.add_argument("--states", type=int, default=8_000, help="at most, of each scenario")
     arguments.add_argument("--only", default="", help="a part of a name")
     arguments.add_argument("--breaks", action="store_true", help="break the protocol, one line after the other")
     given = arguments.parse_args()

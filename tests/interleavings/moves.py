@@ -238,9 +238,8 @@ class Moves:
         assert process.pending is not None
         server = self._server(state)
         client = self._client(server, process)
-        client._ensured = {
-            change.lease for change in process.pending.changes if not isinstance(change, Delete) and change.lease
-        }
+        written = (change for change in process.pending.changes if not isinstance(change, Delete))
+        client._ensured = {change.lease for change in written if change.lease is not None}
         transaction = self.scenario.mutation(process.pending, server)
         try:
             said = client.commit(transaction)

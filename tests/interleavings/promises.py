@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from bridge.model.change import Create, Delete, Item, Transaction
+from bridge.model.change import Change, Create, Delete, Item, Transaction, Update
 from bridge.model.keys import Role, Wish
 from bridge.ownership.claims import by_role
 from bridge.ownership.mirror import Held
@@ -46,12 +46,16 @@ class Promises:
                     raise Violation(f"{me} changes the operator's {change.key}")
                 if place is None or place.cluster not in (None, me):
                     raise Violation(f"{me} changes {change.key}, which is another's")
-                if place.cluster is None and frozen:
+                if place.cluster is None and frozen and not self._only_moves(change, before):
                     raise Violation(f"{me} changes {change.key} of a frozen group")
             elif not change.key.startswith((f"{RECORDS}c/{me}/", f"{RECORDS}fleet/")):
                 raise Violation(f"{me} changes {change.key}, which is another's")
         self._kept(state.items, after)
         self._entered(state, process.cluster, transaction, after)
+
+    def _only_moves(self, change: Change, before: Item | None) -> bool:
+        """Whether only its lease becomes another, which changes nothing of what anybody reads."""
+        return isinstance(change, Update) and before is not None and change.value == before.value
 
     def _entered(self, state: State, cluster: int, transaction: Transaction, after: Mapping[str, Item]) -> None:
         """No server is brought to where the protection does not stand that its labels ask for."""

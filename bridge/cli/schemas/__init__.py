@@ -30,6 +30,7 @@ SCHEMAS = {
     "render": Known("what render --output json prints", kept.rendered),
     "plan": Known("what plan --output json prints", outputs.plan),
     "sync": Known("what sync and leave --output json print", outputs.report),
+    "adopt": Known("what adopt and release --output json print", outputs.handing),
     "show": Known("what show --output json prints", outputs.show),
     "drain": Known("what drain and undrain --output json print", outputs.drained),
     "check": Known("what check --output json prints", outputs.check),

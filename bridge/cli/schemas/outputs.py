@@ -10,6 +10,7 @@ from bridge.cli.schemas.words import COUNT, SECONDS, TEXT, TRUTH, Schema, by_nam
 from bridge.cli.show import State
 from bridge.labels.fates import Fate
 from bridge.model.drain import Scope
+from bridge.ownership.adopt import Fate as KeyFate
 from bridge.report import Outcome
 
 _PROBLEM: dict[str, Schema] = {
@@ -84,6 +85,30 @@ def report() -> Schema:
         held=said("servers whose removal the brake held", COUNT),
         servers=COUNT,
         seconds=SECONDS,
+    )
+
+
+def handing() -> Schema:
+    """What becomes of keys that change hands."""
+    key = thing(
+        service=TEXT,
+        key=TEXT,
+        fate=said("stays: its value does", one_of(fate.value for fate in KeyFate)),
+        before=TEXT,
+        after=said("null: it goes", or_null(TEXT)),
+        why=said("it is left; else empty", TEXT),
+        done=TRUTH,
+    )
+    return _each_layout(
+        cluster=TEXT,
+        layout=TEXT,
+        outcome=one_of(("planned", *(one.name.lower() for one in Outcome))),
+        keys=many(key),
+        changes=said("of other keys", _CHANGES),
+        transactions=COUNT,
+        leader=said("the replica that leads, where it is another", TEXT),
+        waits=_WAITS,
+        problems=_PROBLEMS,
     )
 
 
