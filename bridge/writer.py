@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from statistics import median
 
+from bridge.layouts import LAYOUTS, layout
 from bridge.leases import Keeper, replica_ttl
 from bridge.model.change import Change, Check, Committed, Create, Delete, LeaseName, Reading, Transaction, Update
 from bridge.model.keys import Publisher, Wish, group_title
@@ -131,12 +132,14 @@ class Writer:
         """Read our records, then Traefik's prefix: no plan may rest on keys that are older than the claims.
 
         What either says is new since both were read: meanwhile a server may have come and gone of which nothing tells.
-        Raises StoreError, and UsageError where another environment publishes under this cluster's name.
+        Raises StoreError, and UsageError where another environment publishes under this cluster's name, or this
+        cluster in another layout.
         """
         for news in [self.store.read(prefix) for prefix in (self.publisher.records, self.publisher.tree)]:
             self.fold(news)
         self.is_fresh = True
         self.know_environment()
+        self._refuse_another_layout()
 
     def fold(self, news: Reading) -> None:
         """Take news into the mirror."""
@@ -160,6 +163,25 @@ class Writer:
                 "give each environment a cluster name of its own",
             )
         self.environment = other
+
+    def _refuse_another_layout(self) -> None:
+        """Layouts of one prefix share records and leases: the keys of one that went would live on with the other's.
+
+        Another cluster's claim stops nobody but itself: who decides says which layout it is. Raises UsageError.
+        """
+        own = self.publisher.layout
+        claims = (group.claim_of(self.publisher.cluster) for group in self.standing.groups.values())
+        for path in (next(iter(claim.keys), "") for claim in claims if claim and claim.keys):
+            if own.place(path):
+                continue
+            other = next((name for name in LAYOUTS if name != own.name and layout(name).place(path)), None)
+            if other is None:  # as of a newer bridge
+                continue
+            remedy = (
+                f"this cluster publishes {other} below {self.publisher.tree.strip('/')}; give {own.name} a prefix of "
+                f"its own, as {own.name}=v3/traefik, or first take those keys away: bridge leave --layout {other}"
+            )
+            raise UsageError("--layout", own.name, remedy)
 
     def plan(self, wishes: Mapping[str, Wish], *, hold: bool) -> Plan:
         """What is to be done now."""

@@ -148,6 +148,28 @@ def test_one_layout_is_left_alone_by_a_bridge_that_publishes_the_other(
     assert before == (publication.held(f"{three}/"), publication.held(records_prefix(three)))
 
 
+@pytest.mark.parametrize("command", ["sync", "leave"])
+def test_a_layout_that_fails_keeps_the_other_from_nothing(
+    bridge: Bridge, publication: Publication, tmp_path: Path, command: str
+) -> None:
+    options = of_both(publication, tmp_path)
+    source = options[2:4] if command == "sync" else ()
+    three, elsewhere = publication.prefix, f"v1-{publication.prefix}"
+    bridge("sync", *options[:6], "--layout", "traefik1")  # below a prefix that holds one layout alone
+    before = publication.published()
+    bridge("sync", *options[:6], "--layout", f"traefik1={elsewhere}")
+    if command == "sync":
+        bridge("leave", *options[:2], *options[4:6], "--layout", f"traefik1={elsewhere}")
+    there = bool(publication.held(f"/{elsewhere}/"))
+    both = ("--layout", f"traefik3={three},traefik1={elsewhere}")
+    ran = bridge(command, "--output", "json", *options[:2], *source, *options[4:6], *both)
+    assert ran.code == 2
+    assert ran.err.startswith("bridge: traefik3: --layout 'traefik3': this cluster publishes traefik1")
+    assert [one["layout"] for one in json.loads(ran.out)] == ["traefik1"]
+    assert bool(publication.held(f"/{elsewhere}/")) is not there
+    assert publication.published() == before
+
+
 def test_run_keeps_both_in_step(publication: Publication, tmp_path: Path) -> None:
     three = f"v3-{publication.prefix}/"
     world = World(tmp_path / "world.json")
@@ -163,6 +185,7 @@ def test_run_keeps_both_in_step(publication: Publication, tmp_path: Path) -> Non
         eventually(lambda: len(servers(publication)) == 3 and len(in_three()) == 3, process)
         assert not any(gone in path for path in in_three())
         assert process.said("INFO traefik3: leads")
+        assert process.said(f"publishes traefik3 to {publication.url}, below {three}, TTL")
         assert process.end() < 5
         assert process.popen.returncode == 0
     records = publication.held(records_prefix(three.rstrip("/")))

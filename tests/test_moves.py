@@ -78,8 +78,8 @@ def test_a_tree_written_by_hand_is_served_by_traefik_3_under_its_names(etcd_serv
             "frontends/Front/errors/e.1/backend": "42",
             "frontends/Front/errors/e.1/status": "503",
             "frontends/Front/errors/e.1/query": "/page",
-            "backends/Back/servers/s/url": f"http://127.0.0.1:{servers['one'].port}",
-            "backends/42/servers/s/url": f"http://127.0.0.1:{servers['pages'].port}",
+            "backends/Back/servers/s/url": f"http://{servers['one'].address}:{servers['one'].port}",
+            "backends/42/servers/s/url": f"http://{servers['pages'].address}:{servers['pages'].port}",
         }
         for path, value in kept(tree).items():
             etcd_server.put(f"moves/traefik/{path}", value)

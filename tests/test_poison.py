@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from bridge.daemon.poison import MOST, PoisonWatch
-from bridge.layouts import LAYOUTS, RouteLayout, layout
+from bridge.layouts import LAYOUTS, RouteLayout, Target, layout
 from bridge.layouts.lint import Finding
 from bridge.layouts.traefik3_secrets import is_secret
 from bridge.model.change import Item, LeaseName, Reading
@@ -26,6 +26,11 @@ def side(prefix: str, strange: Mapping[str, str], ours: Mapping[str, str]) -> Si
     return Side(prefix).fold(Reading(prefix, 1, items, whole=True), 0.0)
 
 
+def after(tree: Side, revision: int, path: str, item: Item | None) -> Side:
+    """One key changes, or goes."""
+    return tree.fold(Reading(tree.prefix, revision, {tree.prefix + path: item}, whole=False), 0.0)
+
+
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_a_strange_key_that_stops_traefik_is_named_with_what_helps(name: str) -> None:
     chosen = layout(name)
@@ -41,27 +46,61 @@ def test_a_strange_key_that_stops_traefik_is_named_with_what_helps(name: str) ->
 
 
 class Counting:
-    """A layout that counts how often it is asked."""
+    """A layout that notes how many keys it is asked about."""
 
     def __init__(self, real: RouteLayout) -> None:
-        self.real, self.asked = real, 0
+        self.real = real
+        self.asked: list[int] = []
 
     def poison(self, keys: Mapping[str, str], prefix: str) -> tuple[Finding, ...]:
-        self.asked += 1
+        self.asked.append(len(keys))
         return self.real.poison(keys, prefix)
 
 
-def test_only_a_change_of_a_strange_key_costs_a_look() -> None:
+def test_only_a_change_of_a_strange_key_costs_a_look_at_the_whole_tree() -> None:
     counting = Counting(layout("traefik3"))
     watch = PoisonWatch(counting)  # type: ignore[arg-type]
-    ours = dict(counting.real.standing())
-    watch.look(side("t/", {}, ours))
-    watch.look(side("t/", {}, {**ours, "http/routers/a/rule": "x"}))
-    assert counting.asked == 0
-    watch.look(side("t/", {"other": "1"}, ours))
-    assert counting.asked == 1
-    watch.look(side("t/", {"other": "1"}, {}))
-    assert counting.asked == 1
+    tree = side("t/", {}, dict(counting.real.standing()))
+    for item, asked in (
+        (None, 1),
+        (("http/routers/a/rule", Item("x", 2, 2, OURS)), 1),
+        (("other", Item("1", 3, 3, None)), 3),
+        (("http/routers/a/rule", Item("y", 2, 4, OURS)), 1),
+        (("http/routers/a/rule", None), 2),  # below `other` something might have stood
+    ):
+        if item is not None:
+            path, one = item
+            tree = after(tree, one.revision if one else 5, path, one)
+        watch.look(tree)
+        assert (counting.asked, watch.problems) == ([asked], ())
+        counting.asked.clear()
+        watch.look(tree)
+        assert counting.asked == []
+
+
+def test_a_key_that_another_clusters_bridge_wrote_for_a_newer_traefik_is_named_while_it_stands() -> None:
+    watch = PoisonWatch(layout("traefik3", Target((3, 0))))
+    path = "http/middlewares/web__shop--auth/forwardAuth/headerField"
+    ours = {"http/middlewares/web__shop--auth/forwardAuth/address": "http://auth.local"}
+    tree = side("t/", {}, ours)
+    watch.look(tree)
+    assert not watch.problems
+    tree = after(tree, 2, path, Item("X-User", 2, 2, OURS))
+    watch.look(tree)
+    assert [problem.label for problem in watch.problems] == [f"t/{path}"]
+    watch.look(after(tree, 3, path, None))
+    assert not watch.problems
+
+
+def test_a_value_where_only_keys_may_stand_is_named_once_the_last_of_them_has_gone() -> None:
+    """Traefik ignores it until then."""
+    watch = PoisonWatch(layout("traefik3"))
+    branch, path = "http/services/web__shop/loadBalancer", "http/services/web__shop/loadBalancer/passHostHeader"
+    tree = side("t/", {branch: "x"}, {path: "true"})
+    watch.look(tree)
+    assert not watch.problems
+    watch.look(after(tree, 2, path, None))
+    assert [problem.label for problem in watch.problems] == [f"t/{branch}"]
 
 
 def test_thousands_are_not_named_one_by_one() -> None:

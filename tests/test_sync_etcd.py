@@ -16,16 +16,17 @@ from pathlib import Path
 
 import pytest
 
+from bridge.layouts import layout
 from bridge.leases import Keeper
 from bridge.model.change import LeaseName
-from bridge.model.keys import STANDING
+from bridge.model.keys import STANDING, Publisher
 from bridge.model.problem import UsageError
 from bridge.model.world import Service
 from bridge.ownership.mirror import Mirror
 from bridge.ownership.standing import stand
 from bridge.report import Outcome, Report
 from bridge.sources.document import snapshot
-from bridge.sync import sync
+from bridge.sync import sync, with_standing
 from bridge.writer import Settings
 from tests.publishing import (
     ENVIRONMENT,
@@ -624,6 +625,27 @@ def test_another_environment_under_our_clusters_name_is_refused_before_anything_
     assert refused.value.exit_code == 2
     assert (store.commits, store.kept) == (0, [])
     assert publication.moments(since) == []
+
+
+@pytest.mark.parametrize("leaving", [False, True])
+def test_another_layout_of_one_prefix_is_refused_before_anything_is_renewed(
+    publication: Publication, leaving: bool
+) -> None:
+    """They would share records and leases: what the first left would live on with the second's, and go with its."""
+    publication.sync(STOCK)
+    since, store = publication.revision(), FailingStore(publication.client())
+    other = publication.settings(leaving=leaving)
+    layout3 = layout("traefik3")
+    tree = layout3.tree_prefix(publication.prefix, "etcd")
+    other = replace(other, publisher=Publisher(layout3, tree, publication.records, "default"))
+    with pytest.raises(UsageError, match=r"publishes traefik1 .* bridge leave --layout traefik1") as refused:
+        sync({}, store, other)
+    assert refused.value.exit_code == 2
+    assert (store.commits, store.kept) == (0, [])
+    assert publication.moments(since) == []
+    publication.leave()
+    sync(with_standing({}, layout3), publication.client(), replace(other, leaving=False))
+    assert publication.held(tree).keys() == layout3.standing().keys()
 
 
 def of_another(publication: Publication, ttl: int = 0) -> Settings:

@@ -580,8 +580,12 @@ FORWARD = Auth(ForwardAuth("http://a.local"), "X-User")
         (
             with_frontend(headers=Headers(ssl_redirect=True, ssl_temporary_redirect=True)),
             Target(),
-            [("frontend.headers.SSLTemporaryRedirect", "true")],
+            [("frontend.headers.SSLRedirect", "true"), ("frontend.headers.SSLTemporaryRedirect", "true")],
         ),
+        (with_frontend(headers=Headers(ssl_redirect=True)), Target(entry_points=("http", "https")), []),
+        (with_frontend(headers=Headers(ssl_redirect=True), entry_points=("http",)), Target(), []),
+        (with_frontend(redirect=Redirect("https")), Target(), [("frontend.redirect.entryPoint", "https")]),
+        (with_frontend(redirect=Redirect("https")), Target(entry_points=("https",)), []),
         (
             with_frontend(headers=Headers(custom_request=(("418", "secret"), ("Host", "secret")))),
             Target(),

@@ -15,7 +15,7 @@ from dataclasses import replace
 from bridge import config as options
 from bridge.cli.progress import Teller
 from bridge.cli.render import say_reports
-from bridge.cli.wiring import Site, ends_in_order, opened_store, settings, sites
+from bridge.cli.wiring import Site, at_each, ends_in_order, opened_store, settings, sites
 from bridge.config import Config
 from bridge.model.keys import Publisher
 from bridge.report import Report
@@ -28,9 +28,10 @@ TTL = 60
 def run(config: Config) -> int:
     """The exit code. Raises BridgeError."""
     with ends_in_order(), Teller() as teller:
-        passes = [remove(config, site, teller.tell) for site in sites(config)]
+        passes, failures = at_each(sites(config), lambda site: remove(config, site, teller.tell))
     return say_reports(
         passes,
+        failures,
         config.get(options.OUTPUT),
         verbose=config.get(options.VERBOSE),
         nothing=lambda report: f"Nothing to remove: cluster {report.cluster} publishes nothing here",

@@ -108,7 +108,8 @@ def _settings(found: Iterable[Move], kinds: Iterable[str], prefix: str) -> Itera
         yield Setting(f"entryPoints.{name}", "", why)
     if count := sum(not router.entry_points for router in routers):
         why = (
-            f"{number(count, 'router')} without entry points listen at all that are default; --entry-points names some"
+            f"{number(count, 'router')} without entry points listen at all that are default, without TLS; where "
+            "Traefik 1's default ones speak TLS, name yours with --entry-points"
         )
         yield Setting("entryPoints", "", why)
     for resolver, times in sorted(Counter(router.resolver for router in routers if router.resolver).items()):

@@ -15,7 +15,7 @@ from bridge.config import Output
 from bridge.labels.lookup import spot
 from bridge.model.change import Change, Create, Delete, Update
 from bridge.model.keys import Layout, Publisher, group_title
-from bridge.model.problem import Problem
+from bridge.model.problem import BridgeError, Problem
 from bridge.ownership.plan import Difference
 from bridge.ownership.steps import Wait
 from bridge.report import Outcome, Report
@@ -267,19 +267,31 @@ def waits_json(waits: Iterable[Wait]) -> Json:
 
 
 def say_reports(
-    passes: Sequence[tuple[Report, Publisher]], output: Output, *, verbose: bool, nothing: Callable[[Report], str]
+    passes: Sequence[tuple[Report, Publisher]],
+    failures: Mapping[str, BridgeError],
+    output: Output,
+    *,
+    verbose: bool,
+    nothing: Callable[[Report], str],
 ) -> int:
-    """Print what a pass a layout did, `nothing` where it did nothing; the exit code, of the first that did not end."""
+    """Print what a pass a layout did, `nothing` where it did nothing; the exit code, of the first that did not end.
+
+    `failures`: why a layout, by its name, has no pass.
+    """
     if output is Output.JSON:
-        say_each_json([_report_json(report, publisher) for report, publisher in passes])
+        values = [_report_json(report, publisher) for report, publisher in passes]
+        say_json(values) if failures else say_each_json(values)
     else:
         warn_problems(sorted({problem for report, _ in passes for problem in report.problems}))
         for report, publisher in passes:
-            say([heading(publisher)] if len(passes) > 1 else [])
+            say([heading(publisher)] if len(passes) + len(failures) > 1 else [])
             say(_report_lines(report, publisher, verbose=verbose, nothing=nothing(report)))
     for report, _ in passes:
         warn_outcome(report)
-    return next((code for report, _ in passes if (code := report.outcome.exit_code)), 0)
+    for name, error in failures.items():
+        warn(f"bridge: {name}: {error}")
+    codes = (*(error.exit_code for error in failures.values()), *(report.outcome.exit_code for report, _ in passes))
+    return next(filter(None, codes), 0)
 
 
 def warn_outcome(report: Report) -> None:

@@ -92,13 +92,14 @@ def _say_settings(config: Config, loop: Loop) -> None:
     """Who begins, and what it was told by flags, variables and file together: of a misspelt variable nobody hears."""
     its = loop.settings
     log.info(
-        "bridge %s, replica %s of cluster %s: reads %s, publishes %s to %s, TTL %s%s",
+        "bridge %s, replica %s of cluster %s: reads %s, publishes %s to %s%s, TTL %s%s",
         its.version,
         its.replica,
         its.publisher.cluster,
         one_line(config.get(options.SOURCE).url),
         its.publisher.layout.name,
         one_line(config.get(options.STORE).url),
+        f", below {its.publisher.tree}" if any(one.prefix for one in config.get(options.LAYOUT)) else "",
         f"{its.ttl} s" if its.ttl else "for ever",
         "; a dry run: nothing is written" if loop.manners.dry_run else "",
     )

@@ -12,7 +12,17 @@ from collections.abc import Callable
 from bridge import config as options
 from bridge.cli.progress import Teller
 from bridge.cli.render import number, say_reports
-from bridge.cli.wiring import Asked, Site, ask_beside, ends_in_order, opened_store, refuse_drafts, settings, sites
+from bridge.cli.wiring import (
+    Asked,
+    Site,
+    ask_beside,
+    at_each,
+    ends_in_order,
+    opened_store,
+    refuse_drafts,
+    settings,
+    sites,
+)
 from bridge.config import Config
 from bridge.model.keys import Publisher
 from bridge.ownership.steps import Wait
@@ -28,9 +38,10 @@ def run(config: Config) -> int:
     """The exit code. Raises BridgeError."""
     refuse_drafts(config)
     with ends_in_order(), Teller() as teller:
-        passes = [publish(config, site, teller.tell) for site in sites(config)]
+        passes, failures = at_each(sites(config), lambda site: publish(config, site, teller.tell))
     return say_reports(
         passes,
+        failures,
         config.get(options.OUTPUT),
         verbose=config.get(options.VERBOSE),
         nothing=lambda report: f"Nothing to change: {number(report.unchanged, 'key')} unchanged",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import permutations
 from types import FrameType
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 from bridge import __version__
 from bridge import config as options
@@ -21,7 +21,7 @@ from bridge.labels.fallback import DOMAIN_WORD, Fallback, filled
 from bridge.labels.types import Address
 from bridge.layouts import RouteLayout, Target, layout
 from bridge.model.keys import Publisher, Wish, records_prefix
-from bridge.model.problem import Problem, UsageError
+from bridge.model.problem import BridgeError, Problem, UsageError
 from bridge.model.route import Verdict
 from bridge.model.world import Snapshot
 from bridge.ownership.brake import BrakeRule
@@ -34,10 +34,11 @@ from bridge.sources import open_source
 from bridge.sources.base import Source, TellsHosts
 from bridge.stores import open_store
 from bridge.stores.address import DEFAULT_PREFIX
-from bridge.stores.base import Store
+from bridge.stores.base import Store, StoreError
 from bridge.sync import drains_in, lay_out, seniority, survey, with_standing
 from bridge.writer import Settings
 
+Done = TypeVar("Done")
 NO_DRAINS = Drains()
 
 
@@ -222,6 +223,22 @@ def sites(config: Config, unsaid: str = "etcd", layouts: Sequence[Placed] = ()) 
             remedy += "; give each a prefix of its own, as traefik3=v3/traefik"
             raise UsageError(options.LAYOUT.flag, ",".join(each.layout for each in said), remedy)
     return found
+
+
+def at_each(found: Sequence[Site], act: Callable[[Site], Done]) -> tuple[list[Done], dict[str, BridgeError]]:
+    """What came of `act` at each site, and why nothing did, by layout: one that fails keeps no other from its own.
+
+    Raises StoreError and UsageError where there is one alone, and SourceError.
+    """
+    done, failures = list[Done](), dict[str, BridgeError]()
+    for site in found:
+        try:
+            done.append(act(site))
+        except (StoreError, UsageError) as err:
+            if len(found) == 1:
+                raise
+            failures[site.layout.name] = err
+    return done, failures
 
 
 def publisher(site: Site, cluster: str) -> Publisher:

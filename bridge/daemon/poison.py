@@ -14,7 +14,10 @@ DID = "left it alone"
 
 
 class PoisonWatch:
-    """Our own keys are checked before they are written, so the tree is looked at only where strange ones changed."""
+    """The whole tree is looked at where strange keys changed, or where a bridge's key that changed stops Traefik.
+
+    Ours are checked before they are written; but another cluster's bridge may write for a newer Traefik.
+    """
 
     def __init__(self, layout: RouteLayout) -> None:
         self._layout = layout
@@ -24,19 +27,24 @@ class PoisonWatch:
 
     def look(self, tree: Side) -> None:
         """Say anew which keys below Traefik's prefix are poison."""
-        if tree.held is self._held:
+        before, self._held = self._held, tree.held
+        if tree.held is before:
             return
-        self._held = tree.held
         strange = {path: held for path, held in tree.held.items() if held.lease is None}
-        if strange == self._strange:
+        same, self._strange = strange == self._strange, strange
+        came = {path: held for path, held in tree.held.items() if before.get(path) is not held and path not in strange}
+        # A value that stands where only a branch may is poison once the last key below it has gone.
+        went = bool(strange) and not before.keys() <= tree.held.keys()
+        if same and not went and not self.problems and not self._poison(tree.prefix, came):
             return
-        self._strange = strange
-        keys = {tree.prefix + path: held.value for path, held in tree.held.items()}
-        found = self._layout.poison(keys, tree.prefix) if strange else ()
+        found = self._poison(tree.prefix, tree.held)
         self.problems = tuple(map(_told, found[:MOST]))
         if len(found) > MOST:
             more = f"{len(found) - MOST} keys more stop Traefik from taking any change; check --store names them"
             self.problems += (Problem("", tree.prefix, "", more, DID),)
+
+    def _poison(self, prefix: str, held: Mapping[str, Held]) -> tuple[Finding, ...]:
+        return self._layout.poison({prefix + path: one.value for path, one in held.items()}, prefix)
 
 
 def _told(found: Finding) -> Problem:

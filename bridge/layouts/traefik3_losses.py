@@ -11,7 +11,7 @@ from bridge.labels.rules import write_rule
 from bridge.labels.table import INNER, Row
 from bridge.layouts import NoCounterpart, Target
 from bridge.layouts.headers import counting
-from bridge.layouts.traefik3_frontend import FORWARD_HEADER_FIELD, kept, kept_of_request, retries
+from bridge.layouts.traefik3_frontend import FORWARD_HEADER_FIELD, kept, kept_of_request, retries, routers
 from bridge.layouts.traefik3_keys import contested
 from bridge.layouts.traefik3_names import object_name
 from bridge.model.problem import Problem
@@ -74,6 +74,7 @@ def losses(route: Route, target: Target) -> Iterator[Problem]:
     for frontend in route.frontends:
         yield from _of_rule(route, frontend)
         yield from _of_clients(route, frontend, target)
+        yield from _of_https(route, frontend, target)
         yield from _of_headers(route, counting(frontend.headers))
     rivals = contested(route, target) if len(route.frontends) > 1 else ()
     for frontend, router, winner in rivals:
@@ -130,6 +131,19 @@ def _of_clients(route: Route, frontend: Frontend, target: Target) -> Iterator[Pr
         yield _lost(route, table.AUTH_HEADER, auth.header_field, reason, _LEFT_OUT, notice=True)
 
 
+def _of_https(route: Route, frontend: Frontend, target: Target) -> Iterator[Problem]:
+    """Who names no entry points has Traefik 1's default ones, and those often speak TLS."""
+    if frontend.entry_points or any(router.tls for router in routers("", frontend, target)):
+        return
+    reason = "clients are sent to https, where Traefik 3 answers for none of its routers: 404"
+    did = "sends them all the same"
+    how = "name an entry point that speaks TLS with --entry-points; nothing where Traefik's own configuration says so"
+    if counting(frontend.headers).ssl_redirect:
+        yield replace(_lost(route, table.SSL_REDIRECT, "true", reason, did, notice=True), suggestion=how)
+    if frontend.redirect and (asked := frontend.redirect.entry_point):
+        yield replace(_lost(route, table.REDIRECT_ENTRY_POINT, asked, reason, did, notice=True), suggestion=how)
+
+
 def _of_headers(route: Route, headers: Headers) -> Iterator[Problem]:
     for row, pairs, kept_pairs in (
         (table.CUSTOM_REQUEST, headers.custom_request, kept(headers.custom_request)),
@@ -159,7 +173,7 @@ def _of_backend(route: Route, backend: Backend, target: Target) -> Iterator[Prob
         reason = "Traefik 3 chooses no servers by tags from a store"
         yield _lost(route, table.TAGS, ",".join(backend.tags), reason, "published all servers, without tags")
     if backend.sticky and target.version < _OLD_COOKIES:
-        reason = f"only Traefik {'.'.join(map(str, _OLD_COOKIES))} knows the cookies that Traefik 1 gave"
+        reason = f"only Traefik {'.'.join(map(str, _OLD_COOKIES))} and newer know the cookies that Traefik 1 gave"
         did = "clients with such a cookie get another server once"
         yield _lost(route, table.STICKINESS, "true", reason, did, notice=True)
     if backend.buffering and backend.buffering.retry and retries(backend.buffering.retry) is None:
