@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from bridge.cli.policy import POLICIES
+from bridge.cli.show import BY_HAND
 from bridge.cli.wiring import Site
 from bridge.layouts import RouteLayout
 from bridge.layouts.traefik1 import TRAEFIK1
@@ -233,5 +234,10 @@ def live_a_day(place: Place, a: Secrets) -> None:
     place.server.end(place.records, LeaseName(cluster_family(B), TTL))
     place.sweep(a, A)
     expect(place.groups(a).keys() == {SHARED, own_group(A), STANDING}, "sweep")
+    own = f"stack-0/own-{A}"
+    place.said(a, "release", own, "--cluster", A, "--read-time", "0")
+    expect(place.groups(a)[own_group(A)]["state"] == BY_HAND, "release")
+    place.said(a, *place.publishes("adopt", A), own)
+    expect(place.groups(a)[own_group(A)]["by_hand"] == 0, "adopt")
     place.said(a, "leave", "--cluster", A, "--read-time", "0")
     expect(place.standing() == {}, place.standing())
