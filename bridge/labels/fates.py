@@ -8,7 +8,7 @@ from enum import Enum
 
 from bridge.labels import table
 from bridge.labels.lookup import spot
-from bridge.labels.notes import NO_ROUTE, told
+from bridge.labels.notes import NO_KEY, NO_ROUTE, told
 from bridge.model.problem import Problem
 from bridge.model.route import Verdict
 from bridge.model.world import told_name
@@ -62,7 +62,8 @@ def _fate(name: str, text: str, its: list[Problem], used: bool, verdict: Verdict
         if spot(name) is None:
             return Fate.UNKNOWN, why
         if all(one.notice for one in its):
-            return Fate.IGNORED, why
+            done = used and any(one.did != NO_KEY for one in its)  # if otherwise than in another layout
+            return Fate.USED if done else Fate.IGNORED, why
         # What costs an item of it, or a container that says it otherwise, leaves the rest of it in use.
         return Fate.USED if used and all(one.did != NO_ROUTE for one in its) else Fate.REFUSED, why
     if spot(name) is None:

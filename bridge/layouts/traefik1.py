@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Mapping
 from functools import lru_cache
 
+from bridge.labels.notes import NO_KEY
 from bridge.labels.rules import parse_rule, write_rule
 from bridge.labels.table import ACME
 from bridge.layouts import RouteLayout, Target
@@ -76,7 +77,7 @@ class Traefik1:
         """Certificates alone: Traefik 1 asks for them by its own options."""
         if not route.acme:
             return ()
-        return (Problem(route.title, ACME.name, "true", ACME.unwritten, "wrote no key", notice=True),)
+        return (Problem(route.title, ACME.name, "true", ACME.unwritten, NO_KEY, notice=True),)
 
     def grounded(
         self,
