@@ -86,7 +86,7 @@ class Two:
     def start(self, cluster: str, *options: str) -> Process:
         """Its bridge."""
         path = self.folder / f"{cluster}.json"
-        path.write_bytes(encode(world(cluster, self.web[cluster].port)))
+        path.write_bytes(encode(world(cluster, self.web[cluster])))
         popen = subprocess.Popen(
             [
                 *(sys.executable, "-m", "bridge", "run", "--store", self.place.url, "--source", f"file:{path}"),
@@ -100,6 +100,10 @@ class Two:
         process = Process(popen)
         self.stack.callback(process.close)
         return process
+
+    def url(self, cluster: str) -> str:
+        """Of its web server."""
+        return f"http://{self.web[cluster].address}:{self.web[cluster].port}"
 
     @property
     def prefix3(self) -> str:
@@ -126,8 +130,8 @@ class Two:
         return found
 
 
-def world(cluster: str, port: int) -> list[Object]:
-    """One service with one container, on loopback."""
+def world(cluster: str, web: WebServer) -> list[Object]:
+    """One service with one container, which is this web server."""
     environment = f"{cluster}{cluster}111111-1111-4111-8111-111111111111"
     container: Object = {"uuid": f"c-{cluster}", "name": "shop-web-1", "state": "running", "health_state": "healthy"}
     return [
@@ -144,9 +148,9 @@ def world(cluster: str, port: int) -> list[Object]:
                     "environment_uuid": environment,
                     "kind": "service",
                     "state": "active",
-                    "labels": {"traefik.enable": "true", "traefik.domain": "local", "traefik.port": str(port)},
-                    "health_check": {"port": port},
-                    "containers": [{**container, "primary_ip": "127.0.0.1", "labels": {}}],
+                    "labels": {"traefik.enable": "true", "traefik.domain": "local", "traefik.port": str(web.port)},
+                    "health_check": {"port": web.port},
+                    "containers": [{**container, "primary_ip": web.address, "labels": {}}],
                 }
             ],
         }
@@ -198,7 +202,7 @@ def test_a_cluster_that_stands_by_takes_over_and_no_request_fails(two: Two, whic
     """The bridges of a die; its servers live on, and are asked until its lease ends."""
     first, server = both_up(two, separate=True), traefik(two, which)
     until(lambda: server.request(HOST).server, lambda answer: answer == "a")
-    assert two.old_traefik().answer(HOST, "/").servers == {f"http://127.0.0.1:{two.web['a'].port}"}
+    assert two.old_traefik().answer(HOST, "/").servers == {two.url("a")}
     load = Load(server)
     first.close()  # as kill -9
     ended = gone_at(two)
@@ -210,7 +214,7 @@ def test_a_cluster_that_stands_by_takes_over_and_no_request_fails(two: Two, whic
     assert {one.server for one in sent if one.sent >= settled} == {"b"}
     until_b = min(one.answered for one in sent if one.server == "b") - ended
     print(f"{until_b * 1000:.0f} ms until b answers; of {len(sent)} requests none failed")
-    assert two.old_traefik().answer(HOST, "/").servers == {f"http://127.0.0.1:{two.web['b'].port}"}
+    assert two.old_traefik().answer(HOST, "/").servers == {two.url("b")}
     records = [two.place.records, records_prefix(two.prefix3)]
     left = {path for prefix in records for path in two.stands(prefix) if path.startswith("c/a/")}
     assert left <= {"c/a/leader"}, "only its leadership, which may outlive so short a TTL"
@@ -246,7 +250,7 @@ def test_merged_clusters_share_one_frontend_which_outlives_either(two: Two) -> N
     until(lambda: load.since(ended)[-3 * THREADS :], lambda last: len(last) == 3 * THREADS and set(last) == {"b"})
     sent = load.end()
     assert [one for one in sent if not one.server] == []
-    assert two.old_traefik().answer(HOST, "/").servers == {f"http://127.0.0.1:{two.web['b'].port}"}
+    assert two.old_traefik().answer(HOST, "/").servers == {two.url("b")}
 
 
 def test_a_cluster_turns_from_one_fan_in_to_the_other_and_back_and_no_request_fails(two: Two) -> None:
