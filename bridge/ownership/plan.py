@@ -587,7 +587,11 @@ class _Planner:
             path for path, held in group.shared.items() if held.lease != shared.lease and path not in shared.changes
         ]
         # A hand-written server that names a cluster would look like that cluster's on our lease: it only goes.
-        moving = [path for path in moving if not ((place := self.layout.place(path)) and place.cluster)]
+        moving = [
+            path
+            for path in moving
+            if not ((place := self.layout.place(path)) and place.cluster and place.role is Role.SERVER)
+        ]
         longer = [path for path in moving if outlives(group.shared[path].lease, shared.lease)]
         if longer and not split_owner(group.name)[0]:
             due = self._presences_changed() + self.clock.read_time + LEAST_UNCLAIMED - self.now
