@@ -18,6 +18,7 @@ from bridge.labels.fallback import rule_template
 from bridge.labels.types import Address, host, truth
 from bridge.layouts import LAYOUTS
 from bridge.model.change import FOR_EVER
+from bridge.model.keys import is_cluster_name
 from bridge.model.problem import UsageError
 from bridge.routes import Health
 from bridge.routes.policy import KINDS, USUAL_KINDS, Constraint, NoneHealthy, constraint, domain, kind
@@ -40,14 +41,26 @@ class Output(Enum):
     MARKDOWN = "markdown"  # only labels does
 
 
+class FanIn(Enum):
+    """What clusters that share a store do with one service."""
+
+    MERGE = "merge"  # one frontend, with the servers of all
+    SEPARATE = "separate"  # a frontend for each
+
+
 ONLY = {Output.GITHUB: "check", Output.MARKDOWN: "labels"}  # the one command that prints so
 DRAINING = frozenset(("drain", "undrain"))
 HANDING = frozenset(("adopt", "release"))  # commands by which keys change hands
-PRINTING = frozenset(("sync", "plan", "render", "check", "explain", "migrate", "show", "leave")) | DRAINING | HANDING
+PRINTING = (
+    frozenset(("sync", "plan", "render", "check", "explain", "migrate", "show", "clusters", "leave"))
+    | DRAINING
+    | HANDING
+)
 ALL = PRINTING | {"run", "policy"}
 LAYING = frozenset(("run", "sync", "plan", "render", "adopt"))  # commands that want all keys of a source
 SOURCED = LAYING | {"check", "explain", "migrate"}  # commands that read a source
-STORED = SOURCED - {"render"} | {"show", "leave"} | DRAINING | HANDING  # commands that open a store
+PUBLISHED = LAYING | {"check", "explain"}  # commands that judge a source as it is published
+STORED = SOURCED - {"render"} | {"show", "clusters", "leave"} | DRAINING | HANDING  # commands that open a store
 PLANNING = frozenset(("run", "sync", "plan", "adopt"))
 WRITING = frozenset(("run", "sync", "leave")) | HANDING
 RUN = frozenset(("run",))
@@ -86,11 +99,11 @@ _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)([smh]?)")
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 _VERSION = re.compile(r"v?3\.([0-9]{1,3})(?:\.[0-9]{1,4})?")
 _ENTRY_POINT = re.compile(r"[A-Za-z0-9_.-]{1,100}")
-_CLUSTER = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _REPLICA = re.compile(r"[A-Za-z0-9._-]{0,253}")  # as long as a host's name
 _LONGEST_READ = 1800.0  # seconds; what was deleted is remembered for twice as long
 _LARGEST_FACTOR = 1000
 _LONGEST_CLUSTER = 63  # characters; a server's name holds it beside a container's uuid
+_HIGHEST = 100  # priority: beyond it a short rule of one cluster would come before any longer one of another
 _LARGEST = 10**18  # of a number in a file; Python refuses to write out those of thousands of digits
 
 
@@ -144,11 +157,6 @@ def cluster_name(text: str) -> str:
     if len(text) > _LONGEST_CLUSTER:
         raise ValueError(f"use at most {_LONGEST_CLUSTER} characters")
     return text
-
-
-def is_cluster_name(text: str) -> bool:
-    """Whether a cluster can be named so."""
-    return _CLUSTER.fullmatch(text) is not None
 
 
 def credential(text: str) -> str:
@@ -240,6 +248,13 @@ def tls_entry_point(text: str) -> tuple[str, int]:
     if equals and not (port.isascii() and port.isdecimal() and 1 <= int(port) <= 65535):
         raise ValueError(f"{port!r} is no port; use NAME or NAME=PORT, the port that clients use")
     return entry_point(name), int(port) if equals else 443
+
+
+def raised_priority(text: str) -> int:
+    """0 to 100; each is as good as one more character of a rule."""
+    if not (text.isascii() and text.isdecimal() and len(text) < 4 and int(text) <= _HIGHEST):
+        raise ValueError(f"use a whole number from 0 to {_HIGHEST}, 0 for the cluster that only stands by")
+    return int(text)
 
 
 def domain_name(text: str) -> str:
@@ -339,6 +354,24 @@ CLUSTER = Option(
     SOURCED | WRITING | DRAINING | {"policy"},
     "NAME",
     "default",
+)
+FAN_IN = Option(
+    "fan-in",
+    one_of(FanIn),
+    "Several clusters in one store: merge: a service of one name is one frontend, with the servers of all; separate: "
+    "each cluster has frontends of its own, named CLUSTER--SERVICE__STACK, which go with its lease.",
+    PUBLISHED | {"policy"},
+    "merge|separate",
+    "merge",
+)
+PRIORITY = Option(
+    "priority",
+    raised_priority,
+    "With separate: added to the priority of each frontend. Of clusters with one rule the highest gets the requests, "
+    "and the next one when its frontend is gone.",
+    PUBLISHED,
+    "NUMBER",
+    "0",
 )
 TTL = Option(
     "ttl",
@@ -549,6 +582,8 @@ TABLE: tuple[Option[object], ...] = (
     STORE_TOKEN_FILE,
     STORE_DATACENTER,
     CLUSTER,
+    FAN_IN,
+    PRIORITY,
     TTL,
     READ_TIME,
     BRAKE,

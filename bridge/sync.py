@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from bridge.layouts import Claimed, NoCounterpart, RouteLayout, nothing_claimed
 from bridge.leases import Keeper, replica_ttl
-from bridge.model.keys import STANDING, Publisher, Wish, route_name
+from bridge.model.keys import STANDING, Publisher, Wish, other_form, route_name
 from bridge.model.problem import Problem
 from bridge.model.route import Route, Verdict
 from bridge.ownership.brake import Brake, brake
@@ -68,7 +68,8 @@ def lay_out(
     laid = dict(known or {})
     verdicts = tuple(verdicts)
     natives = layout.natives([verdict.native for verdict in verdicts if verdict.native], cluster, claimed)
-    beaten = {one.service: one.native for one in verdicts if one.native and one.route and layout.speaks_native}
+    both = (one for one in verdicts if one.native and one.native.asked and one.route)
+    beaten = {one.service: one.native.label for one in both if one.native} if layout.speaks_native else {}
     routes = {one.route.title: one.route for one in verdicts if one.route and one.service not in beaten}
     refused: dict[str, Problem] = {}
     while True:
@@ -90,8 +91,8 @@ def lay_out(
     losses = (problem for one in laid.values() for problem in one.losses)
     missing = (problem for _, problems in grounded for problem in problems)
     won = (
-        Problem(title, one.label, "", "it speaks to this Traefik itself", _WON, notice=True)
-        for title, one in beaten.items()
+        Problem(title, label, "", "it speaks to this Traefik itself", _WON, notice=True)
+        for title, label in beaten.items()
     )
     problems = tuple(dict.fromkeys((*refused.values(), *losses, *missing, *natives.problems, *won)))
     return {**{one.wish.group: one.wish for one in laid.values()}, **natives.wishes}, problems
@@ -146,8 +147,9 @@ def seniority(standing: Standing, layout: RouteLayout, cluster: str) -> Rank:
             wish = layout.wish(route, cluster)
         except ValueError:
             return (3, 0)
-        group = standing.groups.get(wish.group)
-        claim = group.claim_of(cluster) if group else None
+        names = (wish.group, other_form(wish.group, cluster))  # the latter where --fan-in was another before
+        groups = (standing.groups.get(name) for name in names)
+        claim = next((claim for group in groups if group and (claim := group.claim_of(cluster))), None)
         if claim is None:
             return (2, 0)
         same = claim.keys is not None and _frontends(claim.keys, layout) == _frontends(wish.shared, layout)

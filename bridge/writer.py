@@ -23,6 +23,7 @@ from bridge.ownership.records import (
     STANDING_FAMILY,
     Leader,
     cluster_family,
+    is_newer,
     leader_path,
     presence_path,
     read_leader,
@@ -207,7 +208,9 @@ class Writer:
         held, leader = self.leader()
         if held is None or self.leads or held.revision == self.takes_over:
             return ""
-        return leader.name if leader is not None else "unknown"
+        if leader is not None:
+            return leader.name
+        return "unknown, of a newer bridge," if is_newer(held.value) else "unknown"
 
     def fence(self) -> Create | Update | Check:
         """What proves in each transaction that this process leads; the first transaction makes it so."""

@@ -16,7 +16,7 @@ from multiprocessing import Pool
 from bridge.layouts.traefik1 import TRAEFIK1
 from bridge.leases import REPLICA_TTL
 from bridge.model.change import Change, Check, Committed, Create, Delete, LeaseName, Limits, Transaction, Update
-from bridge.model.keys import STANDING, Place, Publisher, Role, Wish
+from bridge.model.keys import STANDING, Place, Publisher, Role, Wish, other_form, owned_name
 from bridge.ownership.claims import may_merge
 from bridge.ownership.mirror import Mirror
 from bridge.ownership.pack import fenced, pack
@@ -108,6 +108,24 @@ class Cluster:
     wishes: dict[str, Wish] = field(default_factory=dict)
     history: dict[str, list[Wish]] = field(default_factory=dict)
     leaving: bool = False
+    separate: bool = False  # its groups are its own alone
+
+    def name_of(self, group: str) -> str:
+        """As it names a group now."""
+        return owned_name(self.name if self.separate else "", group)
+
+    def turn(self) -> None:
+        """To the other fan-in, with all its wishes."""
+        self.separate = not self.separate
+        before, self.wishes = self.wishes, {}
+        for group, wish in before.items():
+            old, new = f"/{group}", f"/{other_form(group, self.name)}"
+            shared = {
+                path.replace(old, new): new[1:] if path.endswith("/backend") else value
+                for path, value in wish.shared.items()
+            }
+            own = {path.replace(old, new): value for path, value in wish.own.items()}
+            self.want(Wish(new[1:], shared, own, title=wish.title))
 
     def want(self, wish: Wish) -> None:
         """Another wish for a group."""
@@ -285,19 +303,22 @@ class History:
         detaches: bool = True,
         restless: bool = False,
         limits: Limits = LIKE_ETCD,
+        separate: bool = False,
     ) -> None:
-        """`restless`: the world changes often, in what protects above all."""
-        self.restless = restless
+        """`restless`: the world changes often, in what protects above all. `separate`: clusters turn their fan-in."""
+        self.restless, self.separate = restless, separate
         self.random = random.Random(seed)
         self.now = 1000.0
         self.server = MemoryServer(lambda: self.now, limits=limits, plain_write_detaches=detaches)
         self.mutation, self.hands, self.losses = mutation, hands, losses
         self.count = 0
         self.excused_until = 0.0
-        self.fleet_lives = False
+        self.lives: set[str] = set()  # families whose lease lives
         self.erased: set[str] = set()  # by the operator's hand, and not put back yet
         self.foreign: dict[str, tuple[str, int]] = {}  # what the operator wrote: value and revision
         self.clusters = [Cluster(f"c{number}") for number in range(clusters)]
+        self.groups = [*GROUPS, *(owned_name(one.name, group) for one in self.clusters for group in GROUPS)]
+        self.leases = {FLEET, *(cluster_family(one.name) for one in self.clusters if separate)}  # that hold rules
         for cluster in self.clusters:
             self._change_world(cluster)
         self.bridges = [Bridge(self, cluster, f"r{n}") for cluster in self.clusters for n in range(replicas)]
@@ -334,6 +355,8 @@ class History:
     def _event(self) -> None:
         dice = self.random.random()
         bridge = self.random.choice(self.bridges)
+        if self.separate and self.random.random() < 0.005:
+            bridge.cluster.turn()
         if dice < 0.52:
             self._step(bridge)
         elif dice < 0.84:
@@ -374,17 +397,18 @@ class History:
             self.now += step
             for bridge in self.bridges:
                 bridge.renew()
-            lives = Memory(self.server).remaining(LeaseName(FLEET, TTL)) is not None
-            if self.fleet_lives and not lives:
+            eyes = Memory(self.server)
+            lives = {family for family in self.leases if eyes.remaining(LeaseName(family, TTL)) is not None}
+            if not self.lives <= lives:
                 self.excuse()
-            self.fleet_lives = lives
+            self.lives = lives
 
     def is_broken(self) -> bool:
         """Whether a shared key is missing that a decider wishes: a hand or a lost lease took it, not a bridge."""
         stands = self.tree()
         wished = {
             TREE + path
-            for group in GROUPS
+            for group in self.groups
             for _, _, keys in self.claims(group)[:1]
             for path in keys
             if not _weakens(path)  # these come last, and nothing is open without them
@@ -401,7 +425,7 @@ class History:
             reader.excused = True
 
     def _change_world(self, cluster: Cluster) -> None:
-        group = self.random.choice(GROUPS)
+        group = cluster.name_of(self.random.choice(GROUPS))
         if self.random.random() < 0.2:
             cluster.wishes.pop(group, None)
             return
@@ -462,7 +486,7 @@ class History:
         self.erased = {key for key in self.erased if f"{TREE}frontends/{key.split('/')[2]}/backend" in after}
         for key in before.keys() - after.keys():
             place = TRAEFIK1.place(key.removeprefix(TREE))
-            claims = self.claims(place.group) if place and place.cluster is None else []
+            claims = self.claims(place.group) if place and place.role is not Role.SERVER else []
             if claims and key.removeprefix(TREE) in claims[0][2] and not _weakens(key.removeprefix(TREE)):
                 raise Violation(f"{key} was taken away while {claims[0][1]} claims it")
         if not (self.hands or self.losses or self.now < self.excused_until):
@@ -474,7 +498,7 @@ class History:
 
     def _judge_guests(self, stands: Mapping[str, str]) -> None:
         """Servers of a cluster that does not decide stand behind all the protection that its claim asks for."""
-        for group in GROUPS:
+        for group in self.groups:
             for _, cluster, keys in self.claims(group)[1:]:
                 if not any(key.startswith(f"{TREE}backends/{group}/servers/{cluster}--") for key in stands):
                     continue
@@ -560,7 +584,7 @@ class History:
         """Exactly the wanted keys stand."""
         wanted: dict[str, str] = {}
         free: set[str] = set()  # groups whose shared keys an operator's key froze
-        for group in (*GROUPS, STANDING):
+        for group in (*self.groups, STANDING):
             claims = self.claims(group)
             wishes = {
                 cluster.name: wish
@@ -631,16 +655,21 @@ def _may_stand_behind(wish: Wish, frontend: str, protections: frozenset[str]) ->
     return not any(_protected(wish, other) for other in (wish.group, f"{wish.group}__x"))
 
 
-def tell(seed: int, events: int) -> str:
-    """One history of whatever kind its seed says; what it broke, or nothing."""
+def tell(seed: int, events: int, *, separate: bool = False) -> str:
+    """One history of whatever kind its seed says; what it broke, or nothing.
+
+    `separate`: clusters turn from one fan-in to the other. Then nobody else writes: a hand-written key where a route
+    shall go keeps it where it was.
+    """
     history = History(
         seed,
         clusters=1 + seed % 4,
         replicas=1 + (seed % 5 == 0),
-        hands=seed % 2 == 0,
+        hands=seed % 2 == 0 and not separate,
         losses=seed % 4 < 2,
         detaches=seed % 7 != 0,
         restless=seed % 3 == 0,
+        separate=separate,
     )
     try:
         history.run(events)
@@ -650,16 +679,21 @@ def tell(seed: int, events: int) -> str:
 
 
 def main() -> None:
-    """`python -m tests.histories FIRST LAST`: as many as one has time for."""
+    """`python -m tests.histories FIRST LAST [separate]`: as many as one has time for."""
     first, last = int(sys.argv[1]), int(sys.argv[2])
+    tell_one = _tell_separate if sys.argv[3:] == ["separate"] else _tell_long
     with Pool() as pool:
-        broken = [told for told in pool.imap_unordered(_tell_long, range(first, last)) if told]
+        broken = [told for told in pool.imap_unordered(tell_one, range(first, last)) if told]
     print(*broken, f"{last - first} histories, {len(broken)} broken", sep="\n")
     sys.exit(1 if broken else 0)
 
 
 def _tell_long(seed: int) -> str:
     return tell(seed, 500)
+
+
+def _tell_separate(seed: int) -> str:
+    return tell(seed, 500, separate=True)
 
 
 if __name__ == "__main__":

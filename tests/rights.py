@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from bridge.cli.policy import POLICIES
+from bridge.cli.show import BY_HAND
 from bridge.cli.wiring import Site
 from bridge.layouts import RouteLayout
 from bridge.layouts.traefik1 import TRAEFIK1
@@ -37,7 +38,7 @@ KINDS = sorted(POLICIES)
 A, B = "a", "b"
 SHARED = "web-0__stack-0"  # a group of both clusters
 TTL = 600  # seconds
-RIGHTS = {kind: len(list(POLICIES[kind].rules(Site(TRAEFIK1, "traefik", kind), A))) for kind in KINDS}
+RIGHTS = {kind: len(list(POLICIES[kind].rules(Site(TRAEFIK1, "traefik", kind), A, False))) for kind in KINDS}
 
 
 class Broken(Exception):
@@ -57,6 +58,7 @@ class Place:
     folder: Path
     prefix: str
     layout: RouteLayout = TRAEFIK1
+    fan_in: tuple[str, ...] = ()  # the option that says it
 
     @property
     def tree(self) -> str:
@@ -73,7 +75,7 @@ class Place:
 
     def policy(self, cluster: str) -> str:
         """What is printed for a cluster."""
-        ran = self.bridge("policy", self.server.kind, "--cluster", cluster, *self.where)
+        ran = self.bridge("policy", self.server.kind, "--cluster", cluster, *self.where, *self.fan_in)
         assert (ran.code, ran.err) == (0, "")
         return ran.out
 
@@ -109,7 +111,8 @@ class Place:
     def publishes(self, command: str, cluster: str, sick: int = 0) -> tuple[str, ...]:
         """The command with all that it needs but the store. `sick`: containers of the own service, of its two."""
         source = self.source(cluster, sick)
-        return (command, "--source", f"file:{source}", "--cluster", cluster, "--ttl", f"{TTL}s", "--read-time", "0")
+        common = (command, "--source", f"file:{source}", "--cluster", cluster, *self.fan_in)
+        return (*common, "--ttl", f"{TTL}s", "--read-time", "0")
 
     def source(self, cluster: str, sick: int = 0) -> Path:
         """A shared service and one of the cluster's own."""
@@ -142,7 +145,8 @@ class Place:
     def sweep(self, who: Secrets, cluster: str) -> None:
         """A sync in this bridge's name that waits for nothing."""
         settings = Settings(self.publisher(cluster), "", "1", TTL, "test.sweep", "token-sweep", read_time=0.0)
-        verdicts = judge_all(snapshot(self.source(cluster).read_bytes(), "world"), Policy(cluster))
+        policy = Policy(cluster, separate=bool(self.fan_in))
+        verdicts = judge_all(snapshot(self.source(cluster).read_bytes(), "world"), policy)
         wishes, _ = lay_out(verdicts, self.layout, cluster)
         with closing(client(self.server, self.prefix, self.records, who)) as store:
             sync(with_standing(wishes, self.layout), store, settings, timing=Hurry().timing)
@@ -230,5 +234,10 @@ def live_a_day(place: Place, a: Secrets) -> None:
     place.server.end(place.records, LeaseName(cluster_family(B), TTL))
     place.sweep(a, A)
     expect(place.groups(a).keys() == {SHARED, own_group(A), STANDING}, "sweep")
+    own = f"stack-0/own-{A}"
+    place.said(a, "release", own, "--cluster", A, "--read-time", "0")
+    expect(place.groups(a)[own_group(A)]["state"] == BY_HAND, "release")
+    place.said(a, *place.publishes("adopt", A), own)
+    expect(place.groups(a)[own_group(A)]["by_hand"] == 0, "adopt")
     place.said(a, "leave", "--cluster", A, "--read-time", "0")
     expect(place.standing() == {}, place.standing())

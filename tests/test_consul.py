@@ -30,7 +30,7 @@ OTHER = LeaseName("fleet", 900)
 
 def rules(cluster: str, *, nodes: bool = True) -> str:
     """What `bridge policy consul` prints for the bridge of a cluster, with the right to register nodes or without."""
-    found = consul_rules(Site(TRAEFIK1, "traefik", "consul"), cluster)
+    found = consul_rules(Site(TRAEFIK1, "traefik", "consul"), cluster, separate=False)
     return "\n".join(consul_lines([rule for rule in found if nodes or rule.resource != "node"], ""))
 
 

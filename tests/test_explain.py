@@ -357,6 +357,14 @@ def test_what_became_of_a_label_is_told_with_the_reason(
     assert why in str(said["why"]) if why else said["why"] == ""
 
 
+def test_a_label_that_is_done_otherwise_in_one_layout_is_used(explained: Callable[..., Text], tmp_path: Path) -> None:
+    """Only what no key comes of is ignored."""
+    labels = {"traefik.frontend.rule": "Host:a;Path:/a", "traefik.backend.loadbalancer.stickiness": "true"}
+    found = explained("shop/web", world(tmp_path, web(labels)), "--layout", "traefik1,traefik3=v3/traefik")
+    told = {one["name"]: one["fate"] for one in rows(found, "labels") if one["why"]}
+    assert told == dict.fromkeys(labels, "used")
+
+
 def test_each_label_that_is_not_used_says_why() -> None:
     """All labels of the table: a fault here is a blank line on the screen of who asks why."""
     bases = (

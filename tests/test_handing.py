@@ -33,7 +33,7 @@ from tests.grounds import create
 from tests.publishing import ConsulPublication, Publication
 from tests.servers import ConsulServer, EtcdServer
 from tests.test_run_etcd import ROOT, Process, eventually
-from tests.traefik import Answer, running_traefik, until, web_servers
+from tests.traefik import Answer, WebServer, running_traefik, until
 from tests.worlds.generate import Object, encode, stacks
 
 NAME, TITLE, HOST = "web-0__stack-0", "stack-0/web-0", "web-0.stack-0.local"
@@ -200,7 +200,8 @@ def test_who_moves_loses_no_request_and_ends_with_what_the_bridge_would_have_wri
     """A Traefik 3 is asked all the while, and has the time to take each state; so has the model of a Traefik 1."""
     slow_down(monkeypatch, 0.5)
     with ExitStack() as stack:
-        server = stack.enter_context(web_servers("old"))["old"]
+        server = WebServer("old")
+        stack.callback(server.stop)
         old = place.old(server.port)
         strays = place.old(server.port, OTHER, "db.local")
         place.write({**old, **strays})

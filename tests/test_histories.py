@@ -34,6 +34,12 @@ def test_every_history_keeps_the_promises_and_ends_with_exactly_the_wanted_keys(
     assert tell(seed, events=300) == ""
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_same_where_clusters_turn_from_one_fan_in_to_the_other(seed: int) -> None:
+    """Frontends of one cluster alone, those that are shared, and both while it turns."""
+    assert tell(seed, events=300, separate=True) == ""
+
+
 # What each comparison is for: the same history goes well with it and breaks a promise without it.
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -15,9 +18,10 @@ from bridge.config import Config, load
 from bridge.model.keys import records_prefix
 from bridge.model.problem import UsageError
 from tests.commands import Bridge, silent
+from tests.locked import LockedEtcd, client, url
 from tests.publishing import Publication
-from tests.servers import EtcdServer
-from tests.test_run_etcd import Fleet, World, eventually, servers
+from tests.servers import EtcdServer, running_etcd
+from tests.test_run_etcd import Fleet, Process, World, eventually, servers
 from tests.worlds.generate import document
 
 STORE = "etcd://h:2379/traefik"
@@ -191,6 +195,36 @@ def test_run_keeps_both_in_step(publication: Publication, tmp_path: Path) -> Non
     records = publication.held(records_prefix(three.rstrip("/")))
     assert "c/default/presence" in records
     assert "c/default/leader" not in records
+
+
+def test_run_goes_on_with_one_layout_while_the_store_refuses_the_other(bridge: Bridge, tmp_path: Path) -> None:
+    """Who adds a layout in a locked store often forgets its rights."""
+    world = World(tmp_path / "world.json")
+    layouts = BOTH.format("v3/locked")
+    with running_etcd(tmp_path) as server, ExitStack() as stack:
+        locked = LockedEtcd(server)
+        here = url(locked, "locked")
+        who = locked.admit(bridge("policy", "etcd", "--store", here).out)
+        eyes = stack.enter_context(closing(client(locked, "locked", records_prefix("locked"), locked.root)))
+
+        def urls(prefix: str) -> int:
+            return sum(path.endswith("/url") for path in eyes.read(prefix).items)
+
+        command = (sys.executable, "-m", "bridge", "run", "--store", here, "--source", f"file:{world.path}")
+        popen = subprocess.Popen(
+            [*command, "--layout", layouts, "--settle", "0.05"],
+            env={**os.environ, **who},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        process = Process(popen)
+        stack.callback(process.close)
+        eventually(lambda: urls("/locked/") == 4 and process.said("WARNING traefik3: store:"), process)
+        world.turn("unhealthy")
+        eventually(lambda: urls("/locked/") == 3, process)
+        assert urls("v3/locked/") == 0
+        assert process.end() < 5
+        assert popen.returncode == 0
 
 
 def test_a_problem_of_the_source_is_said_once(publication: Publication, tmp_path: Path) -> None:

@@ -172,6 +172,23 @@ def test_a_route_that_cannot_be_protected_is_said_to_be_missing(bridge: Bridge, 
     assert text.endswith("3 services: 1 move whole, 1 with losses, 1 not at all\nMISSING in Traefik 3: shop/web\n")
 
 
+def test_what_traefik_3_needs_beside_its_keys_is_told(bridge: Bridge, source: Callable[..., str]) -> None:
+    """Entry points with TLS, files, and what helps against a loss."""
+    labels = {"traefik.frontend.rule": "Host:a.local", "traefik.acme": "true"}
+    labels |= {"traefik.frontend.auth.basic.usersFile": "/users", "traefik.frontend.headers.SSLRedirect": "true"}
+    named = ("--source", source(web=labels))
+    alone = bridge("migrate", *named)
+    assert "without TLS; where Traefik 1's default ones speak TLS, name yours with --entry-points" in alone.out
+    assert "/users must stand where Traefik 3 runs: without it 1 router would answer 404\n" in alone.out
+    assert "           name it with --cert-resolver\n" in alone.out
+    assert "otherwise  traefik.frontend.headers.SSLRedirect = true" in alone.out
+    both = bridge("migrate", *named, "--entry-points", "http,https", "--cert-resolver", "le")
+    assert both.code == 0
+    assert "/users must stand where Traefik 3 runs: without it 2 routers would answer 404" in both.out
+    assert "otherwise" not in both.out
+    assert "without TLS" not in both.out
+
+
 def test_a_page_of_a_route_that_does_not_move_is_lost_and_its_route_stands(
     bridge: Bridge, source: Callable[..., str]
 ) -> None:

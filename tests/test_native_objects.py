@@ -371,6 +371,11 @@ def test_labels_of_an_older_traefik_beside_them_count_for_that_one_alone() -> No
     assert (set(wishes), [one for one in problems if not one.notice]) == ({"web__shop"}, [])
 
 
+def test_where_clusters_share_nothing_nothing_is_published_under_a_global_name() -> None:
+    found = publish(asks(WEB), policy=Policy(separate=True))
+    assert (found.places, len(found.told)) == (set(), 1)
+
+
 # Containment.
 
 PARTS = st.sampled_from(("routers", "services", "middlewares", "router", "web", "m", "rule", "service", "tls", ""))

@@ -63,7 +63,7 @@ def test_a_process_of_two_layouts_gets_the_rights_of_both(bridge: Bridge) -> Non
         printed[layouts] = [(row["resource"], row["name"], row["access"]) for row in ran.rows("rules")]
     one, other, both_of_them = printed.values()
     assert both_of_them == [*one, *other]
-    assert ("key_prefix", "v3/traefik/http/", "write") in other
+    assert ("key_prefix", "v3/traefik/http/routers/", "write") in other
     assert not {name for _, name, _ in one} & {name for _, name, _ in other}
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from bridge.layouts import LAYOUTS, layout
 from bridge.model.change import Create, LeaseName, Transaction
-from bridge.model.keys import lease_node, records_prefix
+from bridge.model.keys import lease_node, owned_name, records_prefix
 from bridge.ownership.records import (
     FLEET,
     claim_path,
@@ -160,6 +160,37 @@ def test_who_drains_another_cluster_is_refused_and_writes_nothing(place: Place, 
     assert after.keys() - before.keys() == {f"{place.records}{cluster_records(B)}drain/cluster"}
     place.said(both[0], "undrain", "--cluster", B, code=1)
     assert place.standing() == after
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_no_cluster_reaches_the_frontends_of_one_that_has_its_own(place: Place, name: str) -> None:
+    """With the rights of --fan-in separate, by which all commands work."""
+    place.layout, place.fan_in = layout(name), ("--fan-in", "separate")
+    a, b = place.admit(A), place.admit(B)
+    place.said(a, *place.publishes("plan", A), "--exit-code", code=4)
+    place.sync(a, A)
+    place.sync(b, B)
+    mine = owned_name(A, own_group(A))
+    with place.running(a, A) as process:
+        eventually(lambda: place.leader(A) == "one", process)
+        place.source(A, sick=1)
+        eventually(lambda: len(place.servers(mine)) == 2, process)
+        place.source(A)
+        eventually(lambda: len(place.servers(mine)) == 4, process)
+        process.end()
+    before = place.standing()
+    at = [f"{place.tree}{folder}{owned_name(B, '')}" for folder in place.layout.folders]
+    its = [key for key in before if key.startswith((place.records + cluster_records(B), *at))]
+    assert len(its) > 10
+    for key in (*its, *(f"{folder}new/x" for folder in at), f"{place.tree}{place.layout.folders[0]}new/x"):
+        tried = dict(place.server.attempts(a, key))
+        assert [(way, answer) for way, answer in tried.items() if not answer.is_refusal] == [], key
+    assert place.standing() == before
+    place.server.end(place.records, LeaseName(cluster_family(B), TTL))
+    assert not [key for key in place.standing() if key in its], "nobody has to sweep it"
+    place.sync(a, A)
+    place.said(a, "leave", "--cluster", A, "--read-time", "0")
+    assert place.standing() == {}
 
 
 def test_a_transaction_with_one_write_too_many_changes_nothing(place: Place, both: tuple[Secrets, Secrets]) -> None:

@@ -53,7 +53,10 @@ COMMANDS = {
     "check": Command("bridge.cli.check", "Say what is wrong with labels, or with what stands in the store."),
     "explain": Command("bridge.cli.explain", "Say why one service is published, or is not.", "STACK/SERVICE"),
     "migrate": Command("bridge.cli.migrate", "Say what becomes of each route of Traefik 1 in Traefik 3."),
-    "show": Command("bridge.cli.show", "Show what the store holds, whose it is, and how long it would live."),
+    "show": Command(
+        "bridge.cli.show", "Show what the store holds, whose it is, and how long it would live.", "[STACK/SERVICE]"
+    ),
+    "clusters": Command("bridge.cli.clusters", "Say who publishes in the store, and what is wrong among them."),
     "drain": Command("bridge.cli.drain", "Take the requests from a host, a service, a container, or all of a cluster."),
     "undrain": Command("bridge.cli.undrain", "Let what was drained get requests again."),
     "adopt": Command("bridge.cli.adopt", "Take over keys that were written by hand.", "[STACK/SERVICE|KEY]..."),

@@ -14,7 +14,7 @@ from difflib import get_close_matches
 
 from bridge import config as options
 from bridge.cli.reading import World, is_labelled, read_world
-from bridge.cli.render import HIDDEN, Json, cut, number, problems_json, safe, say, say_json, shown, suggestion, warn
+from bridge.cli.render import Json, cut, number, problems_json, safe, say, say_json, shown, suggestion, warn
 from bridge.cli.wiring import NO_DRAINS, Site, drains_in_store, sites
 from bridge.config import Config, Output
 from bridge.labels.fates import Said, fates
@@ -23,6 +23,7 @@ from bridge.model.problem import Problem, UsageError
 from bridge.model.route import Gate, Server, Verdict
 from bridge.model.world import Container, Service
 from bridge.ownership.drains import Drains
+from bridge.ownership.quarrels import HIDDEN
 from bridge.routes.aliases import by_title
 from bridge.stores.base import StoreError
 

@@ -82,7 +82,7 @@ def _migration(config: Config) -> Migration:
         moves=tuple(found),
         problems=tuple(sorted({*(tree.problems if tree else ()), *of_all})),
         settings=tuple(_settings(found, [after.store_kind] if stored else list(STORES), after.prefix)),
-        notes=tuple(_notes(tree.certificates if tree else None, broken)),
+        notes=(*_files(found), *_notes(tree.certificates if tree else None, broken)),
     )
 
 
@@ -116,6 +116,15 @@ def _settings(found: Iterable[Move], kinds: Iterable[str], prefix: str) -> Itera
         yield Setting(f"certificatesResolvers.{resolver}", "", f"gets the certificates of {number(times, 'router')}")
     why = "its default; a server must live for that and a second more when its key is gone"
     yield Setting(THROTTLE, "2s", why)
+
+
+def _files(found: Iterable[Move]) -> Iterator[str]:
+    """The files that Traefik 3 reads for its routers."""
+    chains = (router.middlewares for move in found for router in move.routers)
+    fields = (field for chain in chains for middleware in chain for field in middleware.fields)
+    named = Counter(value for path, value in fields if path.endswith("/usersFile"))
+    for path, times in sorted(named.items()):
+        yield f"{safe(path)} must stand where Traefik 3 runs: without it {number(times, 'router')} would answer 404"
 
 
 def _broken(keys: Mapping[str, str], site: Site) -> int:
@@ -241,6 +250,8 @@ def _problem_lines(problem: Problem, indent: str) -> Iterator[str]:
     what = " = ".join(filter(None, (safe(problem.label), safe(cut(problem.value))))) or "the route"
     yield f"{indent}{'otherwise' if problem.notice else 'LOST     '}  {what}"
     yield f"{indent}           {safe(cut(problem.reason))}: {safe(problem.did)}"
+    if problem.suggestion:
+        yield f"{indent}           {safe(problem.suggestion)}"
 
 
 def _json(found: Migration) -> dict[str, Json]:

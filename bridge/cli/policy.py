@@ -16,7 +16,7 @@ from itertools import groupby
 from bridge import config as options
 from bridge.cli.render import say, say_json
 from bridge.cli.wiring import Site, publisher, sites
-from bridge.config import Config, Output
+from bridge.config import Config, FanIn, Output
 from bridge.model.keys import lease_node
 from bridge.model.problem import UsageError
 from bridge.ownership.records import FLEET, cluster_family
@@ -44,7 +44,8 @@ def run(config: Config, kind: str) -> int:
     if address and address.kind != kind:
         raise UsageError(options.STORE.flag, address.url, f"is no {kind}://; use that, or bridge policy {address.kind}")
     policy, cluster, found = POLICIES[kind], config.get(options.CLUSTER), sites(config, kind)
-    rules = [rule for site in found for rule in policy.rules(site, cluster)]
+    separate = config.get(options.FAN_IN) is FanIn.SEPARATE
+    rules = [rule for site in found for rule in policy.rules(site, cluster, separate)]
     if config.get(options.OUTPUT) is Output.JSON:
         say_json({"store": kind, "cluster": cluster, "rules": [asdict(rule) for rule in rules]})
     else:
@@ -56,9 +57,9 @@ def run(config: Config, kind: str) -> int:
 # Consul
 
 
-def consul_rules(site: Site, cluster: str) -> Iterator[Rule]:
+def consul_rules(site: Site, cluster: str, separate: bool) -> Iterator[Rule]:
     """Upon keys, sessions and nodes. Where Consul asks for it, only `list` lets a whole prefix be read."""
-    for right in key_rights(publisher(site, cluster), site.elsewhere):
+    for right in key_rights(publisher(site, cluster), site.elsewhere, separate=separate):
         yield Rule("key_prefix", right.prefix, "write" if right.writes else "list", right.why)
     clusters, own, fleet = (
         lease_node(site.records, family) for family in (cluster_family(""), cluster_family(cluster), FLEET)
@@ -86,9 +87,9 @@ def _quoted(text: str) -> str:
 # etcd
 
 
-def etcd_rules(site: Site, cluster: str) -> Iterator[Rule]:
+def etcd_rules(site: Site, cluster: str, separate: bool) -> Iterator[Rule]:
     """Upon keys alone: etcd gives no rights on leases."""
-    for right in key_rights(publisher(site, cluster), site.elsewhere):
+    for right in key_rights(publisher(site, cluster), site.elsewhere, separate=separate):
         yield Rule("key_prefix", right.prefix, "readwrite" if right.writes else "read", right.why)
 
 
@@ -107,7 +108,7 @@ def etcd_lines(rules: Sequence[Rule], role: str) -> Iterator[str]:
 class Policy:
     """How a store's rights are said."""
 
-    rules: Callable[[Site, str], Iterator[Rule]]
+    rules: Callable[[Site, str, bool], Iterator[Rule]]
     lines: Callable[[Sequence[Rule], str], Iterator[str]]  # the name is one that no other cluster's rights have
 
 

@@ -17,6 +17,7 @@ from bridge.model.change import Change, Create, Delete, Update
 from bridge.model.keys import Layout, Publisher, group_title
 from bridge.model.problem import BridgeError, Problem
 from bridge.ownership.plan import Difference
+from bridge.ownership.quarrels import HIDDEN
 from bridge.ownership.steps import Wait
 from bridge.report import Outcome, Report
 from bridge.sources.base import Place
@@ -129,9 +130,6 @@ def tally(differences: Iterable[Difference], words: Sequence[str], *, all_kinds:
     for difference in differences:
         counts[_kind(difference)] += 1
     return ", ".join(f"{count} {word}" for count, word in zip(counts, words, strict=True) if count or all_kinds)
-
-
-HIDDEN = "(hidden)"
 
 
 def shown(layout: Layout, path: str, value: str) -> str:

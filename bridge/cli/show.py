@@ -1,7 +1,8 @@
 """Show what the store holds, whose it is, and how long it would live.
 
 Reads the store and no source. Writes nothing, and grants and renews no lease. A server is its cluster's; rules and the
-like are of all clusters that claim the service, and the decider's wish for them counts.
+like are of all clusters that claim the service, and the decider's wish for them counts. With STACK/SERVICE only what
+stands of that service.
 """
 
 from __future__ import annotations
@@ -13,17 +14,19 @@ from enum import Enum
 
 from bridge import config as options
 from bridge.cli.draining import drain_lines, drains_json
-from bridge.cli.render import Json, heading, number, safe, say, say_each_json, shown, span
-from bridge.cli.wiring import Site, opened_store, publisher, sites
+from bridge.cli.render import Json, cut, heading, number, safe, say, say_each_json, shown, span
+from bridge.cli.seen import is_ours, look, seconds_or_none
+from bridge.cli.wiring import Site, sites
 from bridge.config import Config, Output
 from bridge.model.change import LeaseName
-from bridge.model.keys import STANDING, Layout, Place, Publisher, Role, group_title
-from bridge.ownership.claims import Claim
+from bridge.model.keys import STANDING, Layout, Place, Publisher, Role, group_title, split_owner
+from bridge.model.problem import UsageError
+from bridge.ownership.claims import Group
 from bridge.ownership.drains import Drains, read_drains
-from bridge.ownership.mirror import Held, Mirror, Side
-from bridge.ownership.records import FLEET, STANDING_FAMILY, cluster_family, leader_path, named, read_leader
-from bridge.ownership.standing import Standing, stand
-from bridge.stores.base import Store
+from bridge.ownership.mirror import Held, Side
+from bridge.ownership.quarrels import Disagreement, disagreements
+from bridge.ownership.records import named
+from bridge.ownership.standing import Standing
 
 BY_HAND = "hand-written"
 
@@ -66,6 +69,14 @@ class ShownServer:
 
 
 @dataclass(frozen=True, slots=True)
+class ByHand:
+    """A key that no bridge wrote."""
+
+    key: str
+    value: str  # hidden where it may let somebody in
+
+
+@dataclass(frozen=True, slots=True)
 class Shown:
     """One group."""
 
@@ -75,7 +86,8 @@ class Shown:
     claims: tuple[str, ...]  # clusters, the decider first
     rules: tuple[ShownRule, ...]
     servers: tuple[ShownServer, ...]
-    by_hand: int  # keys that no bridge wrote
+    by_hand: tuple[ByHand, ...]
+    disagreements: tuple[Disagreement, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +101,12 @@ class Survey:
     drains: Mapping[str, Drains]  # by cluster; of those that have any
 
 
-def run(config: Config) -> int:
+def run(config: Config, title: str = "") -> int:
     """The exit code. Raises BridgeError."""
-    found = [_survey(config, site) for site in sites(config)]
+    wanted = title.strip("/")
+    found = [_survey(config, site, wanted) for site in sites(config)]
+    if wanted and not any(one.groups for one in found):
+        raise UsageError("service", title, "nothing of it stands, and nobody claims it; bridge show names all that do")
     if config.get(options.OUTPUT) is Output.JSON:
         say_each_json([_json(one) for one in found])
     else:
@@ -101,51 +116,16 @@ def run(config: Config) -> int:
     return 0
 
 
-def _survey(config: Config, site: Site) -> Survey:
-    chosen = publisher(site, cluster="")
-    with opened_store(config, site) as store:
-        mirror = _read(store, chosen)
-        leases = _lives(store, mirror)
-    groups = survey(stand(mirror, chosen), leases)
-    return Survey(chosen, groups, leases, _leaders(mirror.records), _drains(mirror.records))
+def _survey(config: Config, site: Site, title: str) -> Survey:
+    seen = look(config, site)
+    groups = survey(seen.standing, seen.leases)
+    if title:
+        groups = tuple(group for group in groups if group_title(group.group) == title)
+    leaders = {cluster: leader.name if leader else "unknown" for cluster, leader in sorted(seen.leaders.items())}
+    return Survey(seen.publisher, groups, seen.leases, leaders, _drains(seen.standing.mirror.records))
 
 
 # What stands
-
-
-def _read(store: Store, chosen: Publisher) -> Mirror:
-    """Both sides, read once the families of all clusters are known, so that their leases are told from others."""
-    mirror = Mirror.empty(chosen.tree, chosen.records)
-    for prefix in (chosen.records, chosen.tree):
-        mirror = mirror.fold(store.read(prefix), 0.0)
-    clusters = {named(path).cluster for path in mirror.records.held} - {""}
-    places = (chosen.layout.place(path) for path in mirror.tree.held)
-    clusters |= {place.cluster for place in places if place and place.cluster}
-    real = sorted(cluster for cluster in clusters if options.is_cluster_name(cluster))  # others may be any bytes
-    store.know((FLEET, STANDING_FAMILY, *map(cluster_family, real)))
-    mirror = Mirror.empty(chosen.tree, chosen.records)
-    for prefix in (chosen.records, chosen.tree):
-        mirror = mirror.fold(store.read(prefix), 0.0)
-    return mirror
-
-
-def _is_ours(lease: LeaseName | None) -> bool:
-    return lease is not None and not lease.family.startswith("?")
-
-
-def _lives(store: Store, mirror: Mirror) -> dict[LeaseName, float]:
-    """Seconds that each of our leases that holds a key would live; one that just ended has none left."""
-    held = {one.lease for side in (mirror.tree, mirror.records) for one in side.held.values()}
-    names = sorted(lease for lease in held if lease is not None and _is_ours(lease))
-    return {name: store.remaining(name) or 0.0 for name in names}
-
-
-def _leaders(records: Side) -> dict[str, str]:
-    """The replica that writes, by cluster."""
-    clusters = sorted({named(path).cluster for path in records.held} - {""})
-    held = {cluster: records.held.get(leader_path(cluster)) for cluster in clusters}
-    found = {cluster: read_leader(one.value) for cluster, one in held.items() if one is not None}
-    return {cluster: leader.name if leader else "unknown" for cluster, leader in found.items()}
 
 
 def _drains(records: Side) -> dict[str, Drains]:
@@ -165,32 +145,34 @@ def survey(standing: Standing, leases: Mapping[LeaseName, float]) -> tuple[Shown
             keys.setdefault(place.group, {})[path] = place, held
     names = keys.keys() | {name for name, group in standing.groups.items() if group.guard or group.claims}
     groups = standing.groups
-    found = (_shown(name, keys.get(name, {}), groups[name].claims, leases, layout) for name in names)
-    return tuple(sorted(found, key=lambda one: (one.state is State.STANDING, group_title(one.group))))
+    found = (_shown(groups.get(name) or Group(name), keys.get(name, {}), leases, standing) for name in names)
+    return tuple(sorted(found, key=lambda one: (one.state is State.STANDING, group_title(one.group), one.group)))
 
 
 def _shown(
-    name: str,
-    keys: Mapping[str, tuple[Place, Held]],
-    claims: tuple[Claim, ...],
-    leases: Mapping[LeaseName, float],
-    layout: Layout,
+    group: Group, keys: Mapping[str, tuple[Place, Held]], leases: Mapping[LeaseName, float], standing: Standing
 ) -> Shown:
-    by_hand = sum(not _is_ours(held.lease) for _, held in keys.values())
-    if name == STANDING and claims:
+    layout, claims = standing.publisher.layout, group.claims
+    by_hand = tuple(
+        ByHand(standing.publisher.tree + path, shown(layout, path, held.value))
+        for path, (_, held) in keys.items()
+        if not is_ours(held.lease)
+    )
+    if group.name == STANDING and claims:
         state = State.STANDING
     elif claims:
         state = State.CLAIMED
     else:
-        state = State.BY_HAND if keys and by_hand == len(keys) else State.UNCLAIMED
+        state = State.BY_HAND if keys and len(by_hand) == len(keys) else State.UNCLAIMED
     return Shown(
-        group=name,
+        group=group.name,
         state=state,
         decider=claims[0].cluster if claims else "",
         claims=tuple(claim.cluster for claim in claims),
         rules=tuple(_rules(keys, leases, layout)),
         servers=tuple(_servers(keys, leases, layout)),
         by_hand=by_hand,
+        disagreements=disagreements(group, standing),
     )
 
 
@@ -224,7 +206,7 @@ def _servers(
 
 
 def _life(place: Place, held: Held, leases: Mapping[LeaseName, float]) -> Life:
-    if held.lease is None or not _is_ours(held.lease):
+    if held.lease is None or not is_ours(held.lease):
         return Life(BY_HAND, math.inf)
     return Life(place.cluster or "all clusters", leases.get(held.lease, 0.0))
 
@@ -243,6 +225,9 @@ def _lines(found: Survey) -> Iterator[str]:
         rows = [("rule", rule.life, "", _rule_text(rule)) for rule in group.rules]
         rows += [("server", server.life, f"weight {safe(server.weight)}", safe(server.url)) for server in group.servers]
         yield from _table(rows)
+        if group.state is not State.BY_HAND:
+            yield from (f"  hand-written  {safe(one.key)} = {safe(cut(one.value))}" for one in group.by_hand)
+        yield from map(_quarrel, group.disagreements)
     yield ""
     of_services = [group for group in groups if group.state is not State.STANDING]
     servers = sum(len(group.servers) for group in groups)
@@ -264,7 +249,8 @@ def _drained(found: Survey) -> Iterator[str]:
 
 
 def _state(group: Shown) -> str:
-    hands = f", {number(group.by_hand, 'key')} {BY_HAND}" if group.by_hand else ""
+    hands = f", {number(len(group.by_hand), 'key')} {BY_HAND}" if group.by_hand else ""
+    owner = split_owner(group.group)[0]
     match group.state:
         case State.BY_HAND:
             return BY_HAND
@@ -273,8 +259,20 @@ def _state(group: Shown) -> str:
         case State.STANDING:
             return f"the backstop of {_clusters(group.claims)}{hands}"
         case State.CLAIMED:
+            if owner:
+                return f"of cluster {safe(owner)} alone{hands}"
             others = f", claimed too by {_clusters(group.claims[1:])}" if group.claims[1:] else ""
             return f"decided by cluster {safe(group.decider)}{others}{hands}"
+
+
+def _quarrel(one: Disagreement) -> str:
+    decided, other = (_wish(value) for value in (one.value, one.other))
+    told = f"cluster {one.decider} decides and wants {decided} where cluster {one.cluster} wants {other}"
+    return f"  disagreement  {safe(one.path)}: {safe(told)}"
+
+
+def _wish(value: str | None) -> str:
+    return "no such key" if value is None else cut(value)
 
 
 def _clusters(names: Sequence[str]) -> str:
@@ -301,7 +299,7 @@ def _json(found: Survey) -> Json:
     return {
         "groups": [_group_json(group) for group in found.groups],
         "leases": [
-            {"family": lease.family, "ttl": lease.ttl, "seconds": _seconds(rest)}
+            {"family": lease.family, "ttl": lease.ttl, "seconds": seconds_or_none(rest)}
             for lease, rest in sorted(found.leases.items())
         ],
         "leaders": dict(found.leaders),
@@ -316,7 +314,18 @@ def _group_json(group: Shown) -> Json:
         "state": group.state.value,
         "decider": group.decider,
         "claims": list(group.claims),
-        "by_hand": group.by_hand,
+        "by_hand": len(group.by_hand),
+        "hand_written": [{"key": one.key, "value": one.value} for one in group.by_hand],
+        "disagreements": [
+            {
+                "path": one.path,
+                "decider": one.decider,
+                "value": one.value,
+                "cluster": one.cluster,
+                "other": one.other,
+            }
+            for one in group.disagreements
+        ],
         "rules": [
             {"frontend": rule.frontend, "rule": rule.rule, "open": rule.open, **_life_json(rule.life)}
             for rule in group.rules
@@ -329,8 +338,4 @@ def _group_json(group: Shown) -> Json:
 
 
 def _life_json(life: Life) -> dict[str, Json]:
-    return {"whose": life.whose, "seconds": _seconds(life.seconds)}
-
-
-def _seconds(rest: float) -> float | None:
-    return None if math.isinf(rest) else rest
+    return {"whose": life.whose, "seconds": seconds_or_none(life.seconds)}

@@ -16,7 +16,7 @@ from typing import NoReturn, TypeVar
 
 from bridge import __version__
 from bridge import config as options
-from bridge.config import Config, Placed
+from bridge.config import Config, FanIn, Placed
 from bridge.labels.fallback import DOMAIN_WORD, Fallback, filled
 from bridge.labels.types import Address
 from bridge.layouts import Claimed, RouteLayout, Target, layout, nothing_claimed
@@ -199,8 +199,14 @@ def policy(config: Config) -> Policy:
     name, cluster, rule = config.get(options.DOMAIN), config.get(options.CLUSTER), config.get(options.DEFAULT_RULE)
     if DOMAIN_WORD in rule and not name:
         raise UsageError(options.DEFAULT_RULE.flag, rule, f"it holds {DOMAIN_WORD}; give {options.DOMAIN.flag} too")
+    separate, raised = config.get(options.FAN_IN) is FanIn.SEPARATE, config.get(options.PRIORITY)
+    if raised and not separate:
+        remedy = f"clusters that merge have one frontend together; give {options.FAN_IN.flag} separate too"
+        raise UsageError(options.PRIORITY.flag, str(raised), remedy)
     return Policy(
         cluster=cluster,
+        separate=separate,
+        raised=raised,
         health=config.get(options.HEALTH),
         address=config.get(options.ADDRESS),
         none_healthy=config.get(options.NONE_HEALTHY),

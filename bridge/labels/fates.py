@@ -10,7 +10,7 @@ from bridge.labels import table
 from bridge.labels.lookup import spot
 from bridge.labels.native import LOST
 from bridge.labels.native_names import may_be_shown, where
-from bridge.labels.notes import NO_ROUTE, told
+from bridge.labels.notes import NO_KEY, NO_ROUTE, told
 from bridge.model.problem import Problem
 from bridge.model.route import Verdict
 from bridge.model.world import told_name
@@ -67,7 +67,8 @@ def _fate(name: str, text: str, its: list[Problem], used: bool, verdict: Verdict
         if _is_unknown(name):
             return Fate.UNKNOWN, why
         if all(one.notice for one in its):
-            return Fate.IGNORED, why
+            done = used and any(one.did != NO_KEY for one in its)  # if otherwise than in another layout
+            return Fate.USED if done else Fate.IGNORED, why
         # What costs an item of it, or a container that says it otherwise, leaves the rest of it in use.
         return Fate.USED if used and all(one.did not in (NO_ROUTE, LOST) for one in its) else Fate.REFUSED, why
     if _is_unknown(name):

@@ -16,6 +16,7 @@ from bridge.model.route import Rule, Setting
 T = TypeVar("T")
 
 NO_ROUTE = "no route"
+NO_KEY = "wrote no key"  # in this layout the label does nothing
 IGNORED = "ignored it"
 LEFT_OUT = "left it out"
 DEFAULT = "default"

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 
+from bridge.labels.notes import NO_KEY
 from bridge.labels.rules import parse_rule, write_rule
 from bridge.labels.table import ACME
 from bridge.layouts import Claimed, Natives, RouteLayout, Target, nothing_claimed
@@ -14,7 +15,7 @@ from bridge.layouts.traefik1_guard import check
 from bridge.layouts.traefik1_keys import name_of, route_keys, server_base
 from bridge.layouts.traefik1_secrets import is_secret
 from bridge.layouts.traefik1_text import stored, unescape_value
-from bridge.model.keys import STANDING, Entry, Place, Role, Wish, group_name, route_name, server_cluster
+from bridge.model.keys import STANDING, Entry, Place, Role, Wish, group_name, server_cluster, split_owner
 from bridge.model.native import Native
 from bridge.model.problem import Problem
 from bridge.model.route import Kind, Matcher, Route, Rule
@@ -57,9 +58,9 @@ class Traefik1:
         """The same keys, shared and own apart. Raises ValueError as `check`."""
         entries = self.entries(route, cluster)
         return Wish(
-            group=group_name(route_name(route.service, route.stack)),
-            shared={entry.path: entry.value for entry in entries if entry.place.cluster is None},
-            own={entry.path: entry.value for entry in entries if entry.place.cluster is not None},
+            group=group_name(name_of(route, "")),
+            shared={entry.path: entry.value for entry in entries if entry.place.role is not Role.SERVER},
+            own={entry.path: entry.value for entry in entries if entry.place.role is Role.SERVER},
             retiring=frozenset(
                 server_base(name_of(route, backend.segment), cluster, identity)
                 for backend in route.backends
@@ -78,7 +79,7 @@ class Traefik1:
         """Certificates alone: Traefik 1 asks for them by its own options."""
         if not route.acme:
             return ()
-        return (Problem(route.title, ACME.name, "true", ACME.unwritten, "wrote no key", notice=True),)
+        return (Problem(route.title, ACME.name, "true", ACME.unwritten, NO_KEY, notice=True),)
 
     def grounded(
         self,
@@ -180,16 +181,16 @@ def _place(path: str) -> Place | None:
     name, _, rest = below.partition("/")
     if kind not in _KINDS or not name:
         return None
-    group, holder = group_name(name), f"{kind}/{name}"
+    group, holder, owner = group_name(name), f"{kind}/{name}", split_owner(name)[0] or None
     if kind == "frontends":
-        return Place(group, holder, _frontend_role(rest), weakens=_WEAKENS.fullmatch(rest) is not None)
+        return Place(group, holder, _frontend_role(rest), owner, weakens=_WEAKENS.fullmatch(rest) is not None)
     servers, _, server_path = rest.partition("/")
     server, slash, _ = server_path.partition("/")
     if servers != "servers" or not slash:
-        return Place(group, holder, Role.REST)
+        return Place(group, holder, Role.REST, owner)
     cluster = server_cluster(server)
-    # A server that names no cluster was written by hand: nobody's own, so nobody counts it among its servers.
-    return Place(group, f"{holder}/servers/{server}", Role.SERVER if cluster else Role.REST, cluster)
+    # A server that names no cluster was written by hand: nobody counts it among its servers.
+    return Place(group, f"{holder}/servers/{server}", Role.SERVER if cluster else Role.REST, owner or cluster)
 
 
 def _frontend_role(rest: str) -> Role:
@@ -217,6 +218,6 @@ def _entry(path: str, value: str) -> Entry:
 
 
 def _origin(path: str, place: Place) -> str:
-    if place.cluster is not None:
+    if place.role is Role.SERVER:
         return "containers"
     return "layout" if place.role is Role.OPENS or path.endswith("/loadbalancer/method") else "labels"

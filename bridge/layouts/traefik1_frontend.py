@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from bridge.labels.rules import write_rule
 from bridge.labels.types import header_name, write_seconds
 from bridge.layouts.headers import counting
+from bridge.layouts.traefik1_checks import INT
 from bridge.layouts.traefik1_text import Text
 from bridge.model.keys import escape
 from bridge.model.route import (
@@ -30,12 +31,17 @@ Keys = Iterator[tuple[str, Text]]
 _NO_HEADERS = Headers()
 
 
-def frontend_keys(base: str, frontend: Frontend, backend: str, pages: Mapping[str, str]) -> Keys:
-    """The keys of a frontend at `base` that leads to `backend`; `pages`: the backend of each error page, by name."""
+def frontend_keys(base: str, frontend: Frontend, backend: str, pages: Mapping[str, str], raised: int) -> Keys:
+    """The keys of a frontend at `base` that leads to `backend`.
+
+    `pages`: the backend of each error page, by name; `raised`: added to its priority.
+    """
     yield f"{base}/backend", backend
-    yield f"{base}/routes/main/rule", write_rule(frontend.rule)
-    if frontend.priority is not None:
-        yield f"{base}/priority", str(frontend.priority)
+    if frontend.priority is None:
+        yield f"{base}/routes/main/rule", _longer(write_rule(frontend.rule), raised)
+    else:
+        yield f"{base}/routes/main/rule", write_rule(frontend.rule)
+        yield f"{base}/priority", str(min(frontend.priority + raised, INT))
     if not frontend.pass_host_header:
         yield f"{base}/passhostheader", "false"
     if frontend.entry_points:
@@ -56,6 +62,16 @@ def frontend_keys(base: str, frontend: Frontend, backend: str, pages: Mapping[st
         yield from _rate_limit_keys(f"{base}/ratelimit", frontend.rate_limit)
     if frontend.headers != _NO_HEADERS:
         yield from _header_keys(f"{base}/headers", frontend.headers)
+
+
+def _longer(rule: str, by: int) -> str:
+    """The same rule in a longer text: without a `priority` key its length is its priority.
+
+    A key of its own would outlive the rule in a read during which the lease ends, and then the frontend, which takes
+    every host without a rule, would come before the backstop and before others' frontends.
+    """
+    kind, colon, rest = rule.partition(":")
+    return f"{kind}{colon}{' ' * by}{rest}"
 
 
 def _flags(base: str, flags: Mapping[str, bool]) -> Keys:

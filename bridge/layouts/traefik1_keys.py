@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from bridge.labels.types import header_name, write_seconds
 from bridge.layouts.traefik1_frontend import frontend_keys
 from bridge.layouts.traefik1_text import Text
-from bridge.model.keys import escape, route_name, server_name, unescape
+from bridge.model.keys import escape, owned_name, route_name, server_name, unescape
 from bridge.model.route import Backend, Buffering, HealthCheck, MaxConn, Route, Server
 
 Keys = Iterator[tuple[str, Text]]
@@ -19,7 +19,8 @@ def route_keys(route: Route, cluster: str) -> Keys:
     names = {segment: name_of(route, segment) for segment in dict.fromkeys(named)}
     for frontend in route.frontends:
         pages = {page.name: page_backend(route, page.backend) for page in frontend.errors}
-        yield from frontend_keys(f"frontends/{names[frontend.segment]}", frontend, names[frontend.backend], pages)
+        base = f"frontends/{names[frontend.segment]}"
+        yield from frontend_keys(base, frontend, names[frontend.backend], pages, route.raised)
     for part in route.backends:
         name = names.get(part.segment) or name_of(route, part.segment)
         yield from _backend_keys(f"backends/{name}", part)
@@ -29,7 +30,7 @@ def route_keys(route: Route, cluster: str) -> Keys:
 
 def name_of(route: Route, segment: str) -> str:
     """The name of the frontend or backend of a segment. Raises ValueError as `route_name`."""
-    return route_name(route.service, route.stack, segment)
+    return route_name(route.service, route.stack, segment, owner=route.owner)
 
 
 def server_base(backend: str, cluster: str, identity: str) -> str:
@@ -49,7 +50,7 @@ def page_backend(route: Route, asked: str) -> str:
     parts = [unescape(part) for part in asked.split("__")]
     if len(parts) not in (2, 3) or "" in parts or "__".join(map(escape, parts)) != asked:
         raise ValueError(f"an error page asks for {asked!r}, which is no backend's name")
-    return asked
+    return owned_name(route.owner, asked)
 
 
 def _backend_keys(base: str, backend: Backend) -> Keys:

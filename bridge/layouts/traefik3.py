@@ -16,7 +16,7 @@ from bridge.layouts.traefik3_names import PROTECTING, is_native, native_group, o
 from bridge.layouts.traefik3_native import merged, typed
 from bridge.layouts.traefik3_rules import asked_hosts
 from bridge.layouts.traefik3_secrets import is_secret
-from bridge.model.keys import STANDING, Entry, Place, Role, Wish, group_name, server_cluster
+from bridge.model.keys import STANDING, Entry, Place, Role, Wish, group_name, owned_name, server_cluster, split_owner
 from bridge.model.native import Native
 from bridge.model.problem import Problem
 from bridge.model.route import ErrorPage, Route
@@ -34,7 +34,7 @@ class Traefik3:
 
     name = "traefik3"
     reads_halves = False  # it reads its tree in one request
-    folders: tuple[str, ...] = ("http/",)
+    folders: tuple[str, ...] = tuple(f"http/{kind}/" for kind in ("middlewares", "routers", "services"))
     has_backstop = False
     speaks_native = True
 
@@ -63,8 +63,8 @@ class Traefik3:
         entries = self.entries(route, cluster)
         return Wish(
             group=group_name(object_name(route, "")),
-            shared={entry.path: entry.value for entry in entries if entry.place.cluster is None},
-            own={entry.path: entry.value for entry in entries if entry.place.cluster is not None},
+            shared={entry.path: entry.value for entry in entries if entry.place.role is not Role.SERVER},
+            own={entry.path: entry.value for entry in entries if entry.place.role is Role.SERVER},
             retiring=frozenset(
                 server_base(service, cluster, identity)
                 for backend in route.backends
@@ -172,20 +172,22 @@ def _place(path: str) -> Place | None:
     protocol, kind, name, rest = (*path.lower().split("/", 3), "", "", "")[:4]
     if protocol != "http" or not name:
         return None
+    owner = split_owner(name)[0] or None
     group = native_group(f"http/{kind}/{name}") if is_native(name) else _group(name)
     match kind:
         case "routers":
-            return Place(group, f"http/routers/{name}", _router_role(rest))
+            return Place(group, f"http/routers/{name}", _router_role(rest), owner)
         case "middlewares":
-            return _middleware_place(group, name, rest)
+            return _middleware_place(group, name, rest, owner)
         case "services":
-            return _service_place(group, name, rest)
+            return _service_place(group, name, rest, owner)
     return None
 
 
 def _group(name: str) -> str:
-    """`--` separates what we add to a service's names from them."""
-    return group_name(name.partition("--")[0])
+    """`--` separates what we add to a service's names from them: the cluster in front, and words behind."""
+    owner, rest = split_owner(name)
+    return owned_name(owner, group_name(rest.partition("--")[0]))
 
 
 def _router_role(rest: str) -> Role:
@@ -197,7 +199,7 @@ def _router_role(rest: str) -> Role:
     return Role.PROTECTS if field in ("entrypoints", "tls") else Role.REST
 
 
-def _middleware_place(group: str, name: str, rest: str) -> Place:
+def _middleware_place(group: str, name: str, rest: str, owner: str | None) -> Place:
     """A middleware belongs to its router: without it, or before it is there, Traefik drops the router.
 
     That of native labels is a group of its own, and whichever it is, a router may count on it.
@@ -205,26 +207,26 @@ def _middleware_place(group: str, name: str, rest: str) -> Place:
     if is_native(name):
         return Place(group, f"http/middlewares/{name}", Role.PROTECTS)
     router, dashes, _ = name.rpartition("--")
-    if not dashes:
-        return Place(group, f"http/middlewares/{name}", Role.REST)
+    if not dashes or "--" not in split_owner(name)[1]:
+        return Place(group, f"http/middlewares/{name}", Role.REST, owner)
     if not _protects(name):
-        return Place(group, f"http/routers/{router}", Role.REST)
-    return Place(group, f"http/routers/{router}", Role.PROTECTS, weakens=rest in _WEAKENS)
+        return Place(group, f"http/routers/{router}", Role.REST, owner)
+    return Place(group, f"http/routers/{router}", Role.PROTECTS, owner, weakens=rest in _WEAKENS)
 
 
 def _protects(middleware: str) -> bool:
     return middleware.rpartition("--")[2] in PROTECTING
 
 
-def _service_place(group: str, name: str, rest: str) -> Place:
+def _service_place(group: str, name: str, rest: str, owner: str | None) -> Place:
     holder = f"http/services/{name}"
     balancer, servers, server, field = (*rest.split("/", 3), "", "", "")[:4]
     if (balancer, servers) != ("loadbalancer", "servers") or not field:
-        return Place(group, holder, Role.REST)
+        return Place(group, holder, Role.REST, owner)
     cluster = server_cluster(server)
-    # A server that names no cluster was written by hand: nobody's own, so nobody counts it among its servers.
+    # A server that names no cluster was written by hand: nobody counts it among its servers.
     role = Role.SERVER if cluster else Role.REST
-    return Place(group, f"{holder}/loadBalancer/servers/{server}", role, cluster)
+    return Place(group, f"{holder}/loadBalancer/servers/{server}", role, owner or cluster)
 
 
 def _entry(path: str, value: str) -> Entry:
@@ -235,7 +237,7 @@ def _entry(path: str, value: str) -> Entry:
 
 
 def _origin(path: str, place: Place) -> str:
-    if place.cluster is not None:
+    if place.role is Role.SERVER:
         return "containers"
     made = place.role is Role.OPENS or path.endswith(("/middlewares", "/loadBalancer/passHostHeader"))
     return "layout" if made else "labels"

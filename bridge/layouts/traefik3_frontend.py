@@ -75,16 +75,23 @@ def priority(frontend: Frontend) -> int:
 
 
 def router_keys(
-    router: Router, frontend: Frontend, backend: Backend, service: str, pages: Mapping[str, str], target: Target
+    router: Router,
+    frontend: Frontend,
+    backend: Backend,
+    service: str,
+    pages: Mapping[str, str],
+    target: Target,
+    raised: int,
 ) -> Keys:
     """The keys of a router that leads to `service`, and of its middlewares.
 
-    `pages`: the service of each error page, by name. Raises ValueError where a rule or a name cannot be written.
+    `pages`: the service of each error page, by name; `raised`: added to its priority. Raises ValueError where
+    a rule or a name cannot be written.
     """
     base = f"http/routers/{router.name}"
     yield f"{base}/rule", translated(frontend.rule)
     yield f"{base}/service", service
-    yield f"{base}/priority", str(priority(frontend))
+    yield f"{base}/priority", str(priority(frontend) + raised)
     if router.entry_points:
         yield f"{base}/entryPoints", router.entry_points
     if router.tls and target.resolver:

@@ -21,7 +21,8 @@ def route_keys(route: Route, cluster: str, target: Target) -> Keys:
         if winner is None:
             pages = {page.name: page_service(route, page.backend) for page in frontend.errors}
             service = _service_of(route, frontend)
-            yield from router_keys(router, frontend, backends[frontend.backend], service, pages, target)
+            raised = route.raised
+            yield from router_keys(router, frontend, backends[frontend.backend], service, pages, target, raised)
     for backend in route.backends:
         for service, passes in services(route, backend):
             yield from _service_keys(service, passes, backend, route)
@@ -64,7 +65,7 @@ def _service_of(route: Route, frontend: Frontend) -> str:
 
 def page_service(route: Route, asked: str) -> str:
     """The service of an error page, whose backend is named as in every layout. Raises ValueError where it is none."""
-    return object_name(route, asked) if is_own(route, asked) else foreign_service(asked)
+    return object_name(route, asked) if is_own(route, asked) else foreign_service(asked, route.owner)
 
 
 def is_own(route: Route, asked: str) -> bool:
@@ -88,7 +89,8 @@ def _service_keys(name: str, passes: bool, backend: Backend, route: Route) -> Ke
     # Always there: a service without any key is none, and its router's requests go to a shorter rule.
     yield f"{base}/passHostHeader", "true" if passes else "false"
     if backend.sticky:
-        yield f"{base}/sticky/cookie/name", cookie(route_name(route.service, route.stack, backend.segment))
+        in_traefik1 = route_name(route.service, route.stack, backend.segment, owner=route.owner)
+        yield f"{base}/sticky/cookie/name", cookie(in_traefik1)
     if backend.health_check:
         yield from _health_check_keys(f"{base}/healthCheck", backend.health_check)
 

@@ -23,7 +23,7 @@ RETRY, CONN, RATE = "retry", "conn", "rate"
 
 def object_name(route: Route, segment: str) -> str:
     """The name of the router, or of the service, of a segment. Raises ValueError as `route_name`."""
-    return route_name(route.service, route.stack, segment, capitals=False)
+    return route_name(route.service, route.stack, segment, owner=route.owner, capitals=False)
 
 
 def middleware_name(router: str, what: str, inner: str = "") -> str:
@@ -41,7 +41,7 @@ def middleware_name(router: str, what: str, inner: str = "") -> str:
 
 def is_native(name: str) -> bool:
     """Whether a router, service or middleware of this name is asked for by native labels: they use no `__`."""
-    return "__" not in name.partition("--")[0] and name != STANDING
+    return "__" not in name and name != STANDING
 
 
 def native_group(place: str) -> str:
@@ -54,9 +54,12 @@ def server_base(service: str, cluster: str, identity: str) -> str:
     return f"http/services/{service}/loadBalancer/servers/{server_name(cluster, identity, capitals=False)}"
 
 
-def foreign_service(backend: str) -> str:
-    """The service of a backend that an error page asks for by its whole name. Raises ValueError where it is none."""
+def foreign_service(backend: str, owner: str) -> str:
+    """The service of a backend that an error page asks for by its whole name. Raises ValueError where it is none.
+
+    `owner`: as a route has it.
+    """
     parts = [unescape(part) for part in backend.split("__")]
     if len(parts) not in (2, 3) or "" in parts or "__".join(map(escape, parts)) != backend:
         raise ValueError(f"an error page asks for {backend!r}, which is no backend's name")
-    return route_name(*parts, capitals=False)
+    return route_name(*parts, owner=owner, capitals=False)

@@ -15,6 +15,7 @@ _SEPARATING = rb"|\A[_-]|[_-]\Z|(?<=_)_|(?<=-)-"
 _ODD = re.compile(rb"[^A-Za-z0-9_-]" + _SEPARATING)
 _ODD_OR_CAPITAL = re.compile(rb"[^a-z0-9_-]" + _SEPARATING)
 _ESCAPED = re.compile(r"\.([0-9a-f]{2})")
+_CLUSTER = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
 
 def escape(part: str, *, capitals: bool = True) -> str:
@@ -36,15 +37,45 @@ def unescape(name: str) -> str:
     return part
 
 
-def route_name(service: str, stack: str, segment: str = "", *, capitals: bool = True) -> str:
+def route_name(service: str, stack: str, segment: str = "", *, owner: str = "", capitals: bool = True) -> str:
     """`<service>__<stack>`, `<service>__<stack>__<segment>`: of a frontend, a backend, a router.
 
+    `owner`: the cluster whose alone it is, which then stands in front: `<cluster>--<service>__<stack>`.
     Raises ValueError when service or stack is empty or the name is longer than NAME_LIMIT bytes.
     """
     if not service or not stack:
         raise ValueError("a name needs a service and a stack")
     parts = (service, stack, segment) if segment else (service, stack)
-    return _within_limit("__".join(escape(part, capitals=capitals) for part in parts))
+    name = "__".join(escape(part, capitals=capitals) for part in parts)
+    return _within_limit(owned_name(owner, name))
+
+
+def owned_name(owner: str, name: str) -> str:
+    """The name that `name`, which clusters share, has where it is one cluster's alone. `owner` may be empty."""
+    return f"{owner}--{name}" if owner else name
+
+
+def split_owner(name: str) -> tuple[str, str]:
+    """The cluster whose alone a frontend, a backend or a group of this name is, and the name without it.
+
+    Empty for what clusters share. A cluster's name has no `__`, and of a shared name what stands before a `--` has it:
+    so the two are never taken for each other.
+    """
+    owner, dashes, rest = name.partition("--")
+    if dashes and is_cluster_name(owner) and "__" in rest.partition("--")[0]:
+        return owner, rest
+    return "", name
+
+
+def other_form(group: str, cluster: str) -> str:
+    """What a service's group is called where it is the cluster's alone, if clusters share `group`, and the reverse."""
+    owner, name = split_owner(group)
+    return name if owner else owned_name(cluster, name)
+
+
+def is_cluster_name(text: str) -> bool:
+    """Whether a cluster can be named so."""
+    return _CLUSTER.fullmatch(text) is not None
 
 
 def server_name(cluster: str, identity: str, *, capitals: bool = True) -> str:
@@ -61,14 +92,14 @@ def _within_limit(name: str) -> str:
 
 
 def group_name(name: str) -> str:
-    """The group of a frontend's or backend's name: its first two parts."""
+    """The group of a frontend's or backend's name: its first two parts, with the cluster whose alone it is."""
     return "__".join(name.split("__", 2)[:2])
 
 
 def group_title(group: str) -> str:
     """How reports name a group: stack/service; the name itself where it is of no service."""
     try:
-        service, stack = (unescape(part) for part in group.split("__"))
+        service, stack = (unescape(part) for part in split_owner(group)[1].split("__"))
     except ValueError:
         return group
     return f"{stack}/{service}"
@@ -86,7 +117,7 @@ class Role(Enum):
     PROTECTS = "protects"  # without it the route would be open to more requests than its labels allow
     RULE = "rule"  # which requests: any change of it opens more and less
     REST = "rest"
-    SERVER = "server"  # where requests go; the only own keys
+    SERVER = "server"  # where requests go: always one cluster's own
     OPENS = "opens"  # without it the route gets no request
 
 
@@ -116,7 +147,7 @@ class Wish:
     """All that a cluster wants of one group."""
 
     group: str
-    shared: Mapping[str, str]  # path: value
+    shared: Mapping[str, str]  # path: value; all but the servers: whoever claims the group shares it
     own: Mapping[str, str]  # path: value; the keys of its servers
     retiring: frozenset[str] = frozenset()  # holders of own keys that go although what they lead to still lives
     drained: frozenset[str] = frozenset()  # those of them that an operator's word takes away: no doubt holds them
@@ -130,7 +161,7 @@ class Layout(Protocol):
 
     name: str
     reads_halves: bool  # its Traefik reads key by key, so a transaction can be seen half
-    folders: tuple[str, ...]  # below the prefix, with closing slashes: no key of it lies anywhere else
+    folders: tuple[str, ...]  # of objects by name, with closing slashes: no key of it lies anywhere else
 
     def place(self, path: str) -> Place | None:
         """What a key at `path` below the prefix is; None: nothing that a route consists of."""

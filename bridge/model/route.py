@@ -270,6 +270,8 @@ class Route:
     backends: tuple[Backend, ...]  # not empty; each frontend's, by segment
     acme: bool = False  # its frontends shall get certificates
     unchecked: bool = False  # of external servers nobody says when they die: whoever left the list counts as alive
+    owner: str = ""  # the cluster whose alone frontends and backends are; empty: clusters share them
+    raised: int = 0  # added to each frontend's priority, that of a label or the rule's length
 
     @property
     def title(self) -> str:

@@ -32,7 +32,7 @@ class Group:
     name: str
     claims: tuple[Claim, ...] = ()  # oldest first
     guard: Held | None = None
-    shared: dict[str, Held] = field(default_factory=dict)  # shared keys on our leases
+    shared: dict[str, Held] = field(default_factory=dict)  # on our leases: all but servers, or what is ours alone of it
     mine: dict[str, Held] = field(default_factory=dict)  # this cluster's own keys, on its lease
     foreign: dict[str, Held] = field(default_factory=dict)  # keys on no lease of ours: never touched
     others: dict[str, set[str]] = field(default_factory=dict)  # other clusters: the holders of their own keys
@@ -55,6 +55,12 @@ def server_home(holder: str) -> str:
     """Where the servers of a backend lie, of the holder of one of them; empty for any other holder."""
     home, _, _ = holder.rpartition("/")
     return home if home.endswith("/servers") else ""
+
+
+def differing(wish: Mapping[str, str], other: Mapping[str, str]) -> list[tuple[str, str | None, str | None]]:
+    """The paths, sorted, that two clusters want otherwise, with the value of each; None: no such key."""
+    paths = sorted(wish.keys() | other.keys())
+    return [(path, wish.get(path), other.get(path)) for path in paths if wish.get(path) != other.get(path)]
 
 
 def by_role(keys: Mapping[str, str], role: Role, layout: Layout) -> dict[str, str]:

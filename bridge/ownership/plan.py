@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from bridge.model.change import Change, Check, Create, Delete, LeaseName, Update
-from bridge.model.keys import STANDING, Layout, Role, Wish, group_title
+from bridge.model.keys import STANDING, Layout, Role, Wish, group_title, other_form, split_owner
 from bridge.model.problem import Problem
 from bridge.ownership.adopt import adopting
-from bridge.ownership.claims import Claim, Group, by_role, may_merge
+from bridge.ownership.claims import Claim, Group, by_role, differing, may_merge
 from bridge.ownership.foreign import foreign_keys
 from bridge.ownership.mirror import Held
-from bridge.ownership.presence import Said, farewell, say_presence
-from bridge.ownership.records import claim_path, guard_path, presence_path, read_counter, write_claim
+from bridge.ownership.presence import Said, farewell, say_presence, unread
+from bridge.ownership.records import claim_path, guard_path, is_newer, named, presence_path, read_counter, write_claim
 from bridge.ownership.standing import Standing
 from bridge.ownership.steps import Clock, Draft, ServerSteps, SharedSteps, Wait
 from bridge.ownership.terms import STANDING_LEASE, Terms, cluster_lease, fleet_lease, outlives
@@ -135,7 +135,6 @@ class _Planner:
         self.my_read_time = terms.read_time.seconds(self._frontends())
         theirs = (seen.read_time for cluster, seen in standing.presences.items() if cluster != self.me)
         self.clock = Clock(now, max([self.my_read_time, *theirs]))
-        self.guards = self.records.prefix + guard_path("")
         self.units: list[Unit] = []
         self.waits: list[Wait] = []
         self.problems: list[Problem] = []
@@ -179,7 +178,7 @@ class _Planner:
         said = Said()
         if not leaving and not self.releases:
             said = say_presence(self.standing, self.terms, self.my_read_time, changing=bool(self.units))
-        self.problems.extend(said.problems)
+        self.problems.extend((*said.problems, *unread(self.standing)))
         if said.changes:
             self.units.insert(0, Unit("", "presence", said.changes))
         return Plan(
@@ -216,7 +215,11 @@ class _Planner:
         return any(place and place.role is Role.OPENS for place in places)
 
     def _group(self, group: Group, wish: Wish | None) -> None:
+        if split_owner(group.name)[0] not in ("", self.me):
+            return  # another's alone
         mine = group.claim_of(self.me)
+        if self._is_newers(group, mine, wish):
+            return
         frozen = self._frozen(group, wish)
         if wish is not None:
             self._claimed(group, wish, mine, frozen)
@@ -228,6 +231,21 @@ class _Planner:
             self._unclaimed(group, frozen)
 
     # What stands in the way
+
+    def _is_newers(self, group: Group, mine: Claim | None, wish: Wish | None) -> bool:
+        """Whether a newer bridge wrote what this one would have to write over: then only dead servers go."""
+        records = [(claim_path(self.me, group.name), mine.held)] if mine else []
+        records += [(guard_path(group.name), group.guard)] if group.guard else []
+        newer = [path for path, held in records if is_newer(held.value)]
+        for path in newer:
+            reason = "a newer bridge wrote this record: upgrade this one"
+            title = wish.title if wish else group_title(group.name)
+            self.problems.append(Problem(title, self._record(path), "", reason, "left the group as it is"))
+        if newer and wish is not None:
+            own = Draft(self.publisher.tree, self.own_lease, group.mine)
+            self._serve(group, wish, own, merges=True, enters=False)
+            self._unit(group, "publish", own.changes.values(), ())
+        return bool(newer)
 
     def _frozen(self, group: Group, wish: Wish | None) -> bool:
         """Whether a foreign key freezes the group; each that concerns it is a problem."""
@@ -264,8 +282,11 @@ class _Planner:
             changes = (*self._claim(group, wish, mine), *own.changes.values())
             self._unit(group, "claim", changes, self._checks(group, decider, True))
             return
+        self._tell_unread(group, wish)
         if not decides and decider is not None:
             self._compare_wishes(wish, target, decider.cluster)
+        elif decider is not None:
+            self._compare_claims(group, wish)
         target = self._shared_only(group, target)
         records = self._claim(group, wish, mine)
         shared, own = self._draft(group), Draft(self.publisher.tree, self.own_lease, group.mine)
@@ -307,7 +328,8 @@ class _Planner:
         return (
             claim.keys == wish.shared
             and claim.held.lease == self.own_lease
-            and _is_sound(group.guard)
+            and self._is_sound(group, group.guard)
+            and group.guard.lease == self._guard_lease(group)
             and _stand(wish.shared, group.shared, self._shared_lease(group))
             and _stand(wish.own, group.mine, self.own_lease)
         )
@@ -364,7 +386,13 @@ class _Planner:
             return
         others = len(group.claims) > 1
         records: list[Change] = [Delete(self._record(claim_path(self.me, group.name)), mine.held.revision)]
-        self._count_removed(group, {})
+        heir = self.wishes.get(other_form(group.name, self.me))
+        self._count_removed(group, heir.own if heir else {})
+        due = self._comes_in(heir) if heir else 0.0
+        if due is None or due > 0:
+            self._differ(group, group_title(group.name), None if others or frozen else {}, not others, {})
+            self.waits.append(Wait(group.name, "until the same route by its other name was read", due))
+            return
         own = Draft(self.publisher.tree, self.own_lease, group.mine)
         if others or frozen:
             ServerSteps(group, own, self.clock, self.layout, hold=False).leave()
@@ -373,6 +401,24 @@ class _Planner:
             return
         self._differ(group, group_title(group.name), {}, True, {})
         self._close(group, records)
+
+    def _comes_in(self, heir: Wish) -> float | None:
+        """Seconds until every reader knows the routes and servers of a wish; None: first they have to stand.
+
+        None of it comes where this cluster's servers are kept out.
+        """
+        group = self.standing.groups.get(heir.group)
+        target = heir.shared
+        if group is not None and group.claims and group.claims[0].cluster != self.me:
+            decided = group.claims[0].keys
+            if decided is None or not may_merge(heir.shared, decided, self.layout):
+                return 0.0
+            target = decided
+        opens = by_role(target, Role.OPENS, self.layout)
+        if group is None or not opens.keys() <= group.shared.keys() or not heir.own.keys() <= group.mine.keys():
+            return None
+        youngest = max([group.shared[path].since for path in opens] + [group.mine[path].since for path in heir.own])
+        return self.clock.due(youngest) if self.layout.reads_halves else 0.0
 
     def _close(self, group: Group, records: list[Change]) -> None:
         """Take away what opens the group, so that no request is routed by a half of it."""
@@ -463,7 +509,12 @@ class _Planner:
         return Draft(self.publisher.tree, self._shared_lease(group), group.shared)
 
     def _shared_lease(self, group: Group) -> LeaseName:
+        if split_owner(group.name)[0]:
+            return self.own_lease
         return STANDING_LEASE if group.name == STANDING else self.fleet_lease
+
+    def _guard_lease(self, group: Group) -> LeaseName:
+        return self.own_lease if split_owner(group.name)[0] else STANDING_LEASE
 
     def _claim(self, group: Group, wish: Wish, mine: Claim | None) -> list[Change]:
         """This cluster's claim as it shall be, with the guard's bump where the claim says something new."""
@@ -478,10 +529,12 @@ class _Planner:
             return [*update, *self._bump(group)]
         if held.value != value:
             return [*update, *self._bump(group)]
-        if guard is not None and not _is_sound(guard):
+        if guard is not None and not self._is_sound(group, guard):
             self._put_right(wish, guard_path(group.name))
             return self._bump(group)
-        return update if held.lease != self.own_lease else []
+        if held.lease == self.own_lease:
+            return []
+        return update if guard is None or guard.lease == self._guard_lease(group) else [*update, *self._bump(group)]
 
     def _put_right(self, wish: Wish, path: str) -> None:
         reason = "somebody else wrote over this record of the bridge"
@@ -490,15 +543,22 @@ class _Planner:
     def _bump(self, group: Group) -> list[Change]:
         key, guard = self._record(guard_path(group.name)), group.guard
         if guard is None:
-            return [Create(key, "1", STANDING_LEASE)]
+            return [Create(key, "1", self._guard_lease(group))]
         value = str(read_counter(guard.value) + 1)
-        return [Update(key, value, STANDING_LEASE, guard.revision, guard.lease)]
+        return [Update(key, value, self._guard_lease(group), guard.revision, guard.lease)]
+
+    def _is_sound(self, group: Group, guard: Held) -> bool:
+        """Whether nobody wrote over it: on Consul a plain write leaves a key its lease."""
+        family = guard.lease.family if guard.lease else ""
+        return family == self._guard_lease(group).family and guard.value.isdecimal()
 
     def _shared_only(self, group: Group, target: Mapping[str, str]) -> dict[str, str]:
         """Those keys of a decider's wish that lie in this group and are shared: a claim reaches no further."""
         places = ((path, value, self.layout.place(path)) for path, value in target.items())
         return {
-            path: value for path, value, place in places if place and place.group == group.name and not place.cluster
+            path: value
+            for path, value, place in places
+            if place and place.group == group.name and place.role is not Role.SERVER
         }
 
     def _barred(self, group: Group, clusters: Iterable[str], target: Mapping[str, str]) -> str:
@@ -534,9 +594,13 @@ class _Planner:
             path for path, held in group.shared.items() if held.lease != shared.lease and path not in shared.changes
         ]
         # A hand-written server that names a cluster would look like that cluster's on our lease: it only goes.
-        moving = [path for path in moving if not ((place := self.layout.place(path)) and place.cluster)]
+        moving = [
+            path
+            for path in moving
+            if not ((place := self.layout.place(path)) and place.cluster and place.role is Role.SERVER)
+        ]
         longer = [path for path in moving if outlives(group.shared[path].lease, shared.lease)]
-        if longer:
+        if longer and not split_owner(group.name)[0]:
             due = self._presences_changed() + self.clock.read_time + LEAST_UNCLAIMED - self.now
             if due > 0:
                 self.waits.append(Wait(group.name, "for others to ask for a longer TTL", due))
@@ -589,7 +653,7 @@ class _Planner:
                 beside = guarded.get(place.holder, [])
             elif place.holder in opening:
                 beside = list(self.layout.opening(place.holder))
-            brings = place.cluster is not None and isinstance(change, Create)
+            brings = place.role is Role.SERVER and isinstance(change, Create)
             found[change.key] = (*map(partial(self._check, group), beside), *(protects if brings else ()))
         return found
 
@@ -619,8 +683,8 @@ class _Planner:
 
     def _order(self, change: Change) -> tuple[int, str]:
         """Records first, then what closes, what opens behind all that comes, the rest of what goes; last the guard."""
-        guard = change.key.startswith(self.guards)
         if not change.key.startswith(self.tree.prefix):
+            guard = named(change.key[len(self.records.prefix) :]).kind == "guard"
             return (_LAST if guard and isinstance(change, Delete) else int(guard)), change.key
         place = self.layout.place(change.key[len(self.tree.prefix) :])
         role = place.role if place else Role.REST
@@ -634,6 +698,15 @@ class _Planner:
 
     # What reports say
 
+    def _tell_unread(self, group: Group, wish: Wish) -> None:
+        """What others want is not known where their claims cannot be read; the decider's was told of."""
+        for claim in group.claims[1:]:
+            if claim.keys is None and claim.cluster != self.me:
+                newer = is_newer(claim.held.value)
+                reason = "a newer bridge wrote this record: upgrade this one" if newer else "nobody can read this claim"
+                key = self._record(claim_path(claim.cluster, group.name))
+                self.problems.append(Problem(wish.title, key, "", reason, "left it alone"))
+
     def _unreadable(self, group: Group, wish: Wish, decider: Claim) -> None:
         key = self._record(claim_path(decider.cluster, group.name))
         reason = f"the claim of cluster {decider.cluster}, which decides, cannot be read: upgrade this bridge"
@@ -641,17 +714,27 @@ class _Planner:
 
     def _compare_wishes(self, wish: Wish, target: Mapping[str, str], decider: str) -> None:
         """A disagreement names the decider and both values."""
-        for path in sorted(wish.shared.keys() | target.keys()):
-            ours, theirs = wish.shared.get(path), target.get(path)
-            if ours != theirs:
-                key = self.publisher.tree + path
-                reason = f"cluster {decider} decides and wants {self._told(path, theirs)}"
-                reason += f" where this cluster wants {self._told(path, ours)}"
-                did = "kept the decider's value"
-                self.problems.append(Problem(wish.title, key, self._shown(path, ours or ""), reason, did))
+        for path, ours, theirs in differing(wish.shared, target):
+            key = self.publisher.tree + path
+            reason = f"cluster {decider} decides and wants {self._told(path, theirs)}"
+            reason += f" where this cluster wants {self._told(path, ours)}"
+            did = "kept the decider's value"
+            self.problems.append(Problem(wish.title, key, self._shown(path, ours or ""), reason, did))
         if not may_merge(wish.shared, target, self.layout):
             reason = f"no host in common with cluster {decider}, which decides, or it does not protect alike"
             self.problems.append(Problem(wish.title, "", "", reason, "kept this cluster's servers out"))
+
+    def _compare_claims(self, group: Group, wish: Wish) -> None:
+        """The decider hears of a disagreement too: its owners may be the ones who are wrong."""
+        for claim in group.claims[1:]:
+            for path, ours, theirs in differing(wish.shared, claim.keys) if claim.keys is not None else ():
+                reason = f"this cluster decides and wants {self._told(path, ours)}"
+                reason += f" where cluster {claim.cluster} wants {self._told(path, theirs)}"
+                key, did = self.publisher.tree + path, "kept this cluster's value"
+                self.problems.append(Problem(wish.title, key, self._shown(path, ours or ""), reason, did))
+            if claim.keys is not None and not may_merge(claim.keys, wish.shared, self.layout):
+                reason = f"no host in common with cluster {claim.cluster}, or it does not protect alike"
+                self.problems.append(Problem(wish.title, "", "", reason, "that cluster keeps its servers out"))
 
     def _told(self, path: str, value: str | None) -> str:
         if value is None:
@@ -685,11 +768,6 @@ class _Planner:
             self.drained.update(path for path in group.mine if self._holder(path) in drained)
         after = {place.holder for path in own if (place := self.layout.place(path))}
         self.removed += max(0, len(before - after) - len(after - before))
-
-
-def _is_sound(guard: Held) -> bool:
-    """Whether nobody wrote over it: on Consul a plain write leaves a key its lease."""
-    return guard.lease == STANDING_LEASE and guard.value.isdecimal()
 
 
 def _opened(wish: Wish, layout: Layout) -> set[str]:

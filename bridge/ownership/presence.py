@@ -6,7 +6,14 @@ from dataclasses import dataclass
 
 from bridge.model.change import Change, Delete
 from bridge.model.problem import Problem
-from bridge.ownership.records import Presence, presence_path, read_presence, rounded_read_time, write_presence
+from bridge.ownership.records import (
+    Presence,
+    is_newer,
+    presence_path,
+    read_presence,
+    rounded_read_time,
+    write_presence,
+)
 from bridge.ownership.standing import Standing
 from bridge.ownership.steps import Draft
 from bridge.ownership.terms import Terms, cluster_lease
@@ -29,6 +36,8 @@ def say_presence(standing: Standing, terms: Terms, read_time: float, *, changing
     path, lease = presence_path(publisher.cluster), cluster_lease(standing.publisher, terms)
     held = records.held.get(path)
     seen = read_presence(held.value) if held else None
+    if held is not None and is_newer(held.value):
+        return Said()  # another problem says so
     if held is None and not changing and not _claims_anything(standing):
         return Said()
     said = Presence(terms.environment, terms.ttl, _said_read_time(seen, read_time, changing), terms.version)
@@ -45,11 +54,31 @@ def _claims_anything(standing: Standing) -> bool:
     return any(group.claim_of(standing.publisher.cluster) for group in standing.groups.values())
 
 
+def unread(standing: Standing) -> tuple[Problem, ...]:
+    """The presences that a newer bridge wrote, or somebody else."""
+    records = standing.mirror.records
+    problems = []
+    for cluster in sorted(standing.presences):
+        path = presence_path(cluster)
+        text = records.held[path].value
+        if is_newer(text):
+            reason, did = "a newer bridge wrote this record: upgrade this one", "left it alone"
+        elif read_presence(text) is None and cluster != standing.publisher.cluster:
+            reason, did = "nobody can read this record", "left it to its cluster"
+        else:
+            continue
+        did += "; what clusters share stays for ever, since it may ask for that"
+        problems.append(Problem(f"cluster {cluster}", records.prefix + path, "", reason, did))
+    return tuple(problems)
+
+
 def farewell(standing: Standing) -> tuple[Delete, ...]:
     """What a leaving cluster deletes in its last transaction, with its leader key."""
     path = presence_path(standing.publisher.cluster)
     held = standing.mirror.records.held.get(path)
-    return (Delete(standing.publisher.records + path, held.revision),) if held else ()
+    if held is None or is_newer(held.value):
+        return ()
+    return (Delete(standing.publisher.records + path, held.revision),)
 
 
 def _said_read_time(seen: Presence | None, read_time: float, changing: bool) -> float:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from bridge.model.drain import Drain, Scope, drained_name
-from bridge.model.keys import NAME_LIMIT, escape
+from bridge.model.keys import NAME_LIMIT, escape, split_owner
 
 FORMAT = 1
 FLEET = "fleet"
@@ -55,8 +55,9 @@ def drain_path(cluster: str, scope: Scope, name: str) -> str:
 
 
 def guard_path(group: str) -> str:
-    """The counter that whoever claims `group` bumps."""
-    return f"{FLEET_RECORDS}guard/{group}"
+    """The counter that whoever claims `group` bumps; of a group that is one cluster's alone its own record."""
+    owner, _ = split_owner(group)
+    return f"{cluster_records(owner) if owner else FLEET_RECORDS}guard/{group}"
 
 
 def cluster_family(cluster: str) -> str:
@@ -73,7 +74,7 @@ class Named(NamedTuple):
     """What a record's path says: `kind` is claim, guard, presence, leader, drain or other."""
 
     kind: str
-    cluster: str  # empty for the fleet's records
+    cluster: str  # empty for the fleet's records, whose path names none
     group: str  # of a claim or a guard, else empty
 
 
@@ -81,15 +82,17 @@ class Named(NamedTuple):
 def named(path: str) -> Named:
     """Read a record's path."""
     match path.split("/"):
-        case ["c", cluster, "claim", group]:
+        case ["c", cluster, "claim", group] if split_owner(group)[0] in ("", cluster):
             return Named("claim", cluster, group)
+        case ["c", cluster, "guard", group] if split_owner(group)[0] == cluster:
+            return Named("guard", cluster, group)
         case ["c", cluster, ("presence" | "leader") as kind]:
             return Named(kind, cluster, "")
         case ["c", cluster, "drain", _]:
             return Named("drain", cluster, "")
         case ["c", cluster, *_]:
             return Named("other", cluster, "")
-        case ["fleet", "guard", group]:
+        case ["fleet", "guard", group] if not split_owner(group)[0]:
             return Named("guard", "", group)
         case _:
             return Named("other", "", "")
@@ -106,6 +109,19 @@ def _read(text: str) -> dict[str, object] | None:
     except (ValueError, RecursionError):
         return None
     return fields if isinstance(fields, dict) and fields.get("format") == FORMAT else None
+
+
+@lru_cache(maxsize=1 << 15)
+def is_newer(text: str) -> bool:
+    """Whether a record's value was written by a newer bridge, in a format that this one does not know."""
+    if '"format"' not in text:
+        return False
+    try:
+        fields = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    said = fields.get("format") if isinstance(fields, dict) else None
+    return isinstance(said, int) and said > FORMAT
 
 
 def write_claim(keys: Mapping[str, str]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from bridge.model.change import LeaseName
-from bridge.model.keys import Publisher
+from bridge.model.keys import Publisher, Role
 from bridge.ownership.claims import Claim, Group
 from bridge.ownership.mirror import Held, Mirror, Side
 from bridge.ownership.records import (
@@ -167,6 +167,8 @@ def _sort_key(group: Group, path: str, held: Held, publisher: Publisher) -> None
         group.frontends.add(place.holder)
     if place.cluster is None:
         (group.shared if family in SHARED_FAMILIES else group.foreign)[path] = held
+    elif place.cluster == me and family == cluster_family(me) and place.role is not Role.SERVER:
+        group.shared[path] = held
     elif place.cluster == me and family == cluster_family(me):
         group.mine[path] = held
         group.servers.add(place.holder)
@@ -180,7 +182,7 @@ def _sort_gone(group: Group, path: str, since: float, publisher: Publisher) -> N
     place = publisher.layout.place(path)
     if place is None:
         return
-    if place.cluster is None:
+    if place.cluster is None or (place.cluster == publisher.cluster and place.role is not Role.SERVER):
         group.shared_gone[path] = since
     else:
         group.saw_go(place.cluster, since)

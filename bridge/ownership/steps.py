@@ -484,7 +484,7 @@ class ServerSteps:
         holders: dict[str, list[str]] = {}
         for path in sorted(keys):
             place = self.layout.place(path)
-            if place is not None and place.cluster is not None:
+            if place is not None and place.role is Role.SERVER:
                 holders.setdefault(place.holder, []).append(path)
         return holders
 

@@ -316,6 +316,7 @@ def _route(asker: Asker, found: Sequence[Servers]) -> Route:
         for pool, one in zip(asker.asked.pools, found, strict=True)
     ]
     unchecked = any(one.kind == EXTERNAL for one in asker.of)
+    policy = asker.policy
     return Route(
         asker.service.name,
         asker.service.stack,
@@ -323,6 +324,8 @@ def _route(asker: Asker, found: Sequence[Servers]) -> Route:
         tuple(backends),
         acme=asker.asked.acme,
         unchecked=unchecked,
+        owner=policy.cluster if policy.separate else "",
+        raised=policy.raised,
     )
 
 

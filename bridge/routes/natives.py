@@ -14,8 +14,9 @@ from bridge.labels.read import Pool
 from bridge.labels.types import Whole
 from bridge.labels.views import View
 from bridge.model.native import Asked, Native
+from bridge.model.problem import Problem
 from bridge.model.route import Backend, Gate, Remark, Setting
-from bridge.model.world import ADDRESS_LABEL, Container, Service
+from bridge.model.world import ADDRESS_LABEL, Container, Service, told_name
 from bridge.routes.drained import Drained
 from bridge.routes.policy import EXTERNAL, Policy, host_check
 from bridge.routes.servers import Asker, Servers, address_of, counted, server_gates, servers
@@ -39,6 +40,8 @@ def asked_newer(
     service: Service, policy: Policy, hosts: Mapping[str, str], of: Sequence[Service], drained: Drained
 ) -> Newer:
     """`hosts`: addresses by uuid; `of`: whose containers and addresses are the servers."""
+    if policy.separate:
+        return _none(service)
     bearer = Bearer(
         service.title,
         service.name,
@@ -72,6 +75,14 @@ def asked_newer(
         tuple(settings),
         tuple(remarks),
     )
+
+
+def _none(service: Service) -> Newer:
+    """Their names are global, so nobody can have one for a cluster alone."""
+    label = newer(service.labels)[0]
+    why = "its labels name what clusters share, and --fan-in separate shares nothing"
+    problem = Problem(service.title, told_name(label), "", why, "published nothing of them")
+    return Newer(Native(service.title, (), label, problems=(problem,)), (), (), ())
 
 
 def _pool(element: Element) -> Pool | None:

@@ -71,6 +71,8 @@ class Policy:
     expose: bool = False  # also what has no traefik.enable
     kinds: frozenset[str] = USUAL_KINDS  # of KINDS
     fallback: Fallback = _NO_FALLBACK
+    separate: bool = False  # frontends and backends are this cluster's alone; else clusters share them
+    raised: int = 0  # added to each frontend's priority
     weight_factor: Fraction = _AS_IT_IS  # at least 0, which leaves all servers without requests
 
     def weight(self, asked: int) -> int:

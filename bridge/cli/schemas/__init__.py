@@ -33,6 +33,7 @@ SCHEMAS = {
     "adopt": Known("what adopt and release --output json print", outputs.handing),
     "show": Known("what show --output json prints", outputs.show),
     "drain": Known("what drain and undrain --output json print", outputs.drained),
+    "clusters": Known("what clusters --output json prints", outputs.clusters),
     "check": Known("what check --output json prints", outputs.check),
     "migrate": Known("what migrate --output json prints", outputs.migrate),
     "policy": Known("what policy --output json prints", outputs.policy),

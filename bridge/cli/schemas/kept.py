@@ -89,6 +89,6 @@ def records() -> Schema:
             "^c/[^/]+/presence$": said("that a cluster publishes here", presence),
             "^c/[^/]+/drain/[^/]+$": said("what an operator drained of a cluster", drain),
             "^c/[^/]+/leader$": said("the replica that writes for a cluster", leader),
-            "^fleet/guard/[^/]+$": said("bumped by whoever claims the group", COUNT),
+            "^(?:fleet|c/[^/]+)/guard/[^/]+$": said("bumped by whoever claims the group", COUNT),
         },
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bridge.cli.check import LEVELS
+from bridge.cli.clusters import State as ClusterState
 from bridge.cli.draining import Done
 from bridge.cli.moves import Moved
 from bridge.cli.policy import ACCESS, POLICIES, RESOURCES
@@ -122,6 +123,11 @@ def show() -> Schema:
         decider=said("a cluster; empty where none claims it", TEXT),
         claims=said("clusters, the decider first", many(TEXT)),
         by_hand=said("keys that no bridge wrote", COUNT),
+        hand_written=said("these keys", many(thing(key=TEXT, value=said("hidden where it may be a secret", TEXT)))),
+        disagreements=said(
+            "null: no such key",
+            many(thing(path=TEXT, decider=TEXT, value=or_null(TEXT), cluster=TEXT, other=or_null(TEXT))),
+        ),
         rules=many(thing(frontend=TEXT, rule=TEXT, open=TRUTH, **life)),
         servers=many(thing(name=TEXT, url=TEXT, weight=TEXT, **life)),
     )
@@ -144,6 +150,26 @@ def drained() -> Schema:
         drains=_DRAINS,
         unreadable=said("keys of records of a newer bridge, or of somebody else", many(TEXT)),
     )
+
+
+def clusters() -> Schema:
+    """Who publishes in a store."""
+    row = thing(
+        cluster=TEXT,
+        state=one_of(one.value for one in ClusterState),
+        leader=said("the replica; empty where none leads", TEXT),
+        environment=said("Rancher's uuid; empty where nothing says it", TEXT),
+        version=TEXT,
+        ttl=said("seconds; 0: for ever; null where nothing says it", or_null(COUNT)),
+        read_time=or_null(SECONDS),
+        lease=said("whether its keys are on a lease that lives", TRUTH),
+        seconds=_SECONDS_LEFT,
+        routes=said("that are open and that it claims", COUNT),
+        servers=COUNT,
+        by_hand=said("keys of its name on no lease of a bridge", COUNT),
+        problems=_PROBLEMS,
+    )
+    return _each_layout(layout=TEXT, clusters=many(row))
 
 
 def policy() -> Schema:
