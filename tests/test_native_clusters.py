@@ -139,6 +139,16 @@ def test_who_asked_for_a_name_first_keeps_it_in_its_cluster_too(
     assert [value for path, value in alone.items() if path.endswith(users)] == ["eve:x"]
 
 
+def test_show_tells_rules_and_no_list_of_middlewares_and_what_the_sentinel_is(
+    publish: Publish, publication: Publication, bridge: Bridge
+) -> None:
+    publish("a")
+    shown = bridge("show", "--store", publication.url, "--layout", "traefik3")
+    rules = [line.split()[-1] for line in shown.out.splitlines() if line.startswith("  rule")]
+    assert rules == ["Host(`a.test`)"]
+    assert "zz-bridge  the sentinel of cluster a" in shown.out.splitlines()
+
+
 def many(count: int, **more: str) -> dict[str, str]:
     """Routers with a service and a middleware each."""
     labels: dict[str, str] = {}

@@ -95,6 +95,7 @@ class Survey:
     """All that one publisher's prefixes hold."""
 
     publisher: Publisher
+    keeper: str  # what its standing group is called
     groups: tuple[Shown, ...]
     leases: Mapping[LeaseName, float]  # seconds that each would live; inf: for ever
     leaders: Mapping[str, str]  # the replica that writes, by cluster
@@ -122,7 +123,8 @@ def _survey(config: Config, site: Site, title: str) -> Survey:
     if title:
         groups = tuple(group for group in groups if group_title(group.group) == title)
     leaders = {cluster: leader.name if leader else "unknown" for cluster, leader in sorted(seen.leaders.items())}
-    return Survey(seen.publisher, groups, seen.leases, leaders, _drains(seen.standing.mirror.records))
+    keeper = "backstop" if site.layout.has_backstop else "sentinel"
+    return Survey(seen.publisher, keeper, groups, seen.leases, leaders, _drains(seen.standing.mirror.records))
 
 
 # What stands
@@ -186,7 +188,8 @@ def _rules(
             holders.setdefault(place.holder, {})[path] = place, held
     for holder, its in holders.items():
         opened = any(path in its for path in layout.opening(holder))
-        rules = [(place, held) for place, held in its.values() if place.role is Role.RULE]
+        # In Traefik 3 the list of middlewares says too which requests go through, and is no rule.
+        rules = [its[path] for path in its if its[path][0].role is Role.RULE and path.lower().endswith("/rule")]
         for place, held in rules or list(its.values())[:1]:
             text = held.value if rules else ""
             yield ShownRule(holder.rpartition("/")[2], text, opened, _life(place, held, leases))
@@ -221,7 +224,7 @@ def _lines(found: Survey) -> Iterator[str]:
         yield from _drained(found)
         return
     for group in groups:
-        yield f"{safe(group_title(group.group))}  {_state(group)}"
+        yield f"{safe(group_title(group.group))}  {_state(group, found.keeper)}"
         rows = [("rule", rule.life, "", _rule_text(rule)) for rule in group.rules]
         rows += [("server", server.life, f"weight {safe(server.weight)}", safe(server.url)) for server in group.servers]
         yield from _table(rows)
@@ -248,7 +251,7 @@ def _drained(found: Survey) -> Iterator[str]:
         yield from (f"record {safe(key)} cannot be read: it may drain something" for key in drains.unreadable)
 
 
-def _state(group: Shown) -> str:
+def _state(group: Shown, keeper: str) -> str:
     hands = f", {number(len(group.by_hand), 'key')} {BY_HAND}" if group.by_hand else ""
     owner = split_owner(group.group)[0]
     match group.state:
@@ -257,7 +260,7 @@ def _state(group: Shown) -> str:
         case State.UNCLAIMED:
             return f"unclaimed: the next sync takes it up or clears it{hands}"
         case State.STANDING:
-            return f"the backstop of {_clusters(group.claims)}{hands}"
+            return f"the {keeper} of {_clusters(group.claims)}{hands}"
         case State.CLAIMED:
             if owner:
                 return f"of cluster {safe(owner)} alone{hands}"
