@@ -192,6 +192,7 @@ def test_one_whose_lease_ended_and_that_left_something_is_told_as_gone(
     publish(place, "other")
     publish(place, "default")
     place.hand.put(place.records + "c/other/drain/host", "{}")
+    place.hand.put(place.records + "c/other/claim/db__shop", "{}")
     place.end(LeaseName("c/other", TTL))
     found = clusters()
     assert (found["other"]["state"], found["other"]["servers"], found["other"]["lease"]) == ("gone", 0, False)
@@ -200,8 +201,22 @@ def test_one_whose_lease_ended_and_that_left_something_is_told_as_gone(
         "cluster other is gone; what it left can be removed: bridge leave --cluster other"
         in bridge("clusters", "--store", place.url).out
     )
-    place.hand.delete(place.records + "c/other/drain/host")
+    for path in ("claim/db__shop", "drain/host"):
+        place.hand.delete(place.records + "c/other/" + path)
     assert list(clusters()) == ["default"]
+
+
+def test_who_left_nothing_but_what_is_drained_is_not_told_to_leave(bridge: Bridge, place: Publishing) -> None:
+    """A leave keeps these records, so it would be told for ever."""
+    at = ("--store", place.url)
+    publish(place, "other")
+    assert bridge("drain", "--cluster", "other", *at).code == 0
+    assert bridge("leave", "--cluster", "other", *at, "--read-time", "0").code == 0
+    told = bridge("clusters", *at).out
+    assert "bridge drain --list --cluster other" in told
+    assert "leave" not in told
+    assert bridge("undrain", "--cluster", "other", *at).code == 0
+    assert bridge("clusters", *at).out.startswith("Nobody publishes")
 
 
 def test_what_stands_by_its_name_on_no_lease_is_told_as_hand_written(place: Publishing, clusters: Clusters) -> None:

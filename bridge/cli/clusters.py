@@ -21,7 +21,7 @@ from bridge.model.keys import STANDING, Publisher, Role
 from bridge.model.problem import Problem
 from bridge.ownership.presence import unread
 from bridge.ownership.quarrels import problems
-from bridge.ownership.records import Presence, presence_path, read_presence
+from bridge.ownership.records import Presence, named, presence_path, read_presence
 
 
 class State(Enum):
@@ -45,6 +45,7 @@ class Row:
     servers: int
     keys: int  # on no lease of a bridge, though their names are this cluster's
     problems: tuple[Problem, ...]
+    only_drains: bool  # nothing is left of it but records of what is drained, which leave keeps
 
 
 def run(config: Config) -> int:
@@ -67,7 +68,7 @@ def rows(seen: Seen) -> tuple[Row, ...]:
     """Every cluster that has a record or a key here, by name."""
     wrong, standing = problems(seen.standing), seen.standing
     unread_presences = {problem.service: problem for problem in unread(standing)}
-    routes, servers, keys = _routes(seen), _servers(seen), _by_hand(seen)
+    routes, servers, keys, more = _routes(seen), _servers(seen), _by_hand(seen), _more_than_drains(seen)
     leaders, found = seen.leaders, []
     for cluster in seen.clusters:
         held = standing.mirror.records.held.get(presence_path(cluster))
@@ -84,6 +85,7 @@ def rows(seen: Seen) -> tuple[Row, ...]:
             servers=servers.get(cluster, 0),
             keys=keys.get(cluster, 0),
             problems=((about,) if about else ()) + wrong.get(cluster, ()),
+            only_drains=cluster not in more,
         )
         found.append(row)
     return tuple(found)
@@ -117,6 +119,16 @@ def _by_hand(seen: Seen) -> dict[str, int]:
     return counts
 
 
+def _more_than_drains(seen: Seen) -> set[str]:
+    """The clusters that have a key, or a record that is no drain's."""
+    names = map(named, seen.standing.mirror.records.held)
+    places = map(seen.publisher.layout.place, seen.standing.mirror.tree.held)
+    return {
+        *(name.cluster for name in names if name.kind != "drain"),
+        *(place.cluster for place in places if place and place.cluster),
+    }
+
+
 # What is printed
 
 _HEAD = (
@@ -141,15 +153,17 @@ def _lines(chosen: Publisher, found: Sequence[Row]) -> Iterator[str]:
     yield from _table([_HEAD, *map(_cells, found)])
     for row in found:
         if row.state is State.GONE:
-            yield f"cluster {safe(row.cluster)} is gone; what it left can be removed: {_remedy(row)}"
+            yield f"cluster {safe(row.cluster)} is gone; {_remedy(row)}"
     told = dict.fromkeys(problem for row in found for problem in row.problems)  # one may concern two clusters
     yield from (safe(f"problem: {problem}") for problem in told)
 
 
 def _remedy(row: Row) -> str:
+    if row.only_drains:
+        return f"until bridge undrain stays drained what bridge drain --list --cluster {safe(row.cluster)} tells"
     if row.keys:
-        return f"{number(row.keys, 'key')} on no lease of a bridge, by hand"
-    return f"bridge leave --cluster {safe(row.cluster)}"
+        return f"what it left can be removed: {number(row.keys, 'key')} on no lease of a bridge, by hand"
+    return f"what it left can be removed: bridge leave --cluster {safe(row.cluster)}"
 
 
 def _cells(row: Row) -> tuple[str, ...]:
