@@ -374,6 +374,7 @@ def test_labels_of_an_older_traefik_beside_them_count_for_that_one_alone() -> No
 def test_where_clusters_share_nothing_nothing_is_published_under_a_global_name() -> None:
     found = publish(asks(WEB), policy=Policy(separate=True))
     assert (found.places, len(found.told)) == (set(), 1)
+    assert "--fan-in merge" in found.problems[0].suggestion
 
 
 # Containment.

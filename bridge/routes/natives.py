@@ -81,7 +81,8 @@ def _none(service: Service) -> Newer:
     """Their names are global, so nobody can have one for a cluster alone."""
     label = newer(service.labels)[0]
     why = "its labels name what clusters share, and --fan-in separate shares nothing"
-    problem = Problem(service.title, told_name(label), "", why, "published nothing of them")
+    did, do = "published nothing of them", "use --fan-in merge, or say it in Traefik 1's labels"
+    problem = Problem(service.title, told_name(label), "", why, did, suggestion=do)
     return Newer(Native(service.title, (), label, problems=(problem,)), (), (), ())
 
 
