@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bridge.labels.types import header_name, write_seconds
+from bridge.layouts.server_urls import distinct, url
 from bridge.layouts.traefik1_frontend import frontend_keys
 from bridge.layouts.traefik1_text import Text
 from bridge.model.keys import escape, owned_name, route_name, server_name, unescape
@@ -24,7 +25,7 @@ def route_keys(route: Route, cluster: str) -> Keys:
     for part in route.backends:
         name = names.get(part.segment) or name_of(route, part.segment)
         yield from _backend_keys(f"backends/{name}", part)
-        for server in _distinct(part.servers):
+        for server in distinct(part.servers):
             yield from _server_keys(server_base(name, cluster, server.identity), server, part.tags)
 
 
@@ -105,22 +106,9 @@ def _buffering_keys(base: str, buffering: Buffering) -> Keys:
         yield f"{base}/retryexpression", buffering.retry
 
 
-def _distinct(servers: tuple[Server, ...]) -> tuple[Server, ...]:
-    """The first of those that share a url: Traefik takes them for one server, with the weight of either."""
-    first: dict[str, Server] = {}
-    for server in servers:
-        first.setdefault(_url(server), server)
-    return tuple(first.values())
-
-
 def _server_keys(base: str, server: Server, tags: tuple[str, ...]) -> Keys:
-    yield f"{base}/url", _url(server)
+    yield f"{base}/url", url(server)
     if server.weight != 1:
         yield f"{base}/weight", str(server.weight)
     if tags:
         yield f"{base}/tags", ",".join(tags)
-
-
-def _url(server: Server) -> str:
-    host = f"[{server.host}]" if ":" in server.host else server.host
-    return f"{server.scheme}://{host}:{server.port}"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from bridge.labels.types import write_seconds
 from bridge.layouts import Target
+from bridge.layouts.server_urls import distinct, url
 from bridge.layouts.traefik3_frontend import Keys, Router, Text, kept, priority, router_keys, routers
 from bridge.layouts.traefik3_names import OWN_HOST, foreign_service, object_name, server_base
 from bridge.layouts.traefik3_rules import translated
@@ -115,21 +116,7 @@ def _health_check_keys(base: str, check: HealthCheck) -> Keys:
         yield f"{base}/headers/{name}", value
 
 
-def distinct(servers: tuple[Server, ...]) -> tuple[Server, ...]:
-    """The first of those that share a url, as in Traefik 1: Traefik 3 would give it the requests of both."""
-    first: dict[str, Server] = {}
-    for server in servers:
-        first.setdefault(url(server), server)
-    return tuple(first.values())
-
-
 def _server_keys(base: str, server: Server) -> Keys:
     yield f"{base}/url", url(server)
     if server.weight != 1:
         yield f"{base}/weight", str(server.weight)
-
-
-def url(server: Server) -> str:
-    """Where a server is reached."""
-    host = f"[{server.host}]" if ":" in server.host else server.host
-    return f"{server.scheme}://{host}:{server.port}"

@@ -15,7 +15,7 @@ from functools import lru_cache
 from bridge.labels.native import LOST
 from bridge.labels.native_names import may_be_shown
 from bridge.layouts import Claimed, Natives, Target
-from bridge.layouts.traefik3_keys import distinct, url
+from bridge.layouts.server_urls import distinct, url
 from bridge.layouts.traefik3_lint import faults
 from bridge.layouts.traefik3_names import native_group, server_base
 from bridge.layouts.traefik3_native_fields import Unfit, plugins, read_fields
