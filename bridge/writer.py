@@ -82,6 +82,7 @@ class Writer:
         self.written: list[Change] = []
         self.transactions = self.failures = 0
         self.is_fresh = False  # nothing was written since the last look
+        self._unanswered = False  # a transaction was sent, and nobody knows what came of it
         self.takes_over = 0  # revision of the leader record that this process may replace
         self.problems: list[Problem] = []
 
@@ -244,6 +245,9 @@ class Writer:
 
     def step_down(self) -> None:
         """Let the next process lead at once."""
+        if self._unanswered:  # a signal came before the answer, which would have said whether this process leads
+            with suppress(StoreError, UsageError):
+                self.look()
         held, _ = self.leader()
         if held is not None and self.leads:
             with suppress(StoreError):  # then the lease ends it
@@ -321,7 +325,9 @@ class Writer:
         return self._send(Transaction((), (*due.farewell, Delete(fence.key, fence.revision))))
 
     def _send(self, transaction: Transaction) -> bool:
+        self._unanswered = True
         answer = self.store.commit(transaction)
+        self._unanswered = False
         if not isinstance(answer, Committed):
             return False
         self.fold(answer.reading)

@@ -923,3 +923,17 @@ def eventually(happens: Callable[[], bool]) -> None:
     while not happens():
         assert time.monotonic() < deadline, "it did not happen"
         time.sleep(0.02)
+
+
+def test_a_signal_that_comes_before_the_answer_leaves_no_leader_behind(publication: Publication) -> None:
+    """The transaction made this process the leader, and it does not know that yet."""
+
+    def end(commit: int) -> None:
+        if commit == 1:
+            raise SystemExit(128 + signal.SIGTERM)
+
+    store = FailingStore(publication.client(), after=end)
+    with pytest.raises(SystemExit):
+        publication.sync(STOCK, store=store)
+    assert publication.published() != {}
+    assert "c/default/leader" not in publication.recorded()
