@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from bridge.labels.notes import NO_KEY
@@ -15,10 +15,11 @@ from bridge.layouts.traefik1_guard import check
 from bridge.layouts.traefik1_keys import name_of, route_keys, server_base
 from bridge.layouts.traefik1_secrets import is_secret
 from bridge.layouts.traefik1_text import stored, unescape_value
+from bridge.layouts.wishes import wish_of
 from bridge.model.keys import STANDING, Entry, Place, Role, Wish, group_name, server_cluster, split_owner
 from bridge.model.native import Native
 from bridge.model.problem import Problem
-from bridge.model.route import Kind, Matcher, Route, Rule
+from bridge.model.route import Backend, Kind, Matcher, Route, Rule
 
 _PLACES = 1 << 17  # paths remembered: more than a tree holds that Traefik still reads in minutes
 
@@ -56,24 +57,11 @@ class Traefik1:
 
     def wish(self, route: Route, cluster: str) -> Wish:
         """The same keys, shared and own apart. Raises ValueError as `check`."""
-        entries = self.entries(route, cluster)
-        return Wish(
-            group=group_name(name_of(route, "")),
-            shared={entry.path: entry.value for entry in entries if entry.place.role is not Role.SERVER},
-            own={entry.path: entry.value for entry in entries if entry.place.role is Role.SERVER},
-            retiring=frozenset(
-                server_base(name_of(route, backend.segment), cluster, identity)
-                for backend in route.backends
-                for identity in backend.retiring
-            ),
-            drained=frozenset(
-                server_base(name_of(route, backend.segment), cluster, identity)
-                for backend in route.backends
-                for identity in backend.drained
-            ),
-            unchecked=route.unchecked,
-            title=route.title,
-        )
+
+        def bases(backend: Backend, identity: str) -> Iterator[str]:
+            yield server_base(name_of(route, backend.segment), cluster, identity)
+
+        return wish_of(route, group_name(name_of(route, "")), self.entries(route, cluster), bases)
 
     def losses(self, route: Route) -> tuple[Problem, ...]:
         """Certificates alone: Traefik 1 asks for them by its own options."""

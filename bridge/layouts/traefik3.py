@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -16,10 +16,11 @@ from bridge.layouts.traefik3_names import PROTECTING, is_native, native_group, o
 from bridge.layouts.traefik3_native import merged, typed
 from bridge.layouts.traefik3_rules import asked_hosts
 from bridge.layouts.traefik3_secrets import is_secret
+from bridge.layouts.wishes import wish_of
 from bridge.model.keys import STANDING, Entry, Place, Role, Wish, group_name, owned_name, server_cluster, split_owner
 from bridge.model.native import Native
 from bridge.model.problem import Problem
-from bridge.model.route import ErrorPage, Route
+from bridge.model.route import Backend, ErrorPage, Route
 
 _PLACES = 1 << 17  # paths remembered
 
@@ -60,26 +61,11 @@ class Traefik3:
 
     def wish(self, route: Route, cluster: str) -> Wish:
         """The same keys, shared and own apart. Raises ValueError as `entries`."""
-        entries = self.entries(route, cluster)
-        return Wish(
-            group=group_name(object_name(route, "")),
-            shared={entry.path: entry.value for entry in entries if entry.place.role is not Role.SERVER},
-            own={entry.path: entry.value for entry in entries if entry.place.role is Role.SERVER},
-            retiring=frozenset(
-                server_base(service, cluster, identity)
-                for backend in route.backends
-                for service, _ in services(route, backend)
-                for identity in backend.retiring
-            ),
-            drained=frozenset(
-                server_base(service, cluster, identity)
-                for backend in route.backends
-                for service, _ in services(route, backend)
-                for identity in backend.drained
-            ),
-            unchecked=route.unchecked,
-            title=route.title,
-        )
+
+        def bases(backend: Backend, identity: str) -> Iterator[str]:
+            yield from (server_base(service, cluster, identity) for service, _ in services(route, backend))
+
+        return wish_of(route, group_name(object_name(route, "")), self.entries(route, cluster), bases)
 
     def losses(self, route: Route) -> tuple[Problem, ...]:
         """What of `route` has no counterpart here, and what is done instead. Of a route that has entries."""
