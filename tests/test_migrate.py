@@ -278,10 +278,10 @@ def test_it_needs_something_to_read(bridge: Bridge) -> None:
 def test_both_layouts_need_a_prefix_of_their_own(bridge: Bridge) -> None:
     named = ("migrate", "--source", f"file:{SAMPLES / 'web-test.stacks.json'}", "--layout")
     assert bridge(*named, "traefik3").code == 2
-    ran = bridge(*named, "traefik1=old,traefik3=new/root", "--output", "json")
+    ran = bridge(*named, "traefik1=old,traefik3=new/tree", "--output", "json")
     assert (ran.json["before"], ran.json["after"]) == (
         {"layout": "traefik1", "prefix": "/old/"},
-        {"layout": "traefik3", "prefix": "new/root/"},
+        {"layout": "traefik3", "prefix": "new/tree/"},
     )
 
 
