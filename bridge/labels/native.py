@@ -253,7 +253,7 @@ class _Reader:
             return
         if syntax and syntax.text not in ("", "v2", "v3"):
             self.problem(syntax.label, syntax.text, "it is neither v2 nor v3", IGNORED)
-        element.fields["rule"] = Said("rule", rule, label)
+        element.fields["rule"] = Said("rule", rule, label, written=text)
         if element.text("priority") in ("", "0"):
             # A translated rule has another length, and that would be its priority.
             element.fields["priority"] = Said("priority", str(len(text.encode())), label)
