@@ -27,29 +27,29 @@ TEAM = (
 )
 
 
-@pytest.mark.parametrize(
-    ("text", "labels", "filled"),
-    [
-        (USUAL, {}, "Host(`web-shop`)"),
-        ("Host(`{{.Name}}.test`)", {}, "Host(`web_shop.test`)"),
-        ("Host(`{{ .Name | normalize }}`)", {}, "Host(`web-shop`)"),
-        ("Host(`{{ (normalize (.Name)) }}`)", {}, "Host(`web-shop`)"),
-        (TEAM, {"team": "blue"}, "Host(`web-shop.blue.test`)"),
-        (TEAM, {}, "Host(`web-shop.all.test`)"),
-        ("{{ index .Labels `r` }}", {"r": "Host(`a`)"}, "Host(`a`)"),
-        ('{{ "x_y" | normalize }}', {}, "x-y"),
-        (r'{{ index .Labels "a\"b" | normalize }}', {'a"b': "x.y"}, "x-y"),
-        ("{{ `r` | index .Labels }}", {"r": "x"}, "x"),
-        ('{{if index .Labels "a"}}A{{else if index .Labels "b"}}B{{else}}C{{end}}', {"b": "1"}, "B"),
-        ('{{if index .Labels "a"}}A{{else if index .Labels "b"}}B{{else}}C{{end}}', {}, "C"),
-        ('{{if index .Labels "a"}}A{{end}}', {}, ""),
-        ('{{if .Name}}{{if index .Labels "a"}}A{{else}}B{{end}}C{{end}}', {}, "BC"),
-        ("a {{- /* why */ -}}  b", {}, "ab"),
-        ("a {{ .Name }} b", {}, "a web_shop b"),
-        ("a {{- .Name -}} b", {}, "aweb_shopb"),
-        ("a {{- ` }} ` }}", {}, "a }}"),
-    ],
-)
+FILLED: list[tuple[str, dict[str, str], str]] = [
+    (USUAL, {}, "Host(`web-shop`)"),
+    ("Host(`{{.Name}}.test`)", {}, "Host(`web_shop.test`)"),
+    ("Host(`{{ .Name | normalize }}`)", {}, "Host(`web-shop`)"),
+    ("Host(`{{ (normalize (.Name)) }}`)", {}, "Host(`web-shop`)"),
+    (TEAM, {"team": "blue"}, "Host(`web-shop.blue.test`)"),
+    (TEAM, {}, "Host(`web-shop.all.test`)"),
+    ("{{ index .Labels `r` }}", {"r": "Host(`a`)"}, "Host(`a`)"),
+    ('{{ "x_y" | normalize }}', {}, "x-y"),
+    (r'{{ index .Labels "a\"b" | normalize }}', {'a"b': "x.y"}, "x-y"),
+    ("{{ `r` | index .Labels }}", {"r": "x"}, "x"),
+    ('{{if index .Labels "a"}}A{{else if index .Labels "b"}}B{{else}}C{{end}}', {"b": "1"}, "B"),
+    ('{{if index .Labels "a"}}A{{else if index .Labels "b"}}B{{else}}C{{end}}', {}, "C"),
+    ('{{if index .Labels "a"}}A{{end}}', {}, ""),
+    ('{{if .Name}}{{if index .Labels "a"}}A{{else}}B{{end}}C{{end}}', {}, "BC"),
+    ("a {{- /* why */ -}}  b", {}, "ab"),
+    ("a {{ .Name }} b", {}, "a web_shop b"),
+    ("a {{- .Name -}} b", {}, "aweb_shopb"),
+    ("a {{- ` }} ` }}", {}, "a }}"),
+]
+
+
+@pytest.mark.parametrize(("text", "labels", "filled"), FILLED)
 def test_a_template_is_filled_in_as_go_does(text: str, labels: Mapping[str, str], filled: str) -> None:
     found = template(text)
     assert found.filled(automatic_name("web", "shop"), labels) == filled

@@ -249,14 +249,14 @@ class _Reader:
         begin, inside = self.at, flags
         if depth == _DEPTH:
             raise Fault(f"it has more than {_DEPTH} groups in groups", begin)
-        if (found := self.step(_FLAGS)) and (found[1] or found[2] or found[3] == ":"):
+        if found := self.step(_FLAGS):
             inside = flags.changed(found[1], found[2] or "")
             if found[3] == ")":
                 flags.folds, flags.lines, flags.all = inside.folds, inside.lines, inside.all
                 return None
-        elif found or (not self.step(_NAMED) and self.text.startswith("(?", self.at)):
-            raise Fault("this kind of group is not known", begin)
-        elif self.at == begin:
+        elif not self.step(_NAMED):
+            if self.text.startswith("(?", begin):
+                raise Fault("this kind of group is not known", begin)
             self.at += 1
         steps = self.alternation(inside, depth + 1)
         if not self.meets(")"):
