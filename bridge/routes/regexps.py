@@ -160,11 +160,8 @@ class _Flags:
 
     def changed(self, on: str, off: str) -> _Flags:
         """Whether a match is as short as can be (U) decides nothing here."""
-        folds, lines, every = (flag in on or (now and flag not in off) for flag, now in self._now())
-        return _Flags(folds, lines, every)
-
-    def _now(self) -> tuple[tuple[str, bool], ...]:
-        return (("i", self.folds), ("m", self.lines), ("s", self.all))
+        said = (("i", self.folds), ("m", self.lines), ("s", self.all))
+        return _Flags(*((flag in on or now) and flag not in off for flag, now in said))
 
 
 class _Reader:
