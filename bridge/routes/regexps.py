@@ -18,6 +18,7 @@ from bridge.labels.faults import Fault, place
 MOST = 2000  # steps of an expression
 _COPIES = 1000  # of a piece, as in Go
 _DEPTH = 50  # groups in groups
+_KEPT = 1000  # answers, so that no text takes more memory than that
 
 Ranges = tuple[tuple[int, int], ...]  # of code points, both ends included
 
@@ -97,6 +98,8 @@ class Regexp:
         while len(self.steps) not in places and at < len(text):
             key = (places, text[at])
             if key not in known:
+                if len(known) == _KEPT:
+                    known.clear()
                 known[key] = frozenset(
                     one + 1 for one in places if isinstance(step := self.steps[one], _Chars) and step.holds(text[at])
                 )
