@@ -268,6 +268,10 @@ def test_what_traefik_2_published_without_being_asked_is_named(bridge: Bridge, s
     quiet = {name: text for name, text in NATIVE.items() if name != "traefik.enable"}
     quiet = {name.replace(".web.", ".quiet."): text.replace("a.test", "q.test") for name, text in quiet.items()}
     named = ("--source", source(web=NATIVE, quiet=quiet, off=quiet | {"traefik.enable": "false"}, bare={}), *LAYOUT)
+    others = told(bridge, *named, "--constraint", "!LabelRegex(`env`, `^prod$`)")
+    assert others.json["exposed"] == {"said": False, "only": ["shop/quiet"], "bare": ["shop/bare"]}
+    none = told(bridge, *named, "--constraint", "Label(`env`, `prod`) || LabelRegex(`traefik.enable`, `true`)")
+    assert none.json["exposed"] == {"said": False, "only": [], "bare": []}
     ran = told(bridge, *named)
     assert ran.json["exposed"] == {"said": False, "only": ["shop/quiet"], "bare": ["shop/bare"]}
     assert [one["service"] for one in ran.rows("services")] == ["shop/web"]

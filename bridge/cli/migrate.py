@@ -20,6 +20,7 @@ from bridge.cli.reading import World, is_labelled, read_world
 from bridge.cli.render import Json, cut, number, problems_json, safe, say, say_json, shown
 from bridge.cli.wiring import Site, claimed_there, opened_store, policy, sites, standing_in_store
 from bridge.config import Config, Output, Placed
+from bridge.labels import table
 from bridge.layouts import RouteLayout, layout
 from bridge.layouts.lint import Grade
 from bridge.layouts.traefik1_back import read_back
@@ -38,7 +39,7 @@ class Exposed:
 
     said: bool  # --expose-by-default is
     only: tuple[str, ...]  # stack/service of those that it alone would publish
-    bare: tuple[str, ...]  # of those with a published port and no label of Traefik's, which nothing publishes
+    bare: tuple[str, ...]  # of those with a published port that nothing publishes
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +108,17 @@ def _migration(config: Config) -> Migration:
 
 
 def _exposed(config: Config, world: World) -> Exposed:
-    """Traefik 2 published by default what nobody asked for."""
+    """Traefik 2 published by default what nobody asked for, as far as its constraints went."""
     its = policy(config)
     asking = {one.service for one in world.verdicts if one.route or one.native}
-    all_of = judge_all(world.snapshot, replace(its, expose=True))
-    only = sorted({one.service for one in all_of if one.route or one.native} - asking)
-    bare = [one for one in world.snapshot.services if not is_labelled(one) and one.ports and not one.system]
-    return Exposed(its.expose, tuple(only), tuple(sorted(one.title for one in bare)))
+    exposed = judge_all(world.snapshot, replace(its, expose=True))
+    only = {one.service for one in exposed if one.route or one.native} - asking
+    bare = {
+        one.title
+        for one in world.snapshot.services
+        if one.ports and not one.labels.get(table.ENABLE.name) and its.closing(one.named, one.labels) is None
+    }
+    return Exposed(its.expose, tuple(sorted(only)), tuple(sorted(bare - only - asking)))
 
 
 def _keys(config: Config, site: Site) -> dict[str, str]:
@@ -247,7 +252,7 @@ def _exposed_lines(exposed: Exposed) -> Iterator[str]:
     if exposed.only:
         yield f"  published only with {options.EXPOSE.flag}: {safe(', '.join(exposed.only))}"
     if exposed.bare:
-        yield f"  without any label, and published by nothing here: {safe(', '.join(exposed.bare))}"
+        yield f"  published by nothing here: {safe(', '.join(exposed.bare))}"
 
 
 def _router_lines(router: Router, layout: RouteLayout) -> Iterator[str]:

@@ -434,13 +434,10 @@ def _kind(service: Service, policy: Policy) -> tuple[Gate, Problem | None]:
 
 def _constraint(service: Service, policy: Policy) -> tuple[Gate, Problem | None]:
     """Who is left out by it is another bridge's, so that is no problem."""
-    if not policy.constraints:
+    closing = policy.closing(service.named, service.labels)
+    if closing is None:
         return _FITS, None
-    labels = {**service.named, **service.labels}
-    broken = next((one for one in policy.constraints if not one.passes(labels)), None)
-    if broken is None:
-        return _FITS, None
-    return Gate("constraint", False, f"--constraint {broken}: {broken.told(labels)}"), None
+    return Gate("constraint", False, f"--constraint {closing[0]}: {closing[1]}"), None
 
 
 def _sole(service: Service, holder: Service) -> tuple[Gate, Problem | None]:

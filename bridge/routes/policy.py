@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
@@ -63,6 +63,13 @@ class Policy:
     def named(self) -> frozenset[str]:
         """The labels of services that it looks at, whomever they speak to."""
         return frozenset(self.fallback.names.union(*(one.names for one in self.constraints)))
+
+    def closing(self, *labels: Mapping[str, str]) -> tuple[Constraint, str] | None:
+        """The first constraint that a service with these labels does not fit, and why; None where it fits all."""
+        if not self.constraints:
+            return None
+        its = {name: text for some in labels for name, text in some.items()}
+        return next(((one, one.told(its)) for one in self.constraints if not one.passes(its)), None)
 
     def weight(self, asked: int) -> int:
         """A server's weight where labels ask for `asked`: 0 gets nothing, and nobody else is scaled down to that."""

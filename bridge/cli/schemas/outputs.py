@@ -263,7 +263,7 @@ def migrate() -> Schema:
     exposed = thing(
         said=said("--expose-by-default is", TRUTH),
         only=said("stack/service of those that it alone publishes", many(TEXT)),
-        bare=said("of those with a published port and no label of Traefik's", many(TEXT)),
+        bare=said("of those with a published port that nothing publishes", many(TEXT)),
     )
     return thing(
         before=layout,
