@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.model.problem import UsageError
-from bridge.routes import Policy, judge
+from bridge.model.world import Snapshot
+from bridge.routes import Judge, Policy, judge
 from bridge.routes.constraints import constraint, constraints
 from bridge.routes.regexps import MOST, regexp
 from tests.commands import Bridge, silent
@@ -61,6 +62,13 @@ def test_labels_are_compared_as_in_traefik_2(text: str, fits: bool) -> None:
         assert text in found.gates[-1].why
         assert found.problems == ()
         assert "shop" not in found.gates[-1].why.removeprefix(f"--constraint {text}")
+
+
+def test_who_changes_such_a_label_is_judged_anew() -> None:
+    judged, policy = Judge(), Policy(constraints=(constraint("Label(`env`,`prod`)"),))
+    for env, stands in (("prod", True), ("test", False), ("prod", True)):
+        (verdict,) = judged(Snapshot((replace(service(), named={"env": env}),), "e-1"), policy).verdicts
+        assert (verdict.route is not None) is stands
 
 
 def test_both_forms_stand_beside_each_other_and_all_must_fit() -> None:

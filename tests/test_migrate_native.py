@@ -207,6 +207,21 @@ def test_a_world_of_all_vocabularies_is_told_side_by_side(bridge: Bridge, source
     assert "x@rancher" in str(ran.json["notes"])
 
 
+def test_where_nothing_of_native_labels_can_be_had_the_older_ones_move_and_both_are_told(
+    bridge: Bridge, source: Callable[..., str]
+) -> None:
+    labels = OLDER | {
+        "traefik.frontend.rule": "Host:web.shop.local",
+        "traefik.http.routers.7.rule": "Host(`x`)",
+        "traefik.http.services.8.loadbalancer.server.port": "1",
+    }
+    ran = told(bridge, "--source", source(web=labels), *LAYOUT)
+    found = of(ran, "shop/web")
+    assert [one["rule"] for one in rows(found, "routers")] == ["Host(`web.shop.local`)"]
+    assert [one["rule"] for one in rows(found, "old_routers")] == ["Host(`x`)"]
+    assert lost(found) == ["traefik.http.routers.7.rule", "traefik.http.services.8.loadbalancer.server.port"]
+
+
 def test_what_is_told_is_what_sync_writes(bridge: Bridge) -> None:
     named = ("--source", f"file:{SAMPLES / 'real.stacks.json'}", *LAYOUT)
     ran = bridge("render", *named, "--output", "json")

@@ -140,12 +140,11 @@ def moves(
         if len(refused) == before:  # else a page of another may be missing now
             break
     natives = layout.natives([one.native for one in candidates if one.native], cluster, claimed)
-    return [
-        _native_move(one, one.native, natives)
-        if one.native and not one.route
-        else _move(one, *laid.get(one.title, ({}, ())), refused.get(one.title))
-        for one in candidates
-    ]
+    found = []
+    for one in candidates:
+        move = _move(one, *laid.get(one.title, ({}, ())), refused.get(one.title))
+        found.append(_with_native(move, one, one.native, natives) if one.native else move)
+    return found
 
 
 def _names(one: Candidate) -> frozenset[str]:
@@ -186,19 +185,24 @@ def _move(one: Candidate, keys: Mapping[str, str], lost: Iterable[Problem], refu
     )
 
 
-def _native_move(one: Candidate, native: Native, natives: Natives) -> Move:
-    """Of one service of which native labels speak. What it refers to may be another's."""
+def _with_native(move: Move, one: Candidate, native: Native, natives: Natives) -> Move:
+    """With what native labels ask for, in the place of a route. What they refer to may be another service's."""
+    problems = (*move.problems, *(problem for problem in natives.problems if problem.service == one.title))
+    move = replace(move, old_routers=routers2(one.labels, native), problems=problems)
+    if one.route:
+        return move
+    if one.keys:
+        beaten = Problem(one.title, native.label, "", "it speaks to Traefik 3 itself", ITSELF, notice=True)
+        move = replace(move, problems=(*problems, beaten))
     everything = {path: value for wish in natives.wishes.values() for path, value in _keys(wish)}
     its = {path: value for wish in natives.wishes.values() if one.title in wish.holders for path, value in _keys(wish)}
     held = {tuple(path.split("/")[:3]) for path in its}
-    problems = [problem for problem in natives.problems if problem.service == one.title]
-    if one.keys:
-        problems.append(Problem(one.title, native.label, "", "it speaks to Traefik 3 itself", ITSELF, notice=True))
     return replace(
-        _move(one, its, problems, None),
+        move,
         routers=tuple(each for each in routers(everything) if (each.protocol, "routers", each.name) in held),
-        old_routers=routers2(one.labels, native),
+        services=tuple(services(its)),
         native=True,
+        keys=its,
     )
 
 
