@@ -4,7 +4,7 @@ PYTHON = python3
 BIN = .venv/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet install
 
-.PHONY: test lint types demo consul traefik docs schemas fuzz audit pythons requirements clean
+.PHONY: test lint types demo demo-fan-in consul traefik docs schemas fuzz audit pythons requirements clean
 
 test: .venv/with-test consul traefik
 	$(BIN)/pytest
@@ -18,6 +18,10 @@ types: .venv/with-test
 
 demo: .venv/with-demo
 	$(BIN)/bridge demo
+
+# The same of two clusters on one store.
+demo-fan-in: .venv/with-demo
+	$(BIN)/bridge demo-fan-in
 
 # What the code says of itself, written down; tests hold it to the code.
 docs: .venv/with-test
@@ -77,7 +81,7 @@ audit: .cache/audit/bin/pip-audit .venv/with-test
 
 # Before a release: tests with each Python of those that are promised and here, but for those that take long.
 PYTHONS = python3.11 python3.12 python3.13 python3.14
-LONG = run_% container packaging interleavings histories demo traefik3_% native_real drain_traefik
+LONG = run_% container packaging interleavings histories demo demo_fan_in traefik3_% native_real drain_traefik
 TRIED = $(filter-out $(LONG:%=tests/test_%.py),$(wildcard tests/test_*.py))
 
 pythons: consul traefik

@@ -7,12 +7,12 @@ import time
 
 from bridge.demo.byhand import ByHand
 from bridge.demo.etcd import start_again
-from bridge.demo.ledger import LEADER, TRAEFIK1, TRAEFIK3, Ledger, named
+from bridge.demo.ledger import LEADER, TRAEFIK1, TRAEFIK3, named
 from bridge.demo.metadata import FAULTS
-from bridge.demo.stage import GRACE, PATIENCE, PREFIX, Stage
-from bridge.demo.tell import INDENT, changes, listed, quote, result, say, tree
-from bridge.demo.traefik import THROTTLE, start_traefik
-from bridge.demo.traffic import Traffic
+from bridge.demo.plot import Plot
+from bridge.demo.stage import GRACE, PREFIX, Stage
+from bridge.demo.tell import INDENT, changes, listed, result, say, tree
+from bridge.demo.traefik import THROTTLE
 from bridge.demo.visitors import EVERY, visit
 from bridge.demo.world import CONTAINERS, PORTS, STACK, World, asked_as, labels
 from bridge.model.keys import STANDING
@@ -29,19 +29,12 @@ SHOWN = ("My hostname", "Host:", "X-Forwarded-For:")  # of an answer
 ROUNDS = 2  # of requests that are shown
 
 
-class Story:
+class Story(Plot):
     """The steps in the order in which they are told. Each raises BridgeError where something is not as it says."""
 
     def __init__(self, stage: Stage, world: World = THREE) -> None:
-        self.stage, self.world = stage, world
-        self.ledger = Ledger(stage)
-        self._traffic: Traffic | None = None
-
-    @property
-    def traffic(self) -> Traffic:
-        """What comes through Traefik, once it serves."""
-        assert self._traffic is not None, "nothing is served yet"
-        return self._traffic
+        super().__init__(stage)
+        self.world = world
 
     def tell(self) -> None:
         """From the first key to the last but the end."""
@@ -83,8 +76,8 @@ class Story:
     def serve(self) -> None:
         """The first answer."""
         began = time.monotonic()
-        traefik = start_traefik(self.stage.children, self.stage.traefik, self.stage.etcd.endpoint, PREFIX)
-        traffic = self._traffic = Traffic(self.stage, traefik, asked_as(SERVICE))
+        traffic = self.open(asked_as(SERVICE))
+        traefik = traffic.traefik
         self.stage.title("A real Traefik 3 reads them")
         result(f"--providers.etcd.endpoints={self.stage.etcd.endpoint}")
         result(f"--providers.etcd.rootKey={PREFIX}")
@@ -194,26 +187,6 @@ class Story:
         self.traffic.pause(len(CONTAINERS))
         result(f"{listed(gone)} stop {GRACE:.0f} s later: {self.traffic.answered()}")
 
-    def leave(self) -> None:
-        """The last key."""
-        requests = self.traffic.end()
-        (replica,) = self.stage.bridges
-        self.stage.end(replica)
-        began = time.monotonic()
-        arguments = ["leave", "--layout", self.ledger.layouts]
-        self.stage.title("The bridge goes for good", " ".join(("bridge", *arguments)))
-        result(f"The visitors have gone home: {requests}")
-        child = self.stage.start_bridge("leave", arguments)
-        code = child.wait(PATIENCE)
-        self.stage.check(code == 0, f"leave ended with code {code}: {' '.join(child.lines())}")
-        for line in child.lines():
-            quote(line)
-        left = self.ledger.look().items
-        self.stage.check(not left, f"etcd still holds {named(left)}")
-        result(f"of {len(self.ledger.last.items)} keys and records {len(left)} are left", time.monotonic() - began)
-        self.traffic.once(lambda found: found.said == "status 404", "Traefik serves no more")
-        result(f"Traefik answers 404 for {self.traffic.host}")
-
     def keep(self) -> None:
         """All goes on until Ctrl-C, and the world changes by hand."""
         self.stage.title("It goes on until Ctrl-C")
@@ -265,7 +238,7 @@ class Story:
 
     def _left(self, name: str, began: float) -> None:
         """It answers no more."""
-        seconds = self.traffic.left(name, len(self.world.healthy(SERVICE)), began)
+        seconds = self.traffic.left({name}, len(self.world.healthy(SERVICE)), began)
         result(f"Traefik leaves it out: {self.traffic.answered()}", seconds)
 
     def _hear_warning(self, replica: str, of: str, times: int = 1) -> None:
