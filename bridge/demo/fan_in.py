@@ -26,9 +26,11 @@ QUIET = 50  # rounds of requests, of which a cluster that gets nothing more must
 class FanIn(Plot):
     """The steps in the order in which they are told. Each raises BridgeError where something is not as it says."""
 
+    _west: Metadata  # the second world's; the first is the stage's
+
     def tell(self) -> None:
         """From the first key to the last."""
-        say("Two Rancher environments publish one service through one store and one Traefik 3:")
+        say("Two Rancher environments share one store, and one Traefik 3 serves both:")
         self.introduce()
         self.publish()
         self.join()
