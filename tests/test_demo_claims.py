@@ -257,7 +257,7 @@ def test_a_round_without_a_container_is_told_from_one_in_which_it_comes_late() -
     """First in one round of three and last in the next: four answers lie between."""
 
     def seen(names: str) -> float | None:
-        return traffic._round_without([Visit(float(at), name, "") for at, name in enumerate(names)], "b", 2)
+        return traffic._round_without([Visit(float(at), name, "") for at, name in enumerate(names)], {"b"}, 2)
 
     assert seen("bacacb") is None
     assert seen("bacaca") == 5.0
