@@ -55,7 +55,7 @@ COMMANDS = {
     "render": Command("bridge.cli.render_keys", "Print the keys that the source asks for, without a store."),
     "check": Command("bridge.cli.check", "Say what is wrong with labels, or with what stands in the store."),
     "explain": Command("bridge.cli.explain", "Say why one service is published, or is not.", "STACK/SERVICE"),
-    "migrate": Command("bridge.cli.migrate", "Say what becomes of each route of Traefik 1 in Traefik 3."),
+    "migrate": Command("bridge.cli.migrate", "Say what becomes of each route of Traefik 1 and 2 in Traefik 3."),
     "show": Command(
         "bridge.cli.show", "Show what the store holds, whose it is, and how long it would live.", "[STACK/SERVICE]"
     ),
