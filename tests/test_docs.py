@@ -19,7 +19,7 @@ PAGES = sorted(
     for path in (ROOT / "README.md", ROOT / "CHANGELOG.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("compose/**/*.md"))
     if path.is_file()
 )
-VARIABLES = {row.variable for row in TABLE} | {"BRIDGE_DEBUG"}
+VARIABLES = {row.variable for row in TABLE} | {"BRIDGE_DEBUG", "BRIDGE_TLL"}  # the last is told as a slip
 
 
 def name_of(page: Path) -> str:
