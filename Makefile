@@ -4,7 +4,7 @@ PYTHON = python3
 BIN = .venv/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet install
 
-.PHONY: test lint types demo demo-fan-in consul traefik docs schemas fuzz audit pythons requirements clean
+.PHONY: test lint types demo demo-fan-in consul traefik docs site schemas fuzz audit pythons requirements clean
 
 test: .venv/with-test consul traefik
 	$(BIN)/pytest
@@ -31,6 +31,10 @@ docs: .venv/with-test
 schemas: .venv/with-test
 	for name in $$($(BIN)/bridge schema | cut -d ' ' -f 1); do \
 	  $(BIN)/bridge schema $$name > schemas/$$name.json || exit 1; done
+
+# The pages as a site, in build/site; a link that leads nowhere is a fault.
+site: .venv/with-docs
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --fresh-env -c docs . build/site
 
 # Looks for what breaks the promises to services' owners, as long as you like; not part of the tests. What it finds
 # worth trying stays in .cache/fuzz, and the next run goes on from there.

@@ -28,7 +28,7 @@ NO_DRAIN = """
 run = stage.Stage.run_bridge
 stage.Stage.run_bridge = lambda self, *words: [] if words[0] == "drain" else run(self, *words)
 """
-A_DEAD_SERVER = "FanIn.see = lambda self: (self.stage.containers.stop(['web-test-3']), self.traffic.pause(20))"
+A_DEAD_SERVER = "FanIn.see = lambda self: (self.stage.containers.stop(['web-test-3']), self.plot.traffic.pause(20))"
 
 
 @pytest.fixture(scope="module")

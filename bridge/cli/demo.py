@@ -32,7 +32,7 @@ def run(config: Config) -> int:
         if config.get(options.KEEP):
             story.keep()
         else:
-            story.leave()
+            story.plot.leave()
     click.echo("The README shows how to do the same with your own etcd and Traefik.")
     return 0
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from bridge.demo.ledger import RECORDS, TRAEFIK3
 from bridge.demo.metadata import Metadata
 from bridge.demo.plot import Plot
+from bridge.demo.stage import Stage
 from bridge.demo.tell import INDENT, changes, listed, number, result, say
 from bridge.demo.world import HOSTS, World, asked_as, labels
 from bridge.model.change import Item, Reading
@@ -23,10 +24,15 @@ TTL = 10  # seconds; usually five minutes, so that nobody has to wait for long
 QUIET = 50  # rounds of requests, of which a cluster that gets nothing more must get none
 
 
-class FanIn(Plot):
+class FanIn:
     """The steps in the order in which they are told. Each raises BridgeError where something is not as it says."""
 
-    _west: Metadata  # the second world's; the first is the stage's
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self.plot = Plot(stage)
+        self.ledger = self.plot.ledger
+        second = WORLDS[WEST].document(stage.containers.ports)
+        self._west = stage.ending.enter_context(Metadata(second, HOSTS))  # the first world's is the stage's
 
     def tell(self) -> None:
         """From the first key to the last."""
@@ -38,14 +44,13 @@ class FanIn(Plot):
         self.drain()
         self.undrain()
         self.kill()
-        self.leave("--cluster", WEST)
+        self.plot.leave("--cluster", WEST)
 
     # The steps
 
     def introduce(self) -> None:
         """What plays along."""
         stage = self.stage
-        self._west = stage.ending.enter_context(Metadata(WORLDS[WEST].document(stage.containers.ports), HOSTS))
         stage.containers.start(WORLDS[WEST].running)
         stage.title("A real etcd, and two Rancher worlds with a metadata service each")
         result(f"etcd {stage.etcd.version} listens on {stage.etcd.endpoint}", stage.etcd_took)
@@ -60,7 +65,7 @@ class FanIn(Plot):
         self.stage.title(f"Cluster {EAST} publishes", self._start(EAST))
         keys = self.ledger.published(TRAEFIK3, WORLDS[EAST])
         result(f"{len(keys)} keys in 1 transaction", time.monotonic() - began)
-        traffic = self.open(asked_as(SERVICE))
+        traffic = self.plot.open(asked_as(SERVICE))
         traffic.once(lambda found: bool(found.who), "Traefik serves")
         result(f"Traefik {traffic.traefik.version} listens on {traffic.traefik.web} and serves it")
         traffic.begin()
@@ -98,7 +103,7 @@ class FanIn(Plot):
         self._goes(EAST, began, f"its lease of {TTL} s has ended")
         self.ledger.last = self.ledger.until(_has_forgotten(EAST), f"{EAST}'s records have ended")
         self.stage.containers.stop(WORLDS[EAST].running)
-        self.traffic.pause(QUIET)
+        self.plot.traffic.pause(QUIET)
         result("its containers stop, and nobody misses them:")
         self._counted(WEST)
         self._clusters({WEST})
@@ -132,9 +137,9 @@ class FanIn(Plot):
         told = self.ledger.comes(lambda keys: len(_urls(keys, cluster)) == count, f"{cluster} is in", f"{cluster}--")
         result(f"{number(count, 'server')} more in one backend: {told}", time.monotonic() - began)
         say(*changes(self.ledger.marks(before)))
-        seconds = self.traffic.joined(BOTH, began)
+        seconds = self.plot.traffic.joined(BOTH, began)
         result("both clusters answer", seconds)
-        self.traffic.pause(QUIET)
+        self.plot.traffic.pause(QUIET)
         self._counted(EAST, WEST)
 
     def _goes(self, cluster: str, began: float, why: str = "its servers are gone") -> None:
@@ -142,15 +147,15 @@ class FanIn(Plot):
         told = self.ledger.comes(lambda keys: not _urls(keys, cluster), f"{cluster} is out", f"{cluster}--")
         result(f"{why}: {told}", time.monotonic() - began)
         (other,) = WORLDS.keys() - {cluster}
-        seconds = self.traffic.left(WORLDS[cluster].running, len(WORLDS[other].running), began, QUIET)
+        seconds = self.plot.traffic.left(WORLDS[cluster].running, len(WORLDS[other].running), began, QUIET)
         result(f"Traefik leaves {cluster} out", seconds)
         self._counted(EAST, WEST)
-        self.traffic.pause(QUIET)
+        self.plot.traffic.pause(QUIET)
         self._counted(other)
 
     def _counted(self, *clusters: str) -> None:
         """Who answered since the last count: each of these clusters, and no other."""
-        visits = self.traffic.account()
+        visits = self.plot.traffic.account()
         answered = {name: sum(one.who in world.running for one in visits) for name, world in WORLDS.items()}
         told = ", ".join(f"{name} answered {count}" for name, count in answered.items())
         strange = {name for name, count in answered.items() if (count > 0) != (name in clusters)}

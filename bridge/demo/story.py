@@ -29,12 +29,13 @@ SHOWN = ("My hostname", "Host:", "X-Forwarded-For:")  # of an answer
 ROUNDS = 2  # of requests that are shown
 
 
-class Story(Plot):
+class Story:
     """The steps in the order in which they are told. Each raises BridgeError where something is not as it says."""
 
     def __init__(self, stage: Stage, world: World = THREE) -> None:
-        super().__init__(stage)
-        self.world = world
+        self.stage, self.world = stage, world
+        self.plot = Plot(stage)
+        self.ledger = self.plot.ledger
 
     def tell(self) -> None:
         """From the first key to the last but the end."""
@@ -76,7 +77,7 @@ class Story(Plot):
     def serve(self) -> None:
         """The first answer."""
         began = time.monotonic()
-        traffic = self.open(asked_as(SERVICE))
+        traffic = self.plot.open(asked_as(SERVICE))
         traefik = traffic.traefik
         self.stage.title("A real Traefik 3 reads them")
         result(f"--providers.etcd.endpoints={self.stage.etcd.endpoint}")
@@ -125,7 +126,7 @@ class Story(Plot):
         self._meanwhile()
         began = self._change(f"service {SECOND} is deployed", TWO_SERVICES)
         host = asked_as(SECOND)
-        found = self.traffic.once(lambda found: bool(found.who), f"{host} answers", host)
+        found = self.plot.traffic.once(lambda found: bool(found.who), f"{host} answers", host)
         result(f"first answer for {host}", found.at - began)
 
     def follow(self) -> None:
@@ -184,18 +185,18 @@ class Story(Plot):
         self._change(f"back, {SERVICE} scaled to 3", SCALED_BACK)
         time.sleep(GRACE)
         self.stage.containers.stop(gone)
-        self.traffic.pause(len(CONTAINERS))
-        result(f"{listed(gone)} stop {GRACE:.0f} s later: {self.traffic.answered()}")
+        self.plot.traffic.pause(len(CONTAINERS))
+        result(f"{listed(gone)} stop {GRACE:.0f} s later: {self.plot.traffic.answered()}")
 
     def keep(self) -> None:
         """All goes on until Ctrl-C, and the world changes by hand."""
         self.stage.title("It goes on until Ctrl-C")
-        result(f"The visitors have gone home: {self.traffic.end()}")
+        result(f"The visitors have gone home: {self.plot.traffic.end()}")
         self.stage.metadata.by_hand = ByHand(self.stage, self.world)
-        url, api = self.stage.metadata.url, self.traffic.traefik.api
+        url, api = self.stage.metadata.url, self.plot.traffic.traefik.api
         say(
             "",
-            f"{INDENT}ask        {self.traffic.curl()}",
+            f"{INDENT}ask        {self.plot.traffic.curl()}",
             f"{INDENT}dashboard  http://{api}/dashboard/",
             f"{INDENT}etcd       etcdctl --endpoints={self.stage.etcd.endpoint} get --prefix {PREFIX}/",
             f"{INDENT}metadata   curl {url}/2016-07-29/stacks",
@@ -222,7 +223,7 @@ class Story(Plot):
     def _check_rounds(self, names: list[str]) -> None:
         """Each container answers once a round, from the first answer on; `names`: who has answered until now."""
         healthy = self.world.healthy(SERVICE)
-        traffic, size = self.traffic, len(healthy)
+        traffic, size = self.plot.traffic, len(healthy)
         while len(names) < ROUNDS * size:
             names.append(visit(traffic.traefik.web, traffic.host).who)
         rounds = [names[at : at + size] for at in range(0, len(names), size)]
@@ -233,13 +234,13 @@ class Story(Plot):
 
     def _joined(self, began: float, *names: str) -> None:
         """They answer."""
-        seconds = self.traffic.joined(names, began)
-        result(f"{listed(names)} {'answers' if len(names) == 1 else 'answer'}: {self.traffic.answered()}", seconds)
+        seconds = self.plot.traffic.joined(names, began)
+        result(f"{listed(names)} {'answers' if len(names) == 1 else 'answer'}: {self.plot.traffic.answered()}", seconds)
 
     def _left(self, name: str, began: float) -> None:
         """It answers no more."""
-        seconds = self.traffic.left({name}, len(self.world.healthy(SERVICE)), began)
-        result(f"Traefik leaves it out: {self.traffic.answered()}", seconds)
+        seconds = self.plot.traffic.left({name}, len(self.world.healthy(SERVICE)), began)
+        result(f"Traefik leaves it out: {self.plot.traffic.answered()}", seconds)
 
     def _hear_warning(self, replica: str, of: str, times: int = 1) -> None:
         """From its publisher of Traefik 3's keys; of one among several the log gives the name."""
@@ -247,4 +248,4 @@ class Story(Plot):
         self.stage.hear(replica, f"WARNING {name}{of}:", times)
 
     def _meanwhile(self) -> None:
-        result(f"meanwhile {self.traffic.answered()}")
+        result(f"meanwhile {self.plot.traffic.answered()}")
