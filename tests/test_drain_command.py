@@ -232,6 +232,23 @@ def test_sync_and_plan_obey_without_a_second_reading_and_explain_names_the_recor
     assert publication.published() == before
 
 
+@pytest.mark.parametrize("drained", [0, 1])
+def test_explain_knows_the_records_of_each_layout_and_takes_each_for_its_own_keys(
+    bridge: Bridge, publication: Publishing, source: tuple[str, ...], drained: int
+) -> None:
+    layouts = "traefik1", f"traefik3=v3/{publication.prefix}"
+    at = ("--store", publication.url)
+    said(bridge("drain", "--service", "stack-0/web-0", *at, "--layout", layouts[drained]))
+    ran = said(bridge("explain", "stack-0/web-0", *source, *at, "--layout", ",".join(layouts), "--output", "json"))
+    (found,) = ran.json["services"]
+    records = publication.records, f"bridge/v3.2f{publication.prefix}/"
+    why = f"it is drained, by {records[drained]}c/default/drain/service--stack-0--web-0"
+    assert [one["why"] for one in found["containers"]] == [why, why]
+    urls = [str(one["key"]) for one in found["keys"] if str(one["key"]).endswith("/url")]
+    assert len(urls) == 2
+    assert all(("v3/" in url) is (drained == 0) for url in urls)
+
+
 def test_what_is_unknown_is_kept_with_a_notice_and_what_cannot_be_read_is_a_problem(
     bridge: Bridge, publication: Publishing, source: tuple[str, ...]
 ) -> None:

@@ -15,7 +15,7 @@ from difflib import get_close_matches
 from bridge import config as options
 from bridge.cli.reading import World, is_labelled, read_world
 from bridge.cli.render import Json, cut, number, problems_json, safe, say, say_json, shown, suggestion, warn
-from bridge.cli.wiring import NO_DRAINS, Site, drains_in_store, sites
+from bridge.cli.wiring import Site, drains_in_store, sites
 from bridge.config import Config, Output
 from bridge.labels.fates import Said, fates
 from bridge.model.keys import Role
@@ -86,13 +86,13 @@ def run(config: Config, title: str) -> int:
     return 0
 
 
-def _drains(config: Config) -> Drains:
-    """What is drained, where a store is named; its being away keeps nobody from an explanation."""
+def _drains(config: Config) -> tuple[Drains, ...]:
+    """What is drained for each layout, where a store is named; its being away keeps nobody from an explanation."""
     try:
-        return drains_in_store(config, sites(config)[0])
+        return tuple(drains_in_store(config, site) for site in sites(config))
     except StoreError as err:
         warn(f"notice: what is drained is not known: {err}")
-        return NO_DRAINS
+        return ()
 
 
 def _explained(world: World, wanted: str, cluster: str) -> Iterator[Explained]:
@@ -192,6 +192,8 @@ def _summary(one: Explained) -> str:
         return f"not published: {one.closed.why}{guess}"
     if not any(tree.keys for tree in one.trees):
         alone = one.verdict.native and not one.verdict.route
+        if alone and one.verdict.native and one.verdict.native.withheld:
+            return f"not published: {one.verdict.native.withheld}"
         if alone and not any(tree.site.layout.speaks_native for tree in one.trees):
             return "not published: its labels speak to Traefik 2 and 3 only"
         return "not published: no key of it may be written"
