@@ -121,6 +121,11 @@ def source(tmp_path: Path) -> tuple[str, ...]:
     return ("--source", f"file:{path}")
 
 
+def listed(value: object) -> list[dict[str, object]]:
+    assert isinstance(value, list)
+    return value
+
+
 def said(ran: Ran, code: int = 0) -> Ran:
     assert ran.code == code, ran
     return ran
@@ -240,11 +245,11 @@ def test_explain_knows_the_records_of_each_layout_and_takes_each_for_its_own_key
     at = ("--store", publication.url)
     said(bridge("drain", "--service", "stack-0/web-0", *at, "--layout", layouts[drained]))
     ran = said(bridge("explain", "stack-0/web-0", *source, *at, "--layout", ",".join(layouts), "--output", "json"))
-    (found,) = ran.json["services"]
+    (found,) = ran.rows("services")
     records = publication.records, f"bridge/v3.2f{publication.prefix}/"
     why = f"it is drained, by {records[drained]}c/default/drain/service--stack-0--web-0"
-    assert [one["why"] for one in found["containers"]] == [why, why]
-    urls = [str(one["key"]) for one in found["keys"] if str(one["key"]).endswith("/url")]
+    assert [one["why"] for one in listed(found["containers"])] == [why, why]
+    urls = [str(one["key"]) for one in listed(found["keys"]) if str(one["key"]).endswith("/url")]
     assert len(urls) == 2
     assert all(("v3/" in url) is (drained == 0) for url in urls)
 

@@ -2,7 +2,8 @@
 
 Reads the store and no source. Writes nothing, and grants and renews no lease. A server is its cluster's; rules and the
 like are of all clusters that claim the service, and the decider's wish for them counts. With STACK/SERVICE only what
-stands of that service.
+stands of that service. No record says which service's labels of Traefik 2 and 3 named a router, service or middleware:
+name that itself, as NAME or http.routers.NAME. What none of them named is found by STACK/SERVICE.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from enum import Enum
 
 from bridge import config as options
 from bridge.cli.draining import drain_lines, drains_json
+from bridge.cli.naming import HINT, means
 from bridge.cli.render import Json, cut, heading, number, safe, say, say_each_json, shown, span
 from bridge.cli.seen import is_ours, look, seconds_or_none
 from bridge.cli.wiring import Site, sites
@@ -107,7 +109,8 @@ def run(config: Config, title: str = "") -> int:
     wanted = title.strip("/")
     found = [_survey(config, site, wanted) for site in sites(config)]
     if wanted and not any(one.groups for one in found):
-        raise UsageError("service", title, "nothing of it stands, and nobody claims it; bridge show names all that do")
+        why = "nothing of it stands, and nobody claims it; bridge show names all that do"
+        raise UsageError("service", title, f"{why}, and {HINT}")
     if config.get(options.OUTPUT) is Output.JSON:
         say_each_json([_json(one) for one in found])
     else:
@@ -121,7 +124,7 @@ def _survey(config: Config, site: Site, title: str) -> Survey:
     seen = look(config, site)
     groups = survey(seen.standing, seen.leases)
     if title:
-        groups = tuple(group for group in groups if group_title(group.group) == title)
+        groups = tuple(group for group in groups if means(title, group.group))
     leaders = {cluster: leader.name if leader else "unknown" for cluster, leader in sorted(seen.leaders.items())}
     keeper = "backstop" if site.layout.has_backstop else "sentinel"
     return Survey(seen.publisher, keeper, groups, seen.leases, leaders, _drains(seen.standing.mirror.records))
