@@ -237,6 +237,37 @@ def test_sync_and_plan_obey_without_a_second_reading_and_explain_names_the_recor
     assert publication.published() == before
 
 
+@pytest.mark.parametrize(
+    ("what", "kept"),
+    [
+        ((), {"web-0", "web-1"}),
+        (("--service", "stack-0/web-0"), {"web-0"}),
+        (("--host", "10.9.9.1"), {"web-1"}),
+        (("--container", "lost"), {"web-0"}),
+        (("--container", "other"), set()),
+    ],
+)
+def test_servers_that_no_drain_reaches_are_told_by_drain_and_explain(
+    bridge: Bridge, publication: Publishing, source: tuple[str, ...], what: tuple[str, ...], kept: set[str]
+) -> None:
+    at = ("--store", publication.url)
+    said(bridge("sync", *source, *at, "--read-time", "0"))
+    base = "backends/{}__stack-0/servers/{}/url"
+    by_hand = {"web-0": base.format("web-0", "default--lost"), "web-1": base.format("web-1", "mine")}
+    publication.write(by_hand["web-0"], "http://10.9.9.9:80")
+    publication.write(by_hand["web-1"], "http://10.9.9.1:80")
+    publication.write(base.format("web-1", "munich--c1"), "http://10.9.9.1:80")
+    told = said(bridge("drain", *what, *at)).err
+    assert {
+        name for name, path in by_hand.items() if f"notice: {publication.tree}{path}: it was written" in told
+    } == kept
+    assert "munich" not in told
+    for name, path in by_hand.items():
+        ran = said(bridge("explain", f"stack-0/{name}", *source, *at))
+        assert (f"{publication.tree}{path}" in ran.out and "bridge adopt takes it over" in ran.out) is (name in kept)
+    assert "by hand" not in said(bridge("undrain", *what, *at)).err
+
+
 @pytest.mark.parametrize("drained", [0, 1])
 def test_explain_knows_the_records_of_each_layout_and_takes_each_for_its_own_keys(
     bridge: Bridge, publication: Publishing, source: tuple[str, ...], drained: int

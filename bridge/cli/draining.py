@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from enum import Enum
 
 from bridge import config as options
-from bridge.cli.render import Json, heading, safe, say, say_each_json, warn
+from bridge.cli.render import Json, heading, number, safe, say, say_each_json, warn
+from bridge.cli.undrained import REMEDY, WHY
 from bridge.config import Config, Output
 from bridge.model.change import Change, Committed, Create, Delete, Item, Transaction
 from bridge.model.drain import Drain, Scope, drained_name
@@ -20,6 +21,7 @@ from bridge.stores.base import Store, Unavailable
 from bridge.sync import drains_in
 
 SCOPES = (Scope.HOST, Scope.SERVICE, Scope.CONTAINER)  # as config.DRAINED
+TOLD = 5  # servers that are named, of those that no drain reaches
 TRIES = 3  # at a record that others write at the same time
 
 
@@ -67,6 +69,7 @@ class Draining:
         self.did = Done.LISTED
         self.key = ""  # of the record that it was about
         self.found = Drains()
+        self.by_hand = tuple[str, ...]()  # keys of servers that are drained in vain, where that was looked for
         self.is_published = True  # somebody publishes as this cluster
 
     def drain(self, what: What) -> bool:
@@ -119,6 +122,10 @@ def say_drained(config: Config, found: Sequence[Draining]) -> int:
     for one in found:
         for problem in one.found.problems:
             warn(f"problem: {problem}")
+        for key in one.by_hand[:TOLD]:
+            warn(f"notice: {key}: {WHY}; {REMEDY}")
+        if more := len(one.by_hand[TOLD:]):
+            warn(f"notice: so it is with {number(more, 'more server')}; bridge show names them")
         if not one.is_published:
             warn(f"notice: nobody publishes as cluster {one.publisher.cluster} here now; who does will obey")
     return 0
