@@ -194,8 +194,17 @@ def test_who_goes_to_separate_is_held_by_the_brake_since_nothing_comes_for_these
     publish("a", many(count))
     before = stands(publication)
     assert sum(path.endswith("/url") for path in before) == count
-    said = ("--layout", "traefik3", "--store", publication.url, "--cluster", "a", "--fan-in", "separate")
-    said = (*said, "--source", f"file:{tmp_path / 'a.json'}", "--output", "json")
+    said: tuple[str, ...] = (
+        "--layout",
+        "traefik3",
+        "--store",
+        publication.url,
+        "--cluster",
+        "a",
+        "--fan-in",
+        "separate",
+    )
+    said += ("--source", f"file:{tmp_path / 'a.json'}", "--output", "json")
     planned = bridge("plan", *said).json
     assert (planned["removed_servers"], planned["held"]) == (count, held)
     assert {one["key"] for one in bridge("plan", *said).rows("changes") if one["after"] is None} == {

@@ -15,8 +15,9 @@ from bridge.model.change import Change, Committed, Create, Delete, Item, Transac
 from bridge.model.drain import Drain, Scope, drained_name
 from bridge.model.keys import Publisher
 from bridge.model.problem import BridgeError, UsageError
-from bridge.ownership.drains import Drains
-from bridge.ownership.records import drain_path, presence_path, read_drain, write_drain
+from bridge.ownership.drains import Drains, read_drains
+from bridge.ownership.mirror import Side
+from bridge.ownership.records import drain_path, named, presence_path, read_drain, write_drain
 from bridge.stores.base import Store, Unavailable
 from bridge.sync import drains_in
 
@@ -135,6 +136,21 @@ def drain_lines(drains: Sequence[Drain]) -> Iterator[str]:
     """A line each."""
     width = max((len(one.title) for one in drains), default=0)
     yield from (f"  {safe(one.title):<{width}}  since {safe(one.when)}" for one in drains)
+
+
+def drained_lines(cluster: str, drains: Drains) -> Iterator[str]:
+    """What is drained in a cluster, with a heading, and what nobody can read; nothing where nothing is."""
+    if drains.drains:
+        yield f"drained in cluster {safe(cluster)}:"
+        yield from drain_lines(drains.drains)
+    yield from (f"record {safe(key)} cannot be read: it may drain something" for key in drains.unreadable)
+
+
+def drains_by_cluster(records: Side) -> dict[str, Drains]:
+    """What is drained, of the clusters that have any record of it."""
+    found = {path: held.value for path, held in records.held.items() if named(path).kind == "drain"}
+    clusters = sorted({named(path).cluster for path in found})
+    return {cluster: read_drains(records.prefix, cluster, found) for cluster in clusters}
 
 
 def drains_json(drains: Drains) -> Json:
