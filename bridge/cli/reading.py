@@ -57,10 +57,9 @@ def read_world(config: Config, drains: Sequence[Drains] = ()) -> World:
     cluster, laid = config.get(options.CLUSTER), []
     found = {*snapshot.problems, *decided.problems, *(one for verdict in verdicts for one in verdict.problems)}
     for site, its in zip(asked, drains or [NO_DRAINS] * len(asked), strict=True):
-        same = its == of_all
-        judged = verdicts if same else settled(config, asked[0].layout, snapshot, standing, its).verdicts
+        own = decided if its == of_all else settled(config, asked[0].layout, snapshot, standing, its)
         claimed = claimed_there(standing_in_store(config, site), snapshot.environment, cluster)
-        wishes, unwritten = lay_out(judged, site.layout, cluster, claimed=claimed)
+        wishes, unwritten = lay_out(own.verdicts, site.layout, cluster, claimed=claimed)
         laid.append((site, wishes))
         found.update(unwritten)
     locate = source.locate if isinstance(source, Locating) else lambda _service, _label: None
