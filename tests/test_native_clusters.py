@@ -184,3 +184,77 @@ def test_a_router_never_stands_without_what_it_names(publish: Publish, publicati
             assert f"http/services/{service}/loadBalancer/passHostHeader" in tree
             assert all(f"http/middlewares/{name}/basicAuth/users" in tree for name in guards.split(","))
     assert len(transactions) > 5
+
+
+@pytest.mark.parametrize(("count", "held"), [(12, True), (9, False)])
+def test_who_goes_to_separate_is_held_by_the_brake_since_nothing_comes_for_these_routes(
+    publish: Publish, publication: Publication, bridge: Bridge, tmp_path: Path, count: int, held: bool
+) -> None:
+    """As any removal of so many servers: `plan` shows it, `sync` holds it, and --force lets it go."""
+    publish("a", many(count))
+    before = stands(publication)
+    assert sum(path.endswith("/url") for path in before) == count
+    said: tuple[str, ...] = (
+        "--layout",
+        "traefik3",
+        "--store",
+        publication.url,
+        "--cluster",
+        "a",
+        "--fan-in",
+        "separate",
+    )
+    said += ("--source", f"file:{tmp_path / 'a.json'}", "--output", "json")
+    planned = bridge("plan", *said).json
+    assert (planned["removed_servers"], planned["held"]) == (count, held)
+    assert {one["key"] for one in bridge("plan", *said).rows("changes") if one["after"] is None} == {
+        f"{publication.prefix}/{path}" for path in before
+    }
+    if held:
+        assert bridge("sync", *said, "--read-time", "0").code == 3
+        assert stands(publication) == before
+    assert bridge("sync", *said, "--read-time", "0", *(("--force",) if held else ())).code == 0
+    assert stands(publication) == {}
+
+
+USUAL = {
+    "traefik.http.middlewares.r.addprefix.prefix": "/x",
+    "traefik.http.routers.r.rule": "Host(`a.test`)",
+    "traefik.http.services.web_shop.loadbalancer.server.port": "80",  # as it is called where no label does
+}
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("r", {"http.routers.r", "http.middlewares.r"}),
+        ("R@rancher", {"http.routers.r", "http.middlewares.r"}),
+        ("http.routers.r", {"http.routers.r"}),
+        ("shop/web", {"http.services.web_shop"}),
+    ],
+)
+def test_show_and_release_know_what_native_labels_named_and_what_is_called_after_its_service(
+    publish: Publish, publication: Publication, bridge: Bridge, words: str, found: set[str]
+) -> None:
+    publish("a", USUAL)
+    at = ("--store", publication.url, "--layout", "traefik3")
+    (shown,) = [bridge("show", words, *at, "--output", "json").json]
+    assert isinstance(shown["groups"], list)
+    assert {one["group"] for one in shown["groups"]} == found
+    ran = bridge("release", words, *at, "--cluster", "a", "--output", "json")
+    assert ran.code == 0, ran
+    assert {one["service"] for one in ran.rows("keys")} == found
+    held = publication.held(f"{publication.prefix}/")
+    free = {".".join(path.split("/")[:3]) for path, item in held.items() if item.lease is None}
+    assert free == found
+
+
+@pytest.mark.parametrize("words", ["shop/idle", "rr", "http", "routers.r"])
+def test_what_nothing_is_called_is_refused_with_how_things_are_called(
+    publish: Publish, publication: Publication, bridge: Bridge, words: str
+) -> None:
+    publish("a", USUAL)
+    at = ("--store", publication.url, "--layout", "traefik3")
+    for command in ("show", "release"):
+        ran = bridge(command, words, *at, *(("--cluster", "a") if command == "release" else ()))
+        assert (ran.code, "http.routers.NAME" in ran.err) == (2, True)
