@@ -105,6 +105,10 @@ class Traefik1:
         """Of two rules nobody tries to say."""
         return False
 
+    def leans_on(self, keys: Mapping[str, str]) -> frozenset[str]:  # noqa: ARG002
+        """None: a service has all that its frontends need."""
+        return frozenset()
+
     def hosts(self, keys: Mapping[str, str]) -> frozenset[str]:
         """The hosts that the rules among `keys` (path: stored value) ask for, patterns as they are written.
 

@@ -8,7 +8,7 @@ labels name.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -19,6 +19,7 @@ from bridge.layouts.server_urls import distinct, url
 from bridge.layouts.traefik3_lint import faults
 from bridge.layouts.traefik3_names import native_group, server_base
 from bridge.layouts.traefik3_native_fields import Unfit, plugins, read_fields
+from bridge.layouts.traefik3_references import referred
 from bridge.model.keys import Wish
 from bridge.model.native import Asked, Native, Said
 from bridge.model.problem import Problem
@@ -80,7 +81,7 @@ def _object(native: Native, asked: Asked, target: Target, problems: list[Problem
     if asked.place.startswith("http/routers/") and target.entry_points:
         found.values.setdefault("entryPoints", ",".join(target.entry_points))
     keys = {f"{asked.place}/{path}": value for path, value in found.values.items()}
-    refers = tuple(_references(found.values, found.origins, asked))
+    refers = tuple((place, found.origins.get(path, asked.label)) for place, path in referred(asked.place, found.values))
     elsewhere = frozenset(place for place, _ in refers)
     if fault := next(iter(faults(keys, target.version, elsewhere)), ""):
         path, _, reason = fault.partition(": ")
@@ -102,17 +103,6 @@ def _object(native: Native, asked: Asked, target: Target, problems: list[Problem
         drained=asked.drained,
         preserves=found.preserves,
     )
-
-
-def _references(values: Mapping[str, str], origins: Mapping[str, str], asked: Asked) -> Iterator[tuple[str, str]]:
-    """The objects of this tree that one names."""
-    kinds = {"service": "services", "errors/service": "services", "loadBalancer/serversTransport": "serversTransports"}
-    kinds |= dict.fromkeys(("middlewares", "chain/middlewares"), "middlewares")
-    protocol = asked.place.partition("/")[0]
-    for path, kind in kinds.items():
-        for name in filter(None, values.get(path, "").split(",")):
-            if "@" not in name:
-                yield f"{protocol}/{kind}/{name}", origins.get(path, asked.label)
 
 
 # All services together.
