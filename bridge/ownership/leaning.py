@@ -6,7 +6,7 @@ middleware that its cluster's labels do not mean, nor servers behind a router th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from bridge.model.change import Check
@@ -24,31 +24,31 @@ class Leaning:
 
     standing: Standing
     wishes: Mapping[str, Wish]
-    _leading: dict[str, list[Wish]] | None = field(default=None, init=False)  # what opens something, by what it needs
+    _shared: list[Wish] | None = field(default=None, init=False)
 
     @property
     def _me(self) -> str:
         return self.standing.publisher.cluster
 
     def otherwise(self, wish: Wish) -> tuple[str, str]:
-        """A group that what the wish opens rests on, or itself, and the cluster that decides it in other words.
+        """A group that the wish rests on, or its own, and the other cluster that decides it in words that differ.
 
-        Empty where there is none. Words are other where `may_merge` has it.
+        Empty where there is none. Words differ where `may_merge` has it.
         """
+        return next(self._otherwise(wish), ("", ""))
+
+    def _otherwise(self, wish: Wish) -> Iterator[tuple[str, str]]:
         for name in self._below(wish):
             decider, own = self._guest_of(name), self.wishes.get(name)
             if decider is None or own is None:
                 continue
             if decider.keys is None or not may_merge(own.shared, decider.keys, self.standing.publisher.layout):
-                return name, decider.cluster
-        return "", ""
+                yield name, decider.cluster
 
     def withheld(self, wish: Wish) -> tuple[str, str]:
-        """As `otherwise`, where it keeps what the wish opens from being published: another group is meant."""
-        if not self._opens(wish.shared):
-            return "", ""
-        name, cluster = self.otherwise(wish)
-        return (name, cluster) if name != wish.group else ("", "")
+        """The same of a wish that opens something, but for its own group: then nothing of it is published."""
+        found = self._otherwise(wish) if self._opens(wish.shared) else iter(())
+        return next(((name, cluster) for name, cluster in found if name != wish.group), ("", ""))
 
     def unready(self, group: Group, wish: Wish) -> str:
         """A group that the wish rests on and that does not protect yet as this cluster wants it; empty: none.
@@ -61,10 +61,10 @@ class Leaning:
         return next((name for name in self._below(wish) if name != wish.group and self._lags(name)), "")
 
     def kept_out(self, group: Group, wish: Wish) -> tuple[str, str]:
-        """As `otherwise`, of what leads to the servers of a group that other clusters claim as well."""
+        """As `otherwise`, of what other clusters want as well, by the same name, and lead to servers of this group."""
         if not wish.own or all(claim.cluster == self._me for claim in group.claims):
             return "", ""
-        found = (self.otherwise(one) for one in self._leading_to(wish.group))
+        found = (self.otherwise(one) for one in self._common if self._leads_elsewhere(one.group, wish.group))
         return next((one for one in found if one[0]), ("", ""))
 
     def relied_on(self, group: Group, target: Mapping[str, str]) -> str:
@@ -73,13 +73,15 @@ class Leaning:
         for claim in group.claims:
             if claim.cluster == self._me or (claim.keys is not None and may_merge(claim.keys, target, layout)):
                 continue
-            if self._relies(claim.cluster, group.name):
+            behind = (self.standing.groups.get(name) for name in self._leans(target)) if self._opens(target) else ()
+            if any(one and claim.cluster in one.others for one in behind) or self._needs(claim.cluster, group.name):
                 return claim.cluster
         return ""
 
     def checks(self, wish: Wish, records: str) -> Iterator[Check]:
         """That other clusters still mean what was read, where this wish rests on it. `records`: their prefix."""
-        names = {name for one in (wish, *self._leading_to(wish.group)) for name in self._below(one)}
+        leading = [one for one in self._common if self._leads_elsewhere(one.group, wish.group)] if wish.own else []
+        names = {name for one in (wish, *leading) for name in self._below(one)}
         for name in sorted(names - {wish.group}):
             if decider := self._guest_of(name):
                 yield Check(records + claim_path(decider.cluster, name), decider.held.revision)
@@ -103,15 +105,26 @@ class Leaning:
     def _leans(self, keys: Mapping[str, str]) -> frozenset[str]:
         return self.standing.publisher.layout.leans_on(keys)
 
-    def _leading_to(self, name: str) -> list[Wish]:
-        """The wishes that open something and rest on this group."""
-        if self._leading is None:
-            self._leading = {}
-            for wish in self.wishes.values():
-                if self._leans(wish.shared) and self._opens(wish.shared):
-                    for below in self._below(wish)[1:]:
-                        self._leading.setdefault(below, []).append(wish)
-        return self._leading.get(name, [])
+    @property
+    def _common(self) -> list[Wish]:
+        """The wishes that open something, rest on others, and are claimed by other clusters as well."""
+        if self._shared is None:
+            self._shared = [
+                wish
+                for name, wish in self.wishes.items()
+                if self._others(name) and self._leans(wish.shared) and self._opens(wish.shared)
+            ]
+        return self._shared
+
+    def _others(self, name: str) -> list[Claim]:
+        group = self.standing.groups.get(name)
+        return [claim for claim in group.claims if claim.cluster != self._me] if group else []
+
+    def _leads_elsewhere(self, name: str, to: str) -> bool:
+        """Whether a group leads to another one as it stands, or as other clusters claim it."""
+        stands = {path: held.value for path, held in self.standing.groups[name].shared.items()}
+        claimed = [claim.keys for claim in self._others(name)]
+        return any(keys is None or to in self._leans(keys) for keys in (stands, *claimed))
 
     def _opens(self, keys: Mapping[str, str]) -> bool:
         return bool(by_role(keys, Role.OPENS, self.standing.publisher.layout))
@@ -130,24 +143,15 @@ class Leaning:
         stands = {path: held.value for path, held in group.shared.items()}
         return by_role(stands, Role.PROTECTS, layout) != by_role(wish.shared, Role.PROTECTS, layout)
 
-    def _relies(self, cluster: str, name: str) -> bool:
-        """Whether something of a cluster is open, or has servers, behind this group."""
+    def _needs(self, cluster: str, name: str) -> bool:
+        """Whether something that a cluster claims, and that opens, rests on a group."""
         claimed = {
             group.name: claim.keys
             for group in self.standing.groups.values()
             if (claim := group.claim_of(cluster)) and claim.keys is not None
         }
-        for router in self._routers(name, claimed, lambda one: claimed.get(one, {})):
-            if router[0] != name or self._has_servers(cluster, router):
-                return True
-        return any(self._has_servers(cluster, router) for router in self._routers(name, self.wishes, self._wanted))
-
-    def _routers(self, name: str, groups: Iterable[str], shared: Shared) -> Iterator[tuple[str, ...]]:
-        """Of each that opens something and rests on a group, or is it, itself and all that it rests on."""
-        for one in groups:
-            if self._leans(shared(one)) and self._opens(shared(one)) and name in (below := self._closure(one, shared)):
-                yield below
-
-    def _has_servers(self, cluster: str, names: tuple[str, ...]) -> bool:
-        groups = (self.standing.groups.get(name) for name in names)
-        return any(group and cluster in group.others for group in groups)
+        return any(
+            name in self._closure(router, lambda one: claimed.get(one, {}))[1:]
+            for router, keys in claimed.items()
+            if self._leans(keys) and self._opens(keys)
+        )
