@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
-from bridge.layouts import Claimed, Natives, RouteLayout, Target, nothing_claimed
+from bridge.layouts import NO_ROUTES, Claimed, Natives, RouteLayout, Target, nothing_claimed
 from bridge.layouts.lint import Finding
 from bridge.layouts.traefik3_guard import check
 from bridge.layouts.traefik3_keys import is_own, page_service, route_keys, services, written
@@ -87,9 +87,15 @@ class Traefik3:
         problems = {page_problem(route, page.name, page.backend) for page in lost}
         return replace(route, frontends=frontends), tuple(sorted(problems))
 
-    def natives(self, asking: Sequence[Native], cluster: str, claimed: Claimed = nothing_claimed) -> Natives:
+    def natives(
+        self,
+        asking: Sequence[Native],
+        cluster: str,
+        claimed: Claimed = nothing_claimed,
+        routes: Mapping[str, Wish] = NO_ROUTES,
+    ) -> Natives:
         """Routers, services and middlewares under the names that labels give them."""
-        return merged([typed(one, self.target) for one in asking], cluster, self.target, claimed)
+        return merged([typed(one, self.target) for one in asking], cluster, self.target, claimed, routes)
 
     def place(self, path: str) -> Place | None:
         """What a key at `path` below the prefix is; None outside HTTP's routers, middlewares and services."""
