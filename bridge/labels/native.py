@@ -13,7 +13,8 @@ from typing import TypeVar
 from bridge.labels.fallback import Fallback
 from bridge.labels.native_names import Where, may_be_shown, own, unnameable, where
 from bridge.labels.newer_rules import Tree, calls
-from bridge.labels.newer_translation import confined, mended, translated
+from bridge.labels.newer_slips import plain_patterns, suggestion
+from bridge.labels.newer_translation import confined, translated
 from bridge.labels.types import Whole
 from bridge.model.native import Said
 from bridge.model.problem import Problem
@@ -251,9 +252,11 @@ class _Reader:
             rule, tree = translated(text)
         except ValueError as err:
             text = element.text("rule")
-            better = mended(text)
-            self.refuse(place, label, text, str(err), f"write {better}" if better else "")
+            self.refuse(place, label, text, str(err), suggestion(text))
             return
+        for name in plain_patterns(text):
+            why = f"HostRegexp of {name}, which is no pattern: Traefik 2 takes that host, Traefik 3 any that holds it"
+            self.problem(label, text, why, f"wrote Host(`{name.lower()}`)", notice=True)
         if (host := self._refused_host(tree)) is not None:
             why = f"--allow-domain does not allow {host or 'a rule for any host'} in this cluster"
             self.refuse(place, label, text, why)
