@@ -30,6 +30,7 @@ SERVER = "loadbalancer/server/"
 RULE_LIMIT = 20_000  # characters
 
 _PORT, _WEIGHT = Whole(1, 65535), Whole(0, 1_000_000)
+_UNBALANCED = ("weighted", "mirroring", "failover")
 _SCHEMES = ("http", "https", "h2c")
 _RUNS = re.compile(r"[^\W_]+")
 T = TypeVar("T")
@@ -201,6 +202,10 @@ class _Reader:
                 self._service(place, self.elements[place])
 
     def _service(self, place: str, element: Element) -> None:
+        for said in element.fields.values():
+            if said.path.partition("/")[0].lower() in _UNBALANCED:
+                self.refuse(place, said.label, said.text, "labels can ask for a load balancer alone")
+                return
         if url := element.fields.pop(f"{SERVER}url", None):
             self.problem(url.label, url.text, "servers are containers, which have their own", IGNORED)
         scheme = self._value(place, element, "scheme", _scheme, "http")

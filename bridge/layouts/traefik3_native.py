@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from bridge.labels.native import LOST
+from bridge.labels.native import DEFAULT, LOST
 from bridge.labels.native_names import may_be_shown
 from bridge.layouts import Claimed, Natives, Target
 from bridge.layouts.server_urls import distinct, url
@@ -88,7 +88,10 @@ def _object(native: Native, asked: Asked, target: Target, problems: list[Problem
     if asked.place.startswith("http/routers/") and target.entry_points:
         found.values.setdefault("entryPoints", ",".join(target.entry_points))
     keys = {f"{asked.place}/{path}": value for path, value in found.values.items()}
-    refers = tuple((place, found.origins.get(path, asked.label)) for place, path in referred(asked.place, found.values))
+    refers = tuple(
+        (place, label if (label := found.origins[path]) != DEFAULT else asked.label)
+        for place, path in referred(asked.place, found.values)
+    )
     elsewhere = frozenset(place for place, _ in refers)
     if fault := next(iter(faults(keys, target.version, elsewhere)), ""):
         path, _, reason = fault.partition(": ")
