@@ -209,6 +209,20 @@ LINKS = [
         disabled=("{n}",),
     ),
     Row(
+        "a reference without a name",
+        WEB | {"http.routers.{n}.service": "@"},
+        NOWHERE,
+        routers=(),
+        problems=("http.routers.{n}.service",),
+    ),
+    Row(
+        "the only service has a name that is refused",
+        {"http.routers.{n}.rule": "Host(`{h}`)", "http.services.a@b.loadbalancer.server.port": "{p}"},
+        NOWHERE,
+        routers=(),
+        problems=("http.routers.{n}.rule", "http.services.a@b.loadbalancer.server.port"),
+    ),
+    Row(
         "names match without case",
         {
             "http.routers.{n}A.rule": "Host(`{h}`)",

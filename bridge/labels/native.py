@@ -284,7 +284,12 @@ class _Reader:
             hint = f"say traefik.http.routers.{name}.service"
             self.refuse(place, element.label, "", why, hint)
             return
-        only = next(iter(services)).rpartition("/")[2]
+        (to,) = services
+        only = to.rpartition("/")[2]
+        if to in self.lost:  # said here, since its name may be one that nobody can refer to
+            why = f"the service {only}, which it needs, cannot be had as this service asks for it"
+            self.refuse(place, element.label, "", why)
+            return
         element.fields["service"] = Said("service", only, DEFAULT)
 
     def _default_rule(self) -> str:

@@ -147,6 +147,8 @@ def _field(found: Fields, said: Said) -> None:
     value = _VALUES[known.type](said)
     if _refers(path):
         value = ",".join(map(own, value.split(",")))
+        if not all(all(name.partition("@")[::2]) for name in value.split(",") if "@" in name):
+            raise Unfit(said, "a reference has a name, and behind an @ the provider's")
     found.put(path, value, said.label)
 
 
