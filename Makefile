@@ -4,7 +4,7 @@ PYTHON = python3
 BIN = .venv/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet install
 
-.PHONY: test lint types demo consul traefik docs schemas fuzz requirements clean
+.PHONY: test lint types demo consul traefik docs site schemas fuzz audit pythons requirements clean
 
 test: .venv/with-test consul traefik
 	$(BIN)/pytest
@@ -22,10 +22,15 @@ demo: .venv/with-demo
 # What the code says of itself, written down; tests hold it to the code.
 docs: .venv/with-test
 	$(BIN)/bridge labels --output markdown > docs/labels.md
+	$(BIN)/python -m bridge.cli.command_page > docs/commands.md
 
 schemas: .venv/with-test
 	for name in $$($(BIN)/bridge schema | cut -d ' ' -f 1); do \
 	  $(BIN)/bridge schema $$name > schemas/$$name.json || exit 1; done
+
+# The pages as a site, in build/site; a link that leads nowhere is a fault.
+site: .venv/with-docs
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --fresh-env -c docs . build/site
 
 # Looks for what breaks the promises to services' owners, as long as you like; not part of the tests. What it finds
 # worth trying stays in .cache/fuzz, and the next run goes on from there.
@@ -64,6 +69,27 @@ BUILDS_WITH = $(BIN)/python -c 'import tomllib; \
 .cache/uv/bin/uv: | .venv/bin/python
 	$(BIN)/python -m venv .cache/uv
 	.cache/uv/bin/python -m pip --disable-pip-version-check --quiet install 'uv>=0.5,<1'
+
+# Known flaws of what the container installs. It asks a service on the net, and says so where it cannot.
+audit: .cache/audit/bin/pip-audit .venv/with-test
+	.cache/audit/bin/pip-audit --requirement requirements.txt --disable-pip --require-hashes --format json \
+	  --progress-spinner off --timeout 15 | $(BIN)/python -m tests.audit
+
+.cache/audit/bin/pip-audit: | .venv/bin/python
+	$(BIN)/python -m venv .cache/audit
+	.cache/audit/bin/python -m pip --disable-pip-version-check --quiet install 'pip-audit>=2.9,<3'
+
+# Before a release: tests with each Python of those that are promised and here, but for those that take long.
+PYTHONS = python3.11 python3.12 python3.13 python3.14
+LONG = run_% container packaging interleavings histories demo traefik3_% native_real drain_traefik
+TRIED = $(filter-out $(LONG:%=tests/test_%.py),$(wildcard tests/test_*.py))
+
+pythons: consul traefik
+	for python in $(PYTHONS); do \
+	  $$python --version 2>/dev/null || { echo "$$python: not here, not tried"; continue; }; \
+	  its=.cache/pythons/$$(basename $$(dirname $$python))-$$(basename $$python) && $$python -m venv $$its && \
+	  $$its/bin/python -m pip --disable-pip-version-check --quiet install --editable '.[test]' && \
+	  $$its/bin/python -m pytest --quiet $(TRIED) || exit 1; done
 
 clean:
 	rm -rf .venv .cache build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

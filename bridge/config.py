@@ -21,7 +21,8 @@ from bridge.model.change import FOR_EVER
 from bridge.model.keys import is_cluster_name
 from bridge.model.problem import UsageError
 from bridge.routes import Health
-from bridge.routes.policy import KINDS, USUAL_KINDS, Constraint, NoneHealthy, constraint, domain, kind
+from bridge.routes.constraints import Constraint, constraints
+from bridge.routes.policy import KINDS, USUAL_KINDS, NoneHealthy, domain, kind
 from bridge.sources import open_source
 from bridge.sources.base import Source
 from bridge.stores import store_address
@@ -453,9 +454,10 @@ KIND = Option(
 )
 CONSTRAINT: Option[tuple[Constraint, ...]] = Option(
     "constraint",
-    several(constraint),
-    "Publish only services whose traefik.tags fit: tag==PATTERN or tag!=PATTERN, where * stands for any text. "
-    "May be repeated: all must fit.",
+    constraints,
+    "Publish only services that fit: whose traefik.tags are like tag==PATTERN or tag!=PATTERN, where * stands for any "
+    "text, or whose labels fit Traefik 2's form: Label(`name`, `value`), LabelRegex(`name`, `regexp`), with &&, ||, ! "
+    "and parentheses. May be repeated: all must fit.",
     SOURCED,
     "EXPR",
     "",
@@ -484,7 +486,8 @@ DOMAIN = Option(
 DEFAULT_RULE = Option(
     "default-rule",
     template,
-    "Rule of services whose labels ask for no host and no path: Host:{service}.{stack}.{domain}; {cluster} too.",
+    "Rule of services whose labels ask for no host and no path: Host:{service}.{stack}.{domain}; {cluster} too. Or as "
+    "Traefik 2 has it, with .Name, index .Labels, normalize and if: Host(`{{ normalize .Name }}.example.com`).",
     SOURCED,
     "RULE",
     "",

@@ -187,4 +187,4 @@ def test_a_client_is_loaded_only_where_it_is_used(command: tuple[str, ...]) -> N
 
 def test_the_rules_look_at_the_whole_house() -> None:
     assert {module_name(path) for path in MODULES} >= {"bridge", "bridge.model.world", "bridge.sources.file"}
-    assert {room for rooms in FLOORS[:6] for room in rooms} >= {room(module_name(path)) for path in files(*PURE)}
+    assert {name for rooms in FLOORS[:6] for name in rooms} >= {room(module_name(path)) for path in files(*PURE)}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
@@ -12,6 +13,7 @@ from io import TextIOWrapper
 from typing import TYPE_CHECKING, Protocol, TextIO, cast
 
 import click
+from click.shell_completion import CompletionItem, shell_complete
 
 from bridge import __version__
 from bridge.model.problem import BridgeError, UsageError
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from bridge.config import Config
 
 DEBUG = "BRIDGE_DEBUG"  # a variable: when set, a fault of this program shows where it happened
+ASKED_BY_SHELL = "_BRIDGE_COMPLETE"  # a variable: set by the shell that wants to know what may follow
 USAGE, INTERRUPTED, PIPE_CLOSED = 2, 130, 141  # exit codes; the last two as a shell reports these signals
 
 EXIT_CODES = """\b
@@ -52,7 +55,7 @@ COMMANDS = {
     "render": Command("bridge.cli.render_keys", "Print the keys that the source asks for, without a store."),
     "check": Command("bridge.cli.check", "Say what is wrong with labels, or with what stands in the store."),
     "explain": Command("bridge.cli.explain", "Say why one service is published, or is not.", "STACK/SERVICE"),
-    "migrate": Command("bridge.cli.migrate", "Say what becomes of each route of Traefik 1 in Traefik 3."),
+    "migrate": Command("bridge.cli.migrate", "Say what becomes of each route of Traefik 1 and 2 in Traefik 3."),
     "show": Command(
         "bridge.cli.show", "Show what the store holds, whose it is, and how long it would live.", "[STACK/SERVICE]"
     ),
@@ -67,6 +70,7 @@ COMMANDS = {
     "policy": Command("bridge.cli.policy", "Print the rights that the bridge needs in a store.", "consul|etcd"),
     "labels": Command("bridge.cli.labels", "List all labels, and the keys that they become."),
     "schema": Command("bridge.cli.schema", "Print a JSON Schema of what the bridge reads or prints.", "[NAME]"),
+    "completion": Command("bridge.cli.completion", "Teach a shell to complete what the bridge knows.", "bash|zsh|fish"),
     "demo": Command("bridge.cli.demo", "See it work, with an etcd and a Traefik 3 of its own."),
 }
 
@@ -105,7 +109,14 @@ def _command(name: str) -> click.Command:
         help_text = f"{option.help}{default}  [{option.variable}]"
         names = [name for name in (option.flag, option.short) if name]
         if option.metavar:
-            return click.Option(names, type=str, metavar=option.metavar, help=help_text, multiple=option.repeats)
+            return click.Option(
+                names,
+                type=str,
+                metavar=option.metavar,
+                help=help_text,
+                multiple=option.repeats,
+                shell_complete=_completes(option.metavar),
+            )
         return click.Option(names, is_flag=True, help=help_text)
 
     def run(*, argument: str | tuple[str, ...] | None = None, **said: str | tuple[str, ...] | bool | None) -> int:
@@ -121,8 +132,28 @@ def _command(name: str) -> click.Command:
     params: list[click.Parameter] = [flag(option) for option in rows]
     if metavar := COMMANDS[name].argument:
         many = -1 if metavar.endswith("...") else 1
-        params.append(click.Argument(["argument"], metavar=metavar, required=not metavar.startswith("["), nargs=many))
+        params.append(
+            click.Argument(
+                ["argument"],
+                metavar=metavar,
+                required=not metavar.startswith("["),
+                nargs=many,
+                shell_complete=_completes(metavar),
+            )
+        )
     return click.Command(name, callback=run, params=params, help=module.__doc__)
+
+
+def _completes(metavar: str) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
+    """What a shell may put behind an option, by the word that stands for it in help: a|b are values, FILE is one."""
+    values = re.fullmatch(r"[a-z]+(?:\|[a-z]+)+", metavar)
+
+    def found(_ctx: click.Context, _param: click.Parameter, begun: str) -> list[CompletionItem]:
+        if metavar == "FILE":
+            return [CompletionItem(begun, type="file")]
+        return [CompletionItem(one) for one in (metavar.split("|") if values else ()) if one.startswith(begun)]
+
+    return found
 
 
 def _as_text(value: str | tuple[str, ...] | bool | None) -> str | None:
@@ -159,6 +190,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a store may hold what the terminal cannot show
+    if asked := os.environ.get(ASKED_BY_SHELL):
+        return shell_complete(BRIDGE, {}, "bridge", ASKED_BY_SHELL, asked)
     try:
         code = _run(list(sys.argv[1:] if arguments is None else arguments))
         if sys.stdout is not None:  # so it is where it was closed before the program began

@@ -5,7 +5,6 @@ Where that left out a whole service for one odd label, here goes what the label 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -15,6 +14,7 @@ from bridge.labels.native_names import Where, may_be_shown, own, unnameable, whe
 from bridge.labels.newer_rules import Tree, calls
 from bridge.labels.newer_slips import plain_patterns, suggestion
 from bridge.labels.newer_translation import confined, translated
+from bridge.labels.templates import automatic_name, normalized
 from bridge.labels.types import Whole
 from bridge.model.native import Said
 from bridge.model.problem import Problem
@@ -32,7 +32,6 @@ RULE_LIMIT = 20_000  # characters
 _PORT, _WEIGHT = Whole(1, 65535), Whole(0, 1_000_000)
 _UNBALANCED = ("weighted", "mirroring", "failover")
 _SCHEMES = ("http", "https", "h2c")
-_RUNS = re.compile(r"[^\W_]+")
 T = TypeVar("T")
 
 _AUTOMATIC_OFF = ("tcp/routers/", "tcp/services/", "udp/routers/", "udp/services/")
@@ -78,7 +77,7 @@ class Bearer:
     title: str
     service: str
     stack: str
-    ports: tuple[int, ...]  # on which its containers are published
+    ports: tuple[int, ...]  # on which its containers are published, the one to take first
     fallback: Fallback = field(default_factory=Fallback)
     allows: Callable[[str], bool] | None = None  # hosts; None: any
 
@@ -96,16 +95,6 @@ def read_native(bearer: Bearer, labels: Mapping[str, str]) -> Reading:
         tuple(sorted(reader.lost)),
         tuple(dict.fromkeys(reader.problems)),
     )
-
-
-def automatic_name(service: str, stack: str) -> str:
-    """Of the router and the service that no label names."""
-    return f"{service}_{stack}".lower()
-
-
-def normalized(name: str) -> str:
-    """As in the default rule of Traefik 2's provider: what is neither letter nor digit becomes one dash."""
-    return "-".join(_RUNS.findall(name))
 
 
 def _scheme(text: str) -> str:
@@ -228,15 +217,19 @@ class _Reader:
             return default
 
     def _published(self, place: str) -> int:
-        """The port that the containers are published at; 0, and the service is lost, where there is not one."""
+        """The first port that the containers are published at; 0, and the service is lost, where there is none."""
         ports = self.bearer.ports
-        if len(ports) == 1:
-            return ports[0]
         label = f"traefik.http.services.{place.rpartition('/')[2]}.loadbalancer.server.port"
-        why = "several ports are published" if ports else "no label says the port, and none is published"
-        self.lost.add(place)
-        self.problems.append(Problem(self.bearer.title, label, "", why, LOST, suggestion=f"say {label}"))
-        return 0
+        say = f"say {label}"
+        if not ports:
+            self.lost.add(place)
+            why = "no label says the port, and none is published"
+            self.problems.append(Problem(self.bearer.title, label, "", why, LOST, suggestion=say))
+            return 0
+        if len(ports) > 1:
+            why, did = f"it publishes {len(ports)} ports, and no label says which", f"took the first, {ports[0]}"
+            self.problems.append(Problem(self.bearer.title, label, "", why, did, notice=True, suggestion=say))
+        return ports[0]
 
     # Routers.
 
@@ -268,7 +261,7 @@ class _Reader:
             return
         if syntax and syntax.text not in ("", "v2", "v3"):
             self.problem(syntax.label, syntax.text, "it is neither v2 nor v3", IGNORED)
-        element.fields["rule"] = Said("rule", rule, label)
+        element.fields["rule"] = Said("rule", rule, label, written=text)
         if element.text("priority") in ("", "0"):
             # A translated rule has another length, and that would be its priority.
             element.fields["priority"] = Said("priority", str(len(text.encode())), label)
@@ -295,6 +288,8 @@ class _Reader:
     def _default_rule(self) -> str:
         """What the operator says, else what Traefik 2's provider says. Raises ValueError."""
         bearer = self.bearer
+        if bearer.fallback.newer:
+            return bearer.fallback.text(bearer.service, bearer.stack)
         if bearer.fallback.template:
             return _newer(bearer.fallback.rule(bearer.service, bearer.stack))
         return f"Host(`{normalized(automatic_name(bearer.service, bearer.stack))}`)"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bridge.labels import table
@@ -21,7 +21,7 @@ from bridge.routes.drained import Drained
 from bridge.routes.policy import EXTERNAL, Policy, host_check
 from bridge.routes.servers import Asker, Servers, address_of, counted, server_gates, servers
 
-_PUBLISHED = re.compile(r"(?:.*:)?[0-9]{1,5}:([0-9]{1,5})(?:/tcp)?")
+_PUBLISHED = re.compile(r"(?:(?:.*:)?[0-9]{1,5}:)?([0-9]{1,5})(?:/tcp)?")
 _PORT = Whole(1, 65535)
 _NOTHING = AskedRoute(native=True, pools=(), frontends=(), settings=(), problems=(), refusals=())
 
@@ -47,7 +47,7 @@ def asked_newer(
         service.name,
         service.stack,
         _published(of),
-        policy.fallback,
+        policy.fallback.of(service.named, service.labels),
         host_check(policy.domains),
     )
     reading = read_native(bearer, service.labels)
@@ -113,7 +113,18 @@ def _own(container: Container, place: str, pool: Pool) -> Iterator[tuple[str, st
 
 
 def _published(of: Sequence[Service]) -> tuple[int, ...]:
-    """The containers' ports that their hosts pass on to."""
-    texts = {text.lower() for one in of for container in one.containers for text in container.ports}
-    found = (_PUBLISHED.fullmatch(text) for text in texts)
-    return tuple(sorted({int(one[1]) for one in found if one and 0 < int(one[1]) <= 65535}))
+    """The containers' ports that their hosts pass on to, in Rancher's order.
+
+    Its list is the service's. A document without has those of the containers, which are in no order: the smallest comes
+    first.
+    """
+    listed = [port for one in of for port in _ports(one.ports)]
+    found = listed or sorted(port for one in of for container in one.containers for port in _ports(container.ports))
+    return tuple(dict.fromkeys(found))
+
+
+def _ports(texts: Iterable[str]) -> Iterator[int]:
+    for text in texts:
+        found = _PUBLISHED.fullmatch(text.strip().lower())
+        if found and 0 < int(found[1]) <= 65535:
+            yield int(found[1])
