@@ -24,7 +24,7 @@ class Leaning:
 
     standing: Standing
     wishes: Mapping[str, Wish]
-    _shared: list[Wish] | None = field(default=None, init=False)
+    _leading: dict[str, list[Wish]] | None = field(default=None, init=False)  # by what they lead to
 
     @property
     def _me(self) -> str:
@@ -61,11 +61,20 @@ class Leaning:
         return next((name for name in self._below(wish) if name != wish.group and self._lags(name)), "")
 
     def kept_out(self, group: Group, wish: Wish) -> tuple[str, str]:
-        """As `otherwise`, of what other clusters want as well, by the same name, and lead to servers of this group."""
+        """As `otherwise`, of what leads to servers of this group, where other clusters claim it as well."""
         if not wish.own or all(claim.cluster == self._me for claim in group.claims):
             return "", ""
-        found = (self.otherwise(one) for one in self._common if self._leads_elsewhere(one.group, wish.group))
+        found = map(self.otherwise, self._leading_to(wish.group))
         return next((one for one in found if one[0]), ("", ""))
+
+    def may_enter(self, wish: Wish) -> bool:
+        """Whether what leads to servers of this group stands as this cluster wants it, as far as others have a say."""
+        names = (name for one in self._leading_to(wish.group) for name in self._below(one))
+        return not wish.own or not any(self._is_common(name) and self._lags(name) for name in names)
+
+    def _is_common(self, name: str) -> bool:
+        group = self.standing.groups.get(name)
+        return group is not None and any(claim.cluster != self._me for claim in group.claims)
 
     def relied_on(self, group: Group, target: Mapping[str, str]) -> str:
         """Another cluster something of which rests on what it claims of this group, and `target` has otherwise."""
@@ -80,7 +89,7 @@ class Leaning:
 
     def checks(self, wish: Wish, records: str) -> Iterator[Check]:
         """That other clusters still mean what was read, where this wish rests on it. `records`: their prefix."""
-        leading = [one for one in self._common if self._leads_elsewhere(one.group, wish.group)] if wish.own else []
+        leading = self._leading_to(wish.group) if wish.own else []
         names = {name for one in (wish, *leading) for name in self._below(one)}
         for name in sorted(names - {wish.group}):
             if decider := self._guest_of(name):
@@ -105,26 +114,23 @@ class Leaning:
     def _leans(self, keys: Mapping[str, str]) -> frozenset[str]:
         return self.standing.publisher.layout.leans_on(keys)
 
-    @property
-    def _common(self) -> list[Wish]:
-        """The wishes that open something, rest on others, and are claimed by other clusters as well."""
-        if self._shared is None:
-            self._shared = [
-                wish
-                for name, wish in self.wishes.items()
-                if self._others(name) and self._leans(wish.shared) and self._opens(wish.shared)
-            ]
-        return self._shared
+    def _leading_to(self, name: str) -> list[Wish]:
+        """What opens something and leads to a group: by its wish, as it stands, or as other clusters claim it."""
+        if self._leading is None:
+            self._leading = {}
+            wishes = self.wishes.values()
+            for one in (wish for wish in wishes if self._leans(wish.shared) and self._opens(wish.shared)):
+                for below in {*self._below(one), *self._elsewhere(one.group)}:
+                    self._leading.setdefault(below, []).append(one)
+        return self._leading.get(name, [])
 
-    def _others(self, name: str) -> list[Claim]:
-        group = self.standing.groups.get(name)
-        return [claim for claim in group.claims if claim.cluster != self._me] if group else []
-
-    def _leads_elsewhere(self, name: str, to: str) -> bool:
-        """Whether a group leads to another one as it stands, or as other clusters claim it."""
-        stands = {path: held.value for path, held in self.standing.groups[name].shared.items()}
-        claimed = [claim.keys for claim in self._others(name)]
-        return any(keys is None or to in self._leans(keys) for keys in (stands, *claimed))
+    def _elsewhere(self, name: str) -> Iterator[str]:
+        """What a group leads to as it stands, and as other clusters claim it."""
+        if group := self.standing.groups.get(name):
+            yield from self._leans({path: held.value for path, held in group.shared.items()})
+            for claim in group.claims:
+                if claim.cluster != self._me:
+                    yield from self._leans(claim.keys or {})
 
     def _opens(self, keys: Mapping[str, str]) -> bool:
         return bool(by_role(keys, Role.OPENS, self.standing.publisher.layout))

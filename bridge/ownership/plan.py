@@ -312,6 +312,10 @@ class _Planner:
         # A decider tells the others first what it will come to: they may have to take their servers out.
         claims_first = decides and len(group.claims) > 1 and mine is not None and mine.keys != wish.shared
         merges = may_merge(wish.shared, target, self.layout)
+        # Of what opens nothing itself no key may come either: with another beside it it would mean something else.
+        inert = not by_role(target, Role.OPENS, self.layout)
+        held_up = self._relied_on(group, target) if inert else ""
+        foreign_words = inert and not merges
         lead, by = self.leaning.kept_out(group, wish) if merges else ("", "")
         if lead:
             merges = False
@@ -319,9 +323,11 @@ class _Planner:
             self.problems.append(Problem(wish.title, "", "", reason, "kept this cluster's servers out"))
         if frozen:
             self._move(group, shared)  # no change of what anybody reads
-        elif not claims_first:
+        elif held_up:
+            self.waits.append(Wait(group.name, held_up, None))
+        elif not claims_first and not foreign_words:
             opening = self._share(group, target, shared, wish.own if merges else (), decides=decides, merges=merges)
-        enters = self._enters(group, wish, shared)
+        enters = self._enters(group, wish, shared) and self.leaning.may_enter(wish)
         if merges and group.foreign and not enters and wish.own.keys() - group.mine.keys() - group.foreign.keys():
             reason = "a hand-written key of this group routes or protects otherwise than its servers need"
             self.problems.append(Problem(wish.title, "", "", reason, "kept new servers out"))
