@@ -15,9 +15,7 @@ from bridge.labels.patterns import check_expression, split_pattern
 _META = re.compile(r"[\\.+*?()|\[\]{}^$]")
 _BRACES = re.compile(r"\{[A-Za-z_][A-Za-z0-9_-]*(?::(?:[^{}]|\{[^{}]*\})*)?\}")
 _PLAIN_HOST = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+")
-_MENDED = 1000  # characters of a rule for which that is tried
 _HOST_PART, _PATH_PART = "[^.]+", "[^/]+"  # what {name} alone stands for
-_BARE = re.compile(r"(?P<name>[A-Za-z]+)\((?P<values>[^()]*)\)")
 
 Write = Callable[[str, tuple[str, ...]], str]
 
@@ -30,22 +28,6 @@ def translated(text: str) -> tuple[str, Tree]:
     """
     tree = _tree(parse_tree(text))
     return write(tree), tree
-
-
-def mended(text: str) -> str:
-    """What a rule that cannot be read may have been meant to be, its values in back quotes; empty: nobody knows."""
-    if len(text) > _MENDED:
-        return ""
-    quoted = _BARE.sub(_with_quotes, text)
-    try:
-        return translated(quoted)[0] if quoted != text else ""
-    except ValueError:
-        return ""
-
-
-def _with_quotes(found: re.Match[str]) -> str:
-    values = [value.strip().strip("`'\"") for value in found["values"].split(",")]
-    return f"{found['name']}({', '.join(f'`{value}`' for value in values if value)})"
 
 
 def write(tree: Tree) -> str:
@@ -227,3 +209,4 @@ _KINDS: Mapping[str, Callable[[Call], Tree]] = {
 }
 # A matcher's name may be written in four ways.
 _NAMES = {written: name for name in _KINDS for written in (name, name.lower(), name.upper(), name.capitalize())}
+MATCHERS = tuple(_KINDS)

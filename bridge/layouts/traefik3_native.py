@@ -12,13 +12,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from bridge.labels.native import LOST
+from bridge.labels.native import DEFAULT, LOST
 from bridge.labels.native_names import may_be_shown
 from bridge.layouts import Claimed, Natives, Target
 from bridge.layouts.server_urls import distinct, url
+from bridge.layouts.traefik3_contests import Asker, Loss, losses
 from bridge.layouts.traefik3_lint import faults
 from bridge.layouts.traefik3_names import native_group, server_base
 from bridge.layouts.traefik3_native_fields import Unfit, plugins, read_fields
+from bridge.layouts.traefik3_references import referred
 from bridge.model.keys import Wish
 from bridge.model.native import Asked, Native, Said
 from bridge.model.problem import Problem
@@ -64,7 +66,13 @@ def typed(native: Native, target: Target) -> Typed:
             problems.append(Problem(native.title, asked.label, "", why, LOST))
             continue
         try:
-            objects[asked.place] = _object(native, asked, target, problems)
+            found = _object(native, asked, target, problems)
+            if found.keys:
+                objects[asked.place] = found
+            else:
+                lost.add(asked.place)
+                why = "all that it says is switched off"
+                problems.append(Problem(native.title, asked.label, "", why, LOST, notice=True))
         except Unfit as err:
             lost.add(asked.place)
             value = err.said.text if may_be_shown(err.said.label, err.said.text) else ""
@@ -80,7 +88,10 @@ def _object(native: Native, asked: Asked, target: Target, problems: list[Problem
     if asked.place.startswith("http/routers/") and target.entry_points:
         found.values.setdefault("entryPoints", ",".join(target.entry_points))
     keys = {f"{asked.place}/{path}": value for path, value in found.values.items()}
-    refers = tuple(_references(found.values, found.origins, asked))
+    refers = tuple(
+        (place, label if (label := found.origins[path]) != DEFAULT else asked.label)
+        for place, path in referred(asked.place, found.values)
+    )
     elsewhere = frozenset(place for place, _ in refers)
     if fault := next(iter(faults(keys, target.version, elsewhere)), ""):
         path, _, reason = fault.partition(": ")
@@ -104,31 +115,21 @@ def _object(native: Native, asked: Asked, target: Target, problems: list[Problem
     )
 
 
-def _references(values: Mapping[str, str], origins: Mapping[str, str], asked: Asked) -> Iterator[tuple[str, str]]:
-    """The objects of this tree that one names."""
-    kinds = {"service": "services", "errors/service": "services", "loadBalancer/serversTransport": "serversTransports"}
-    kinds |= dict.fromkeys(("middlewares", "chain/middlewares"), "middlewares")
-    protocol = asked.place.partition("/")[0]
-    for path, kind in kinds.items():
-        for name in filter(None, values.get(path, "").split(",")):
-            if "@" not in name:
-                yield f"{protocol}/{kind}/{name}", origins.get(path, asked.label)
-
-
 # All services together.
 
 
-def merged(pieces: Iterable[Typed], cluster: str, target: Target, claimed: Claimed) -> Natives:
-    """The tree of all services."""
+def merged(
+    pieces: Iterable[Typed], cluster: str, target: Target, claimed: Claimed, routes: Mapping[str, Wish]
+) -> Natives:
+    """The tree of all services. `routes`: what is published beside it, by stack/service."""
     merge = _Merge(sorted(pieces, key=lambda one: one.native.title), claimed)
     merge.decide()
     merge.carry()
-    merge.contest()
-    merge.carry()
-    for place, why in _beyond(tuple(sorted(merge.shared().items())), target.version):
+    for place, why in _beyond(tuple(sorted(merge.below_routers().items())), target.version):
         for title in tuple(merge.holders.get(place, ())):
             merge.lose(title, place, why)
     merge.carry()
+    merge.contest(routes)
     return merge.natives(cluster)
 
 
@@ -155,6 +156,7 @@ class _Merge:
         self.holders: dict[str, list[str]] = {}  # titles, by place, in their order
         self.lost = {title: set(piece.lost) for title, piece in self.pieces.items()}
         self.problems = [problem for piece in pieces for problem in piece.problems]
+        self.beaten: set[str] = set()  # of the routes beside
         for title, piece in self.pieces.items():
             for place in piece.objects:
                 self.holders.setdefault(place, []).append(title)
@@ -215,34 +217,50 @@ class _Merge:
             return f"the {what} {name}, which it needs, cannot be had as this service asks for it"
         return "" if place in self.holders else f"there is no {what} {name}"
 
-    def contest(self) -> None:
-        """Of routers that ask for the same requests at one priority Traefik gives all to either: the first stays."""
-        asking: dict[tuple[str, ...], list[tuple[str, str, str]]] = {}
-        for title, piece in self.pieces.items():
-            for place in sorted(piece.objects):
-                if place.startswith("http/routers/") and title in self.holders.get(place, ()):
-                    requests, service = _requests(piece.objects[place])
-                    for one in requests:
-                        asking.setdefault(one, []).append((title, place, service))
-        for its in asking.values():
-            if any(service != its[0][2] for _, _, service in its):
-                self._settle(its)
-
-    def _settle(self, asking: Sequence[tuple[str, str, str]]) -> None:
-        """Of routers (title, place, service) that ask for the same, all go that lead elsewhere than the first."""
-        left = [one for one in asking if one[0] in self.holders.get(one[1], ())]
-        if not left:
+    def contest(self, routes: Mapping[str, Wish]) -> None:
+        """Of what asks for the same requests, routes of older vocabularies among it, not all can stay."""
+        routers = [(titles[0], place) for place, titles in self.holders.items() if place.startswith("http/routers/")]
+        if not routers:
             return
-        _, first, to = next((one for one in left if self._stands(*one[:2])), left[0])
-        for title, place, service in left:
-            if service != to:
-                why = f"router {_words(first)[1]} asks for the same requests, and comes first"
-                self.lose(title, place, why, hint="say another rule, or a priority")
+        askers = [
+            Asker(title, place, (_fields(place, self.object(title, place).keys),), f"router {_words(place)[1]}")
+            for title, place in routers
+        ]
+        askers += [Asker(title, "", tuple(_routers_of(wish)), f"{title}'s route") for title, wish in routes.items()]
 
-    def shared(self) -> dict[str, str]:
-        """All keys but for those of servers."""
+        def stands(asker: Asker) -> bool:
+            if asker.place:
+                return self._stands(asker.title, asker.place)
+            wish = routes[asker.title]
+            return _opened(self.claimed(wish.group) or {}) == _opened(wish.shared)
+
+        for loss in losses(askers, stands):
+            self._lost_contest(loss)
+
+    def _lost_contest(self, loss: Loss) -> None:
+        asker, other, do = loss.asker, loss.other, "say another rule, or a priority"
+        if loss.winner:
+            why = f"{other.words} asks for the same requests, and comes first"
+        else:
+            why = f"{other.words} asks for the same requests and leads there with other middlewares: Traefik may ask it"
+        if not asker.place:
+            self.beaten.add(asker.title)
+            self.problems.append(Problem(asker.title, "", "", why, "published no route of it", suggestion=do))
+        else:
+            for title in tuple(self.holders[asker.place]):
+                self.lose(title, asker.place, why, hint=do)
+        if loss.winner:
+            label = self.object(other.title, other.place).label if other.place else ""
+            why = f"{asker.words} asks for the same requests, and is not published"
+            self.problems.append(Problem(other.title, label, "", why, "published this one", suggestion=do))
+
+    def below_routers(self) -> dict[str, str]:
+        """All keys of what routers may lead to, but for those of servers."""
         return {
-            path: value for place, titles in self.holders.items() for path, value in self.object(titles[0], place).keys
+            path: value
+            for place, titles in self.holders.items()
+            if not place.startswith("http/routers/")
+            for path, value in self.object(titles[0], place).keys
         }
 
     def natives(self, cluster: str) -> Natives:
@@ -250,7 +268,7 @@ class _Merge:
         wishes, origins = dict[str, Wish](), dict[str, str]()
         for place, titles in sorted(self.holders.items()):
             its = [self.object(title, place) for title in titles]
-            own = self._servers(place, titles, cluster)
+            own = self._servers(place, [title for title in titles if self._may_serve(title, place)], cluster)
             group = native_group(place)
             wishes[group] = Wish(
                 group,
@@ -264,7 +282,24 @@ class _Merge:
             )
             origins.update(its[0].origins)
             origins.update(dict.fromkeys(own, "containers"))
-        return Natives(wishes, tuple(dict.fromkeys(self.problems)), origins)
+        return Natives(wishes, tuple(dict.fromkeys(self.problems)), origins, frozenset(self.beaten))
+
+    def _may_serve(self, title: str, place: str) -> bool:
+        """Whether no router leads to a service's servers that its labels ask for otherwise.
+
+        They may ask for a guard that this one has not.
+        """
+        for router in sorted(self.lost[title]):
+            if not router.startswith("http/routers/") or router not in self.holders:
+                continue
+            first = self.holders[router][0]
+            if any(to == place for to, _ in self.object(first, router).refers):
+                name, label = _words(router)[1], self.object(title, place).label
+                why = f"router {name} leads to them as {first} asks for it, and this service asks for it otherwise"
+                did = "published none of its servers there"
+                self.problems.append(Problem(title, label, "", why, did, suggestion="say the same, or another name"))
+                return False
+        return True
 
     def _servers(self, place: str, titles: Sequence[str], cluster: str) -> dict[str, str]:
         """The keys of all servers of a service, each url once."""
@@ -301,12 +336,22 @@ def _agree(one: Object, other: Object) -> bool:
     return one.keys == other.keys and one.preserves == other.preserves
 
 
-def _requests(router: Object) -> tuple[list[tuple[str, ...]], str]:
-    """What a router asks for at each of its entry points, and who gets it."""
-    fields = {path.removeprefix(f"{router.place}/"): value for path, value in router.keys}
-    secure = "tls" if any(path.partition("/")[0] == "tls" for path in fields) else ""
-    asked = (fields["rule"], fields["priority"], secure)
-    return [(*asked, point) for point in fields.get("entryPoints", "").split(",")], fields["service"]
+def _fields(place: str, keys: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The keys of an object, by the path below it."""
+    return {path.removeprefix(f"{place}/"): value for path, value in keys}
+
+
+def _opened(keys: Mapping[str, str]) -> dict[str, str]:
+    return {path: value for path, value in keys.items() if path.startswith("http/routers/")}
+
+
+def _routers_of(wish: Wish) -> Iterator[Mapping[str, str]]:
+    """The routers of a route, as `_fields` has them."""
+    found: dict[str, dict[str, str]] = {}
+    for path, value in _opened(wish.shared).items():
+        *place, field = path.split("/", 3)
+        found.setdefault("/".join(place), {})[field] = value
+    yield from found.values()
 
 
 def _server_base(service: str, cluster: str, identity: str) -> str:

@@ -19,6 +19,7 @@ from bridge.model.problem import Problem
 
 NEWEST = (3, 99)
 LEFT_OUT = "left it out"
+_SERVERS = "loadbalancer/servers/"
 _PRESERVE = "loadbalancer/server/preservepath"
 _UNITS = ((10**9, "s"), (10**6, "ms"), (10**3, "us"), (1, "ns"))
 _DEPRECATED = "Traefik 3 knows it no more"
@@ -132,6 +133,8 @@ def _field(found: Fields, said: Said) -> None:
         if _known(found, replace(said, path="loadBalancer/servers/x/preservePath")):
             found.preserves = _truth(said) == "true"
         return
+    if asked.place.split("/")[1] == "services" and said.path.lower().startswith(_SERVERS):
+        raise Unfit(said, "servers are containers: no label can name one", "say loadbalancer.server.port")
     known = _known(found, said)
     if known is None:
         return
@@ -144,6 +147,8 @@ def _field(found: Fields, said: Said) -> None:
     value = _VALUES[known.type](said)
     if _refers(path):
         value = ",".join(map(own, value.split(",")))
+        if not all(all(name.partition("@")[::2]) for name in value.split(",") if "@" in name):
+            raise Unfit(said, "a reference has a name, and behind an @ the provider's")
     found.put(path, value, said.label)
 
 
