@@ -353,11 +353,12 @@ class _Planner:
         self._unit(group, "publish", changes, every, self._opened_beside(group, shared), checks, each)
 
     def _is_settled(self, group: Group, wish: Wish) -> bool:
-        if group.foreign or len(group.claims) != 1 or group.claims[0].cluster != self.me or group.guard is None:
+        """Whether everybody who claims it agrees and all stands as wished: then nobody has anything to do or to say."""
+        claim = group.claim_of(self.me)
+        if group.foreign or claim is None or group.guard is None:
             return False
-        claim = group.claims[0]
         return (
-            claim.keys == wish.shared
+            all(one.keys == wish.shared for one in group.claims)
             and claim.held.lease == self.own_lease
             and self._is_sound(group, group.guard)
             and group.guard.lease == self._guard_lease(group)
