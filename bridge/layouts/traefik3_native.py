@@ -12,12 +12,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from bridge.labels.native import LOST
+from bridge.labels.native import ANY_NAME, LOST
 from bridge.labels.native_names import may_be_shown
 from bridge.layouts import Claimed, Natives, Target
-from bridge.layouts.server_urls import distinct, url
+from bridge.layouts.server_urls import address, distinct, url
 from bridge.layouts.traefik3_lint import faults
-from bridge.layouts.traefik3_names import native_group, server_base
+from bridge.layouts.traefik3_names import KEEPING, native_group, server_base
 from bridge.layouts.traefik3_native_fields import Unfit, plugins, read_fields
 from bridge.model.keys import Wish
 from bridge.model.native import Asked, Native, Said
@@ -25,7 +25,9 @@ from bridge.model.problem import Problem
 from bridge.model.route import Server
 
 _SERVICES = 1 << 12  # remembered: of those that did not change nothing is read again
-_HTTP = ("http/routers/", "http/services/", "http/middlewares/")
+_SHARING = ("http/routers/", "tcp/routers/", "udp/routers/")
+# Where HTTP is served as a rule, besides what the operator says.
+_OF_HTTP = frozenset(("http", "https", "web", "websecure", "traefik"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class Object:
     servers: tuple[Server, ...] = ()
     retiring: tuple[str, ...] = ()
     drained: tuple[str, ...] = ()
-    preserves: bool = False
+    each: str = ""  # a key that each of its servers has, true
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +60,6 @@ def typed(native: Native, target: Target) -> Typed:
     """What of it this Traefik can have."""
     objects, lost, problems = dict[str, Object](), set(native.lost), list(native.problems)
     for asked in native.asked:
-        if not asked.place.startswith(_HTTP):
-            lost.add(asked.place)
-            why = "only HTTP's routers, services and middlewares are published of these labels so far"
-            problems.append(Problem(native.title, asked.label, "", why, LOST))
-            continue
         try:
             objects[asked.place] = _object(native, asked, target, problems)
         except Unfit as err:
@@ -75,11 +72,16 @@ def typed(native: Native, target: Target) -> Typed:
 def _object(native: Native, asked: Asked, target: Target, problems: list[Problem]) -> Object:
     """Raises Unfit."""
     found = read_fields(native.title, asked, target.version)
-    if asked.place.startswith("http/services/"):
-        found.values.setdefault("loadBalancer/passHostHeader", "true")  # without any key there is no service
+    for above, (path, value) in KEEPING.items():
+        if asked.place.startswith(above) and f"{path}/version" not in found.values:
+            found.values.setdefault(path, value)
     if asked.place.startswith("http/routers/") and target.entry_points:
         found.values.setdefault("entryPoints", ",".join(target.entry_points))
     keys = {f"{asked.place}/{path}": value for path, value in found.values.items()}
+    if taken := _http_points(asked.place, found.values, target):
+        said = next(one for one in asked.fields if one.path.lower().startswith("entrypoints"))
+        why = f"HTTP is served at {taken}, and this router would take its connections"
+        raise Unfit(said, why, "name an entry point of its own, or a rule with HostSNI of a name, and tls")
     refers = tuple(_references(found.values, found.origins, asked))
     elsewhere = frozenset(place for place, _ in refers)
     if fault := next(iter(faults(keys, target.version, elsewhere)), ""):
@@ -100,7 +102,7 @@ def _object(native: Native, asked: Asked, target: Target, problems: list[Problem
         servers=asked.servers,
         retiring=asked.retiring,
         drained=asked.drained,
-        preserves=found.preserves,
+        each=found.each,
     )
 
 
@@ -124,6 +126,7 @@ def merged(pieces: Iterable[Typed], cluster: str, target: Target, claimed: Claim
     merge.decide()
     merge.carry()
     merge.contest()
+    merge.ports()
     merge.carry()
     for place, why in _beyond(tuple(sorted(merge.shared().items())), target.version):
         for title in tuple(merge.holders.get(place, ())):
@@ -220,7 +223,7 @@ class _Merge:
         asking: dict[tuple[str, ...], list[tuple[str, str, str]]] = {}
         for title, piece in self.pieces.items():
             for place in sorted(piece.objects):
-                if place.startswith("http/routers/") and title in self.holders.get(place, ()):
+                if place.startswith(_SHARING) and title in self.holders.get(place, ()):
                     requests, service = _requests(piece.objects[place])
                     for one in requests:
                         asking.setdefault(one, []).append((title, place, service))
@@ -238,6 +241,24 @@ class _Merge:
             if service != to:
                 why = f"router {_words(first)[1]} asks for the same requests, and comes first"
                 self.lose(title, place, why, hint="say another rule, or a priority")
+
+    def ports(self) -> None:
+        """Of an entry point all whose connections a router of TCP takes no router of HTTP that names it gets any."""
+        asking: dict[str, list[tuple[str, str]]] = {}
+        for title, piece in self.pieces.items():
+            for place, one in sorted(piece.objects.items()):
+                if title in self.holders.get(place, ()) and (place.startswith("http/routers/") or _takes_all(one)):
+                    for point in filter(None, _fields(one).get("entryPoints", "").split(",")):
+                        asking.setdefault(point, []).append((title, place))
+        for point, found in asking.items():
+            left = [one for one in found if one[0] in self.holders.get(one[1], ())]
+            if len({place[:4] for _, place in left}) > 1:
+                first = next((one for one in left if self._stands(*one)), left[0])[1]
+                for title, place in left:
+                    if place[:4] != first[:4]:
+                        what, name = _words(first)
+                        why = f"at {point} the {what} {name} comes first, and HTTP and all of TCP cannot both be there"
+                        self.lose(title, place, why, hint="name another entry point")
 
     def shared(self) -> dict[str, str]:
         """All keys but for those of servers."""
@@ -268,13 +289,12 @@ class _Merge:
 
     def _servers(self, place: str, titles: Sequence[str], cluster: str) -> dict[str, str]:
         """The keys of all servers of a service, each url once."""
-        name = place.rpartition("/")[2]
         its = [(title, self.object(title, place)) for title in titles]
         known: dict[str, Server] = {}
         bases: dict[str, str] = {}
         for title, one in its:
             for server in one.servers:
-                if base := _server_base(name, cluster, server.identity):
+                if base := _server_base(place, cluster, server.identity):
                     bases[server.identity] = base
                     known.setdefault(server.identity, server)
                 else:
@@ -283,43 +303,80 @@ class _Merge:
         own = {}
         for server in distinct(tuple(known[identity] for identity in sorted(known))):
             base = bases[server.identity]
-            own[f"{base}/url"] = url(server)
-            if server.weight != 1:
+            http = place.startswith("http/")
+            own[f"{base}/{_where(place)}"] = url(server) if http else address(server)
+            if http and server.weight != 1:
                 own[f"{base}/weight"] = str(server.weight)
-            if its[0][1].preserves:
-                own[f"{base}/preservePath"] = "true"
+            if each := its[0][1].each:
+                own[f"{base}/{each}"] = "true"
         return own
 
 
 def _going(place: str, cluster: str, identities: Iterable[str], own: Mapping[str, str]) -> frozenset[str]:
     """Where the keys of these servers lie that are not among `own`."""
-    bases = (_server_base(place.rpartition("/")[2], cluster, identity) for identity in identities)
-    return frozenset(base for base in bases if base and f"{base}/url" not in own)
+    bases = (_server_base(place, cluster, identity) for identity in identities)
+    return frozenset(base for base in bases if base and f"{base}/{_where(place)}" not in own)
+
+
+def _where(place: str) -> str:
+    """The key that says where a service's server is."""
+    return "url" if place.startswith("http/") else "address"
 
 
 def _agree(one: Object, other: Object) -> bool:
-    return one.keys == other.keys and one.preserves == other.preserves
+    return one.keys == other.keys and one.each == other.each
 
 
 def _requests(router: Object) -> tuple[list[tuple[str, ...]], str]:
     """What a router asks for at each of its entry points, and who gets it."""
-    fields = {path.removeprefix(f"{router.place}/"): value for path, value in router.keys}
-    secure = "tls" if any(path.partition("/")[0] == "tls" for path in fields) else ""
-    asked = (fields["rule"], fields["priority"], secure)
+    fields = _fields(router)
+    protocol = router.place.partition("/")[0]
+    secure = "tls" if _is_secure(fields) else ""
+    asked = (protocol, fields.get("rule", ""), fields.get("priority", ""), secure)  # of UDP an entry point is all
     return [(*asked, point) for point in fields.get("entryPoints", "").split(",")], fields["service"]
 
 
-def _server_base(service: str, cluster: str, identity: str) -> str:
+def _fields(one: Object) -> dict[str, str]:
+    """Its keys by their paths below it."""
+    return {path.removeprefix(f"{one.place}/"): value for path, value in one.keys}
+
+
+def _is_secure(fields: Iterable[str]) -> bool:
+    return any(path.partition("/")[0] == "tls" for path in fields)
+
+
+def _takes_all(router: Object) -> bool:
+    """Whether it leaves HTTP nothing at its entry points."""
+    return router.place.startswith("tcp/routers/") and _is_greedy(_fields(router))
+
+
+def _is_greedy(fields: Mapping[str, str]) -> bool:
+    """Whether a router of TCP is not for the names alone that clients ask for."""
+    rule = fields["rule"]
+    return not _is_secure(fields) or ANY_NAME in rule or "HostSNI" not in rule
+
+
+def _http_points(place: str, values: Mapping[str, str], target: Target) -> str:
+    """An entry point of HTTP's that a router of TCP would take over; empty: none."""
+    if not place.startswith("tcp/routers/") or not _is_greedy(values):
+        return ""
+    served = {*_OF_HTTP, *target.entry_points, *(name for name, _ in target.tls)}
+    return next((point for point in values.get("entryPoints", "").split(",") if point in served), "")
+
+
+def _server_base(place: str, cluster: str, identity: str) -> str:
     """As `server_base`; empty where no key can be named so."""
+    protocol, _, service = place.split("/", 2)
     try:
-        return server_base(service, cluster, identity)
+        return server_base(service, cluster, identity, protocol)
     except ValueError:
         return ""
 
 
 def _words(place: str) -> tuple[str, str]:
-    _, kind, name = place.split("/", 2)
-    return kind.removesuffix("s"), name
+    protocol, kind, name = place.split("/", 2)
+    what = kind.removesuffix("s")
+    return what if protocol == "http" else f"{protocol.upper()} {what}", name
 
 
 def _and_others(titles: Sequence[str]) -> str:
