@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
+from bridge.labels.native_names import KINDS
 from bridge.layouts import Claimed, Natives, RouteLayout, Target, nothing_claimed
 from bridge.layouts.lint import Finding
 from bridge.layouts.traefik3_guard import check
@@ -22,12 +23,6 @@ from bridge.model.native import Native
 from bridge.model.problem import Problem
 from bridge.model.route import Backend, ErrorPage, Route
 
-KINDS = {
-    "http": ("middlewares", "routers", "services"),
-    "tcp": ("middlewares", "routers", "services"),
-    "tls": ("stores",),
-    "udp": ("routers", "services"),
-}
 _ROUTERS = ("http/routers/", "tcp/routers/", "udp/routers/")
 _PLACES = 1 << 17  # paths remembered
 

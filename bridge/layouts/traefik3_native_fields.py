@@ -153,6 +153,9 @@ def _field(found: Fields, said: Said) -> None:
 def _known(found: Fields, said: Said) -> Field | None:
     """What Traefik knows at the path; None where a service does without. Raises Unfit."""
     place = found.asked.place
+    if place.startswith("tls/") and fold(said.path).startswith("defaultcertificate"):
+        reason = "one that Traefik cannot load ends the TLS of all routers, so no label can set it"
+        raise Unfit(said, reason, "say it in a file of Traefik's own, or use defaultGeneratedCert")
     known = field_of(f"{place}/{said.path}", NEWEST)
     if known is None or known.ignored:
         raise Unfit(said, f"Traefik 3 knows no {said.path.replace('/', '.')} of {_thing(place)}", _near(place, said))
