@@ -107,7 +107,7 @@ def test_a_port_that_no_label_says_is_the_published_one_of_its_protocol() -> Non
 
 
 def test_servers_are_reached_at_their_hosts_too_and_old_ones_keep_their_port() -> None:
-    ports = ("0.0.0.0:7000:53/udp", "0.0.0.0:7001:53/tcp")
+    ports = ("0.0.0.0:7001:53/udp", "0.0.0.0:7000:53/tcp")
     old = replace(
         container("old", "10.0.0.2"), labels={"traefik.port": "54", "traefik.address": "container"}, host_uuid="h"
     )
@@ -116,7 +116,7 @@ def test_servers_are_reached_at_their_hosts_too_and_old_ones_keep_their_port() -
     seen = replace(world(replace(one, containers=(new, old))), hosts={"h": "192.0.2.1"})
     wishes, _ = lay_out(judge_all(seen, Policy()), layout("traefik3", NEWEST), "default")
     own = wishes["udp.services.db_shop"].own
-    assert sorted(own.values()) == ["10.0.0.2:54", "192.0.2.1:7000"]
+    assert sorted(own.values()) == ["10.0.0.2:54", "192.0.2.1:7001"]
 
 
 def test_external_services_get_their_addresses_and_a_weight_of_0_takes_all() -> None:
@@ -215,6 +215,14 @@ def test_a_router_that_cannot_be_had_as_its_labels_ask_is_lost_alone(said: dict[
     assert below(keys, "tcp/routers/r") == {}
     assert problems
     assert below(keys, "http/routers/web")
+
+
+@pytest.mark.parametrize("labels", [TCP, {**TCP, "tcp.routers.r.tls": "true"}, {**UDP, "udp.routers.r.service": "s"}])
+def test_a_router_that_names_no_entry_point_is_lost(labels: dict[str, str]) -> None:
+    said = {label: text for label, text in labels.items() if not label.endswith("entrypoints")}
+    keys, problems = publish(asks(said))
+    assert {path.split("/")[1] for path in keys} == {"services"}
+    assert ["it names no entry point" in one.reason for one in problems] == [True]
 
 
 def test_a_name_of_its_own_may_be_asked_for_where_https_is_served() -> None:
@@ -324,9 +332,26 @@ TEXTS = st.sampled_from(
 TEXTS |= st.sampled_from(("tcp", "udp", "true", "false", "80", "s", "", "/nowhere", "x@file", "\n", "é")) | st.text(
     max_size=5
 )
+POINTS = st.sampled_from(("mine", "sql", "dns", "web", "https", "other", "other,mine", ""))
+# Labels that nearly make sense: a router of each kind, somewhere, and odd ones beside it.
+NEARLY = st.builds(
+    lambda asked, point, odd: {**asked[0], asked[1]: point, **odd},
+    st.sampled_from(
+        (
+            (TCP, "tcp.routers.r.entrypoints"),
+            (TCP | {"tcp.routers.r.tls": "true"}, "tcp.routers.r.entrypoints"),
+            (UDP, "udp.routers.r.entrypoints"),
+            (SHORT, "frontend.entryPoints"),
+            (SHORT | {"protocol": "udp"}, "frontend.entryPoints"),
+            ({label.replace("web", "r"): text for label, text in WEB.items()}, "http.routers.r.entrypoints"),
+        )
+    ),
+    POINTS,
+    st.dictionaries(NAMES, TEXTS, max_size=2),
+)
 
 
-@given(st.dictionaries(NAMES, TEXTS, max_size=9))
+@given(st.dictionaries(NAMES, TEXTS, max_size=9) | NEARLY)
 @settings(max_examples=250, deadline=None)
 def test_no_labels_of_one_service_freeze_the_tree_or_take_another_services_connections(labels: dict[str, str]) -> None:
     mine = WEB | {"http.routers.web.entrypoints": "web,mine", "http.routers.other.rule": "Path(`/`)"}
