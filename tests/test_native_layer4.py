@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -16,7 +18,10 @@ from bridge.model.problem import Problem
 from bridge.model.world import Service
 from bridge.routes import Policy, judge_all
 from bridge.sync import lay_out
+from tests.commands import Bridge, silent
 from tests.publishing import container, external, service, world
+
+bridge = pytest.fixture(silent)
 
 NEWEST = Target((3, 7))
 ANY = Policy()
@@ -269,6 +274,46 @@ def test_a_store_has_a_generated_certificate_and_none_of_a_file_which_could_end_
     assert keys == {}
     assert "ends the TLS of all" in problems[0].reason
     assert "a-secret" not in str(problems)
+
+
+@pytest.mark.parametrize(
+    ("tree", "said"),
+    [
+        ({"tcp/routers/t/entryPoints": "web", "http/routers/h/entryPoints": "web"}, "the TCP router t takes all plain"),
+        ({"tcp/routers/t/entryPoints": "sql", "http/routers/h/entryPoints": "web"}, ""),
+        ({"tcp/routers/t/entryPoints": "web", "http/routers/h/entryPoints": "web", "http/routers/h/tls": "true"}, ""),
+        ({"udp/routers/u/entryPoints": "dns", "udp/routers/v/entryPoints": "dns"}, "router u has the same entry point"),
+        ({"udp/routers/u/entryPoints": "dns", "udp/routers/v/entryPoints": "log"}, ""),
+        ({"udp/routers/u/service": "u"}, "it is missing, or names none"),
+        ({"tls/stores/default/defaultCertificate/certFile": "-----BEGIN CERTIFICATE"}, "it is missing, or empty"),
+        ({"tls/stores/other/defaultCertificate/certFile": "-----BEGIN CERTIFICATE"}, ""),
+    ],
+)
+def test_check_tells_of_entry_points_and_certificates_that_others_lose_by(tree: dict[str, str], said: str) -> None:
+    """Whoever wrote it."""
+    keys = dict(tree)
+    for kind, name in {(path.split("/")[0], path.split("/")[2]) for path in tree if "/routers/" in path}:
+        rule = {"http": "Path(`/`)", "tcp": "HostSNI(`*`)"}.get(kind)
+        keys |= {f"{kind}/routers/{name}/service": name} | ({f"{kind}/routers/{name}/rule": rule} if rule else {})
+        server = {"http": ("url", "http://a:1")}.get(kind, ("address", "a:1"))
+        keys[f"{kind}/services/{name}/loadBalancer/servers/x/{server[0]}"] = server[1]
+    found = lint({f"traefik/{path}": value for path, value in keys.items()}, "traefik/", (3, 0))
+    wrong = [one.flaw.reason for one in found if one.flaw.grade is not Grade.NOTICE]
+    assert len(wrong) == bool(said)
+    assert not said or wrong[0].startswith(said)
+
+
+def test_explain_says_what_becomes_of_connections_without_a_server(tmp_path: Path, bridge: Bridge) -> None:
+    said = {"traefik.enable": "true", **{f"traefik.{label}": text for label, text in SHORT.items()}}
+    one = {"uuid": "s", "name": "db", "stack_name": "shop", "kind": "service", "labels": said, "containers": []}
+    source = tmp_path / "world.json"
+    source.write_text(json.dumps([{"uuid": "st", "name": "shop", "environment_uuid": "e", "services": [one]}]))
+    ran = bridge("explain", "shop/db", "--layout", "traefik3", "--source", f"file:{source}", "--output", "json")
+    (found,) = ran.rows("services")
+    assert found["summary"] == "published, without a server: what comes for it is dropped"
+    labels = found["labels"]
+    assert isinstance(labels, list)
+    assert {each["name"]: each["fate"] for each in labels} == dict.fromkeys(said, "used")
 
 
 # Several services.

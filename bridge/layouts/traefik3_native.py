@@ -244,6 +244,8 @@ class _Merge:
 
     def ports(self) -> None:
         """Of an entry point all whose connections a router of TCP takes no router of HTTP that names it gets any."""
+        if not any(place.startswith("tcp/routers/") for place in self.holders):
+            return
         asking: dict[str, list[tuple[str, str]]] = {}
         for title, piece in self.pieces.items():
             for place, one in sorted(piece.objects.items()):
