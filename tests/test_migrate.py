@@ -104,8 +104,11 @@ HAND = {
 # A source.
 
 
-@pytest.mark.parametrize(("sample", "services"), [("mixed", 13), ("real", 5)])
-def test_what_the_samples_ask_for_moves_whole(bridge: Bridge, sample: str, services: int) -> None:
+@pytest.mark.parametrize(
+    ("sample", "services", "missing"), [("mixed", 13, []), ("real", 10, ["copernicus-land/apache"])]
+)
+def test_what_the_samples_ask_for_moves_whole(bridge: Bridge, sample: str, services: int, missing: list[str]) -> None:
+    """But for one label of Traefik 2 that lacks its back quotes, and had no router there either."""
     named = (
         "--source",
         f"file:{SAMPLES / f'{sample}.stacks.json'}",
@@ -115,11 +118,14 @@ def test_what_the_samples_ask_for_moves_whole(bridge: Bridge, sample: str, servi
         "https",
     )
     ran = bridge("migrate", *named, "--output", "json")
-    assert (ran.code, ran.json["summary"]) == (0, {"whole": services, "losses": 0, "missing": 0})
+    assert ran.json["summary"] == {"whole": services, "losses": 0, "missing": len(missing)}
+    assert ran.code == (4 if missing else 0)
+    assert [one["service"] for one in ran.rows("services") if one["moved"] == "missing"] == missing
     check("migrate", ran.json)
     assert "certificates that Traefik 1 reads below its tls/ will not be in Traefik 3" in str(ran.json["notes"])
     text = bridge("migrate", *named)
-    assert text.out.endswith(f"{services} services: {services} move whole, 0 with losses, 0 not at all\n")
+    counts = f"{services + len(missing)} services: {services} move whole, 0 with losses, {len(missing)} not at all\n"
+    assert counts in text.out
 
 
 def test_each_side_is_told(bridge: Bridge, source: Callable[..., str]) -> None:
@@ -277,12 +283,20 @@ def test_it_needs_something_to_read(bridge: Bridge) -> None:
 
 def test_both_layouts_need_a_prefix_of_their_own(bridge: Bridge) -> None:
     named = ("migrate", "--source", f"file:{SAMPLES / 'web-test.stacks.json'}", "--layout")
-    assert bridge(*named, "traefik3").code == 2
+    assert bridge("migrate", "--store", "etcd://127.0.0.1:1/traefik", "--layout", "traefik3").code == 2
     ran = bridge(*named, "traefik1=old,traefik3=new/tree", "--output", "json")
     assert (ran.json["before"], ran.json["after"]) == (
         {"layout": "traefik1", "prefix": "/old/"},
         {"layout": "traefik3", "prefix": "new/tree/"},
     )
+
+
+def test_where_traefik_1_has_no_tree_traefik_3_may_have_the_prefix_alone(bridge: Bridge) -> None:
+    named = ("migrate", "--source", f"file:{SAMPLES / 'web-test.stacks.json'}", "--layout")
+    ran = bridge(*named, "traefik3", "--output", "json")
+    assert (ran.code, ran.json["before"]) == (0, {"layout": "traefik1", "prefix": ""})
+    assert ran.json["after"] == {"layout": "traefik3", "prefix": "traefik/"}
+    check("migrate", ran.json)
 
 
 @pytest.mark.parametrize(

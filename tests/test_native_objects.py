@@ -145,7 +145,7 @@ def test_names_stand_as_written_in_small_letters_or_are_refused(name: str, stand
         (("192.0.2.1:8081:81/tcp",), "http://10.0.0.1:81"),
         (("0.0.0.0:53:53/udp",), ""),
         ((), ""),
-        (("0.0.0.0:1:81/tcp", "0.0.0.0:2:82/tcp"), ""),
+        (("0.0.0.0:1:81/tcp", "0.0.0.0:2:82/tcp"), "http://10.0.0.1:81"),
     ],
 )
 def test_a_port_that_no_label_says_is_the_one_that_is_published(ports: tuple[str, ...], url: str) -> None:
@@ -158,6 +158,33 @@ def test_a_port_that_no_label_says_is_the_one_that_is_published(ports: tuple[str
     assert [value for path, value in found.keys.items() if path.endswith("/url")] == ([url] if url else [])
     assert ("routers/web" in found.places) is bool(url)
     assert {"middlewares/m", "routers/api"} <= found.places
+
+
+@pytest.mark.parametrize(
+    ("listed", "port", "several"),
+    [
+        (("9080:80/tcp",), 80, False),
+        (("8080/tcp",), 8080, False),
+        (("8080",), 8080, False),
+        (("0.0.0.0:8081:80/tcp",), 80, False),
+        (("[fd00::1]:8081:80",), 80, False),
+        (("9443:443/tcp", "9080:80/tcp", "9444:443"), 443, True),
+        (("53:53/udp", "9080:80/tcp"), 80, False),
+        (("99999", "0:0", "a:b", "82"), 82, False),
+        (("53:53/udp",), 81, True),
+    ],
+)
+def test_of_several_published_ports_the_first_of_rancher_is_taken_and_told(
+    listed: tuple[str, ...], port: int, several: bool
+) -> None:
+    """The containers' own list has no order, and counts where the service's says nothing."""
+    boxes = boxed("10.0.0.1", ports=("0.0.0.0:1:81/tcp", "0.0.0.0:2:82/tcp"))
+    found = publish(replace(asks(RULE, containers=boxes), ports=listed))
+    assert [value for path, value in found.keys.items() if path.endswith("/url")] == [f"http://10.0.0.1:{port}"]
+    told = [(one.label, one.did) for one in found.problems if one.notice]
+    label = "traefik.http.services.web_shop.loadbalancer.server.port"
+    assert told == ([(label, f"took the first, {port}")] if several else [])
+    assert found.told == []
 
 
 def test_servers_are_each_once_and_never_without_an_address() -> None:

@@ -21,7 +21,8 @@ from bridge.model.route import Route, Verdict
 from bridge.model.world import Container, Service, Snapshot
 from bridge.routes import Health, Judge, Policy, judge, judge_all
 from bridge.routes.aliases import DEPTH
-from bridge.routes.policy import KINDS, NoneHealthy, constraint, domain, refused_host
+from bridge.routes.constraints import constraint
+from bridge.routes.policy import KINDS, NoneHealthy, domain, refused_host
 from tests.commands import Bridge, silent
 from tests.test_routes import closed, container, faults, route, rules, service, urls
 

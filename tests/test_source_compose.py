@@ -126,6 +126,10 @@ def test_a_label_is_the_text_that_was_written(tmp_path: Path, text: str) -> None
     assert one(tmp_path, f"web:\n  image: x\n  labels:\n    traefik.port: {text}\n").labels == {"traefik.port": text}
 
 
+def test_ports_keep_their_order(tmp_path: Path) -> None:
+    assert one(tmp_path, "web:\n  ports:\n  - '9443:443'\n  - '9080:80'\n").ports == ("9443:443", "9080:80")
+
+
 def test_null_is_an_empty_label(tmp_path: Path) -> None:
     assert one(tmp_path, "web:\n  labels:\n    traefik.port:\n    traefik.domain: ~\n").labels == {
         "traefik.port": "",

@@ -101,6 +101,22 @@ def test_a_label_of_ours_by_a_slip_is_no_strangers(odd: Object) -> None:
     assert only(seen).labels.keys() == only_container(seen).labels.keys() == {*SLIPS, *odd}
 
 
+@pytest.mark.parametrize("odd", [{}, {"traefik.weight": 5}], ids=["fast", "value by value"])
+def test_ports_are_in_ranchers_order(odd: Object) -> None:
+    seen = world(stack(service(labels={"traefik.enable": "true", **odd}, ports=["9443:443/tcp", "9080:80/tcp"])))
+    assert only(seen).ports == ("9443:443/tcp", "9080:80/tcp")
+
+
+@pytest.mark.parametrize("odd", [{}, {"traefik.weight": 5}], ids=["fast", "value by value"])
+def test_labels_of_others_are_read_only_where_they_are_named(odd: Object) -> None:
+    labels = {"traefik.enable": "true", "env": "prod", "secret": "x", **odd}
+    data = encode([stack(service(container(labels=labels), labels=labels))])
+    (seen,) = Reader(frozenset(("env", "traefik.enable", "none"))).snapshot(data, "file:x").services
+    assert (dict(seen.named), set(seen.labels)) == ({"env": "prod"}, {"traefik.enable", *odd})
+    assert seen.containers[0].labels.keys() == {"traefik.enable", *odd}
+    assert only(world(stack(service(labels=labels)))).named == {}
+
+
 def test_a_saved_answer_is_read_as_the_world_it_describes(tmp_path: Path) -> None:
     seen = read_text(tmp_path, (SAMPLES[-1]).read_bytes())
     web = only(seen)

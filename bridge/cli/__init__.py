@@ -55,7 +55,7 @@ COMMANDS = {
     "render": Command("bridge.cli.render_keys", "Print the keys that the source asks for, without a store."),
     "check": Command("bridge.cli.check", "Say what is wrong with labels, or with what stands in the store."),
     "explain": Command("bridge.cli.explain", "Say why one service is published, or is not.", "STACK/SERVICE"),
-    "migrate": Command("bridge.cli.migrate", "Say what becomes of each route of Traefik 1 in Traefik 3."),
+    "migrate": Command("bridge.cli.migrate", "Say what becomes of each route of Traefik 1 and 2 in Traefik 3."),
     "show": Command(
         "bridge.cli.show", "Show what the store holds, whose it is, and how long it would live.", "[STACK/SERVICE]"
     ),
@@ -68,10 +68,14 @@ COMMANDS = {
     ),
     "leave": Command("bridge.cli.leave", "Remove all that this cluster published, also of one that is no more."),
     "policy": Command("bridge.cli.policy", "Print the rights that the bridge needs in a store.", "consul|etcd"),
+    "config": Command("bridge.cli.config", "Show what run would be told, and where each value comes from."),
     "labels": Command("bridge.cli.labels", "List all labels, and the keys that they become."),
     "schema": Command("bridge.cli.schema", "Print a JSON Schema of what the bridge reads or prints.", "[NAME]"),
     "completion": Command("bridge.cli.completion", "Teach a shell to complete what the bridge knows.", "bash|zsh|fish"),
     "demo": Command("bridge.cli.demo", "See it work, with an etcd and a Traefik 3 of its own."),
+    "demo-fan-in": Command(
+        "bridge.cli.demo_fan_in", "See two clusters share one store: one is drained, and one is killed."
+    ),
 }
 
 
@@ -99,7 +103,7 @@ class _Commands(click.Group):
 
 def _command(name: str) -> click.Command:
     """The command with a flag for each of its rows in the table of options."""
-    from bridge.config import TABLE, Option, default_of, load
+    from bridge.config import Option, default_of, load, taken_by
 
     module = cast("_Module", import_module(COMMANDS[name].module))
 
@@ -128,7 +132,7 @@ def _command(name: str) -> click.Command:
         except UsageError as err:
             raise config.blamed(err) from err
 
-    rows = (option for option in TABLE if name in option.commands and not option.secret)
+    rows = (option for option in taken_by(name) if not option.secret)
     params: list[click.Parameter] = [flag(option) for option in rows]
     if metavar := COMMANDS[name].argument:
         many = -1 if metavar.endswith("...") else 1

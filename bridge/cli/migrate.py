@@ -1,52 +1,59 @@
-"""Say what becomes of each route of Traefik 1 in Traefik 3: what both have of it, and what is lost on the way.
+"""Say what becomes of each route of Traefik 1 and 2 in Traefik 3: what both have of it, and what is lost on the way.
 
-Of a source, what its labels ask for; with --store alone, of what stands below Traefik 1's prefix, whoever wrote it.
-Reads only. At the end stands what to set in Traefik 3's own configuration. Ends with 4 when something is lost; what is
+Of a source, what its labels ask for, those of Traefik 2's Rancher provider too; with --store alone, of what stands
+below Traefik 1's prefix, whoever wrote it. Reads only. At the end stands what to set in Traefik 3's own configuration,
+what to take away from it, and what was published without being asked for. Ends with 4 when something is lost; what is
 merely done otherwise is not.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 
 from bridge import config as options
+from bridge.cli.move_settings import Setting, files, native_notes, removed, settings
 from bridge.cli.moves import Backend1, Frontend1, Move, Moved, moves, of_tree, of_verdicts
-from bridge.cli.reading import read_world
+from bridge.cli.native_moves import Router2
+from bridge.cli.reading import World, is_labelled, read_world
 from bridge.cli.render import Json, cut, number, problems_json, safe, say, say_json, shown
-from bridge.cli.wiring import Site, opened_store, sites
+from bridge.cli.wiring import Site, claimed_there, opened_store, policy, sites, standing_in_store
 from bridge.config import Config, Output, Placed
-from bridge.layouts import RouteLayout
+from bridge.labels import table
+from bridge.layouts import RouteLayout, layout
 from bridge.layouts.lint import Grade
 from bridge.layouts.traefik1_back import read_back
 from bridge.layouts.traefik3_moved import Fields, Router, Service
 from bridge.model.problem import Problem, UsageError
+from bridge.routes import judge_all
 from bridge.stores import STORES
 
 LOST = 4  # exit code
-THROTTLE = "providers.providersThrottleDuration"
 _USUAL = {"traefik1": Placed("traefik1", ""), "traefik3": Placed("traefik3", "v3/traefik")}
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
-    """One thing to set in Traefik 3's own configuration."""
+class Exposed:
+    """Services without traefik.enable, which Traefik 2 published by default."""
 
-    option: str
-    value: str  # empty: what only its operator knows
-    why: str
+    said: bool  # --expose-by-default is
+    only: tuple[str, ...]  # stack/service of those that it alone would publish
+    bare: tuple[str, ...]  # of those with a published port that nothing publishes
 
 
 @dataclass(frozen=True, slots=True)
 class Migration:
     """All that is told."""
 
-    before: Site
+    old_layout: RouteLayout  # Traefik 1's
+    old_tree: str  # how its keys begin; empty where it has none
     after: Site
     moves: tuple[Move, ...]
     problems: tuple[Problem, ...]  # of no route
     settings: tuple[Setting, ...]
+    removed: tuple[Setting, ...]
+    exposed: Exposed | None  # None: nothing was Traefik 2's
     notes: tuple[str, ...]
 
 
@@ -63,27 +70,55 @@ def run(config: Config) -> int:
 
 def _migration(config: Config) -> Migration:
     said = {one.layout: one for one in config.get(options.LAYOUT)}
-    before, after = sites(config, layouts=[said.get(name, usual) for name, usual in _USUAL.items()])
-    cluster, stored = config.get(options.CLUSTER), config.find(options.STORE) is not None
+    cluster, address = config.get(options.CLUSTER), config.find(options.STORE)
     if config.find(options.SOURCE) is not None:
-        tree, broken, candidates = None, 0, of_verdicts(read_world(config).verdicts, cluster)
-    elif stored:
-        keys = _keys(config, before)
-        tree = read_back(keys, cluster)
-        broken = _broken(keys, before)
-        candidates = of_tree(tree.routes, keys)
+        alone = [said["traefik3"]] if said.keys() == {"traefik3"} else ()
+        *before, after = sites(config, layouts=alone or [said.get(name, usual) for name, usual in _USUAL.items()])
+        world = read_world(config)
+        judged = zip(filter(is_labelled, world.snapshot.services), world.verdicts, strict=True)
+        claimed = claimed_there(standing_in_store(config, after), world.snapshot.environment, cluster)
+        found = moves(of_verdicts(judged, cluster), after.layout, cluster, claimed)
+        tree, broken, exposed = None, 0, _exposed(config, world) if any(move.native for move in found) else None
+    elif address:
+        *before, after = sites(config, layouts=[said.get(name, usual) for name, usual in _USUAL.items()])
+        keys = _keys(config, before[0])
+        tree, exposed = read_back(keys, cluster), None
+        broken = _broken(keys, before[0])
+        found = moves(of_tree(tree.routes, keys), after.layout, cluster)
     else:
         raise UsageError("migrate", "", f"give {options.SOURCE.flag} or {options.STORE.flag}")
-    found = moves(candidates, after.layout, cluster)
     of_all = (problem for move in found for problem in move.problems if not problem.service)
+    stores = {address.kind: address} if address else dict.fromkeys(STORES)
+    older = any(not move.native or move.frontends for move in found)
     return Migration(
-        before=before,
+        old_layout=before[0].layout if before else layout("traefik1"),
+        old_tree=before[0].tree if before else "",
         after=after,
         moves=tuple(found),
         problems=tuple(sorted({*(tree.problems if tree else ()), *of_all})),
-        settings=tuple(_settings(found, [after.store_kind] if stored else list(STORES), after.prefix)),
-        notes=(*_files(found), *_notes(tree.certificates if tree else None, broken)),
+        settings=tuple(settings(found, stores, after.prefix)),
+        removed=tuple(removed(found)),
+        exposed=exposed,
+        notes=(
+            *files(found),
+            *native_notes(found),
+            *(_notes(tree.certificates if tree else None, broken) if older or not found else ()),
+        ),
     )
+
+
+def _exposed(config: Config, world: World) -> Exposed:
+    """Traefik 2 published by default what nobody asked for, as far as its constraints went."""
+    its = policy(config)
+    asking = {one.service for one in world.verdicts if one.route or one.native}
+    exposed = judge_all(world.snapshot, replace(its, expose=True))
+    only = {one.service for one in exposed if one.route or one.native} - asking
+    bare = {
+        one.title
+        for one in world.snapshot.services
+        if one.ports and not one.labels.get(table.ENABLE.name) and its.closing(one.named, one.labels) is None
+    }
+    return Exposed(its.expose, tuple(sorted(only)), tuple(sorted(bare - only - asking)))
 
 
 def _keys(config: Config, site: Site) -> dict[str, str]:
@@ -91,40 +126,6 @@ def _keys(config: Config, site: Site) -> dict[str, str]:
     with opened_store(config, site) as store:
         items = store.read(site.tree).items
     return {key.removeprefix(site.tree): item.value for key, item in items.items() if item is not None}
-
-
-# Traefik 3's own configuration.
-
-
-def _settings(found: Iterable[Move], kinds: Iterable[str], prefix: str) -> Iterator[Setting]:
-    """`kinds`: of stores; several where none is named."""
-    routers = [router for move in found for router in move.routers]
-    for kind in kinds:
-        why = f"where it reads in {kind}; with a slash at an end it finds nothing, and says nothing"
-        yield Setting(f"providers.{kind}.rootKey", prefix, why)
-    named = Counter((name, router.tls) for router in routers for name in router.entry_points)
-    for name, tls in sorted(named):
-        why = f"named by {number(named[name, tls], 'router')}{' with TLS' if tls else ''}"
-        yield Setting(f"entryPoints.{name}", "", why)
-    if count := sum(not router.entry_points for router in routers):
-        why = (
-            f"{number(count, 'router')} without entry points listen at all that are default, without TLS; where "
-            "Traefik 1's default ones speak TLS, name yours with --entry-points"
-        )
-        yield Setting("entryPoints", "", why)
-    for resolver, times in sorted(Counter(router.resolver for router in routers if router.resolver).items()):
-        yield Setting(f"certificatesResolvers.{resolver}", "", f"gets the certificates of {number(times, 'router')}")
-    why = "its default; a server must live for that and a second more when its key is gone"
-    yield Setting(THROTTLE, "2s", why)
-
-
-def _files(found: Iterable[Move]) -> Iterator[str]:
-    """The files that Traefik 3 reads for its routers."""
-    chains = (router.middlewares for move in found for router in move.routers)
-    fields = (field for chain in chains for middleware in chain for field in middleware.fields)
-    named = Counter(value for path, value in fields if path.endswith("/usersFile"))
-    for path, times in sorted(named.items()):
-        yield f"{safe(path)} must stand where Traefik 3 runs: without it {number(times, 'router')} would answer 404"
 
 
 def _broken(keys: Mapping[str, str], site: Site) -> int:
@@ -160,7 +161,11 @@ def _lines(found: Migration) -> Iterator[str]:
     for setting in found.settings:
         value = f" = {safe(setting.value)}" if setting.value else ""
         yield f"  {safe(setting.option)}{value}  ({safe(setting.why)})"
+    for setting in found.removed:
+        yield f"  remove {safe(setting.option)}  ({safe(setting.why)})"
     yield from (f"  {note}" for note in found.notes)
+    if found.exposed:
+        yield from _exposed_lines(found.exposed)
     counts = Counter(move.moved for move in found.moves)
     yield (
         f"{number(len(found.moves), 'service')}: {counts[Moved.WHOLE]} move whole, {counts[Moved.LOSSES]} with losses, "
@@ -173,15 +178,20 @@ def _lines(found: Migration) -> Iterator[str]:
 def _move_lines(move: Move, found: Migration) -> Iterator[str]:
     told = {Moved.WHOLE: "moves whole", Moved.LOSSES: "moves with losses", Moved.MISSING: "DOES NOT MOVE"}
     yield f"{safe(move.title)}  {told[move.moved]}"
-    yield "  Traefik 1"
-    if not move.frontends:
+    if move.frontends or not move.native:
+        yield "  Traefik 1"
+    if not move.frontends and not move.native:
         yield "    nothing"
     for frontend in move.frontends:
-        yield from _frontend_lines(frontend, found.before.layout)
+        yield from _frontend_lines(frontend, found.old_layout)
     for backend in move.backends:
-        yield from _backend_lines(backend, found.before.layout)
+        yield from _backend_lines(backend, found.old_layout)
+    if move.native:
+        yield "  Traefik 2"
+    for old in move.old_routers:
+        yield from _router2_lines(old)
     yield "  Traefik 3"
-    if not move.routers:
+    if not move.routers and move.moved is Moved.MISSING:
         yield "    NOTHING: the whole route is missing"
     for router in move.routers:
         yield from _router_lines(router, found.after.layout)
@@ -220,22 +230,47 @@ def _servers(backend: Backend1, layout: RouteLayout) -> Iterator[tuple[str, str]
         yield shown(layout, f"backends/{backend.name}/servers/s/url", url), weight
 
 
+def _protocol(name: str) -> str:
+    return "" if name == "http" else f"{name} "
+
+
+def _router2_lines(router: Router2) -> Iterator[str]:
+    yield f"    {_protocol(router.protocol)}router {safe(router.name)}"
+    yield _row("rule", f"{router.rule or 'none'}{', the default one' if router.by_default else ''}")
+    yield _row("priority", f"{router.priority}{', the length of its rule' if router.by_length else ''}")
+    yield _row("entry points", ", ".join(router.entry_points) or "the default ones")
+    if router.middlewares:
+        yield _row("middlewares", ", ".join(router.middlewares))
+    yield _row("service", router.service or "the only one")
+
+
+def _exposed_lines(exposed: Exposed) -> Iterator[str]:
+    yield (
+        "Traefik 2's providers.rancher.exposedByDefault was true unless you said otherwise: it published services "
+        f"without traefik.enable. {options.EXPOSE.flag} is {'said' if exposed.said else 'off'} here"
+    )
+    if exposed.only:
+        yield f"  published only with {options.EXPOSE.flag}: {safe(', '.join(exposed.only))}"
+    if exposed.bare:
+        yield f"  published by nothing here: {safe(', '.join(exposed.bare))}"
+
+
 def _router_lines(router: Router, layout: RouteLayout) -> Iterator[str]:
-    yield f"    router {safe(router.name)}"
+    yield f"    {_protocol(router.protocol)}router {safe(router.name)}"
     yield _row("rule", router.rule)
     yield _row("priority", str(router.priority))
     yield _row("entry points", ", ".join(router.entry_points) or "the default ones")
     tls = f"yes, certificates by {router.resolver}" if router.resolver else "yes" if router.tls else "no"
     yield _row("TLS", tls)
     for middleware in router.middlewares:
-        fields = _fields(f"http/middlewares/{middleware.name}/", middleware.fields, layout)
+        fields = _fields(f"{router.protocol}/middlewares/{middleware.name}/", middleware.fields, layout)
         yield _row("middleware", f"{middleware.name}: {', '.join(fields)}")
     yield _row("service", router.service)
 
 
 def _service_lines(service: Service, layout: RouteLayout) -> Iterator[str]:
-    yield f"    service {safe(service.name)}"
-    for field in _fields(f"http/services/{service.name}/", service.fields, layout):
+    yield f"    {_protocol(service.protocol)}service {safe(service.name)}"
+    for field in _fields(f"{service.protocol}/services/{service.name}/", service.fields, layout):
         yield _row("asks for", field)
     for url, weight in service.servers:
         yield _row("server", f"{url} weight {weight}")
@@ -257,18 +292,22 @@ def _problem_lines(problem: Problem, indent: str) -> Iterator[str]:
 def _json(found: Migration) -> dict[str, Json]:
     counts = Counter(move.moved for move in found.moves)
     return {
-        "before": {"layout": found.before.layout.name, "prefix": found.before.tree},
+        "before": {"layout": found.old_layout.name, "prefix": found.old_tree},
         "after": {"layout": found.after.layout.name, "prefix": found.after.tree},
         "services": [_move_json(move, found) for move in found.moves],
         "summary": {moved.value: counts[moved] for moved in Moved},
         "problems": problems_json(found.problems),
-        "settings": [{"option": one.option, "value": one.value, "why": one.why} for one in found.settings],
+        "settings": [asdict(one) for one in found.settings],
+        "removed": [asdict(one) for one in found.removed],
+        "exposed": {"said": found.exposed.said, "only": [*found.exposed.only], "bare": [*found.exposed.bare]}
+        if found.exposed
+        else None,
         "notes": list(found.notes),
     }
 
 
 def _move_json(move: Move, found: Migration) -> Json:
-    before, after = found.before.layout, found.after.layout
+    before, after = found.old_layout, found.after.layout
     return {
         "service": move.title,
         "moved": move.moved.value,
@@ -293,11 +332,16 @@ def _move_json(move: Move, found: Migration) -> Json:
             }
             for one in move.backends
         ],
+        "old_routers": [
+            {**asdict(one), "entry_points": [*one.entry_points], "middlewares": [*one.middlewares]}
+            for one in move.old_routers
+        ],
         "routers": [_router_json(one, after) for one in move.routers],
         "services": [
             {
                 "name": one.name,
-                "settings": _fields_json(f"http/services/{one.name}/", one.fields, after),
+                "protocol": one.protocol,
+                "settings": _fields_json(f"{one.protocol}/services/{one.name}/", one.fields, after),
                 "servers": [{"url": url, "weight": str(weight)} for url, weight in one.servers],
             }
             for one in move.services
@@ -307,15 +351,17 @@ def _move_json(move: Move, found: Migration) -> Json:
 
 
 def _router_json(router: Router, layout: RouteLayout) -> Json:
+    below = f"{router.protocol}/middlewares"
     return {
         "name": router.name,
+        "protocol": router.protocol,
         "rule": router.rule,
         "priority": router.priority,
         "entry_points": list(router.entry_points),
         "tls": router.tls,
         "cert_resolver": router.resolver,
         "middlewares": [
-            {"name": one.name, "settings": _fields_json(f"http/middlewares/{one.name}/", one.fields, layout)}
+            {"name": one.name, "settings": _fields_json(f"{below}/{one.name}/", one.fields, layout)}
             for one in router.middlewares
         ],
         "service": router.service,

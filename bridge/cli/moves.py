@@ -1,22 +1,26 @@
-"""What becomes of Traefik 1's routes in Traefik 3: each side as its keys have it, and what is lost on the way."""
+"""What becomes of Traefik 1's and 2's routes in Traefik 3: each side as it has it, and what is lost on the way."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from bridge.layouts import NoCounterpart, RouteLayout
+from bridge.cli.native_moves import Router2, routers2
+from bridge.layouts import Claimed, Natives, NoCounterpart, RouteLayout, nothing_claimed
 from bridge.layouts.go_values import is_whole
 from bridge.layouts.traefik1 import TRAEFIK1
 from bridge.layouts.traefik1_back import FOREIGN, Back, length_of, rules_of
 from bridge.layouts.traefik1_labels import items_of
 from bridge.layouts.traefik3_moved import Fields, Router, Service, routers, services, with_kept_names
-from bridge.model.keys import Role, route_name
+from bridge.model.keys import Role, Wish, route_name
+from bridge.model.native import Native
 from bridge.model.problem import Problem
 from bridge.model.route import Route, Verdict
+from bridge.model.world import Service as WorldService
 
 NO_ROUTE = "Traefik 3 will not have this route"
+ITSELF = "Traefik 3 gets nothing of what its older labels ask for"
 
 
 class Moved(Enum):
@@ -56,8 +60,10 @@ class Candidate:
 
     title: str
     keys: Mapping[str, str] = field(repr=False)  # by path below the prefix; some hold secrets
-    route: Route | None  # None: they cannot be read back
+    route: Route | None  # None: they cannot be read back, or native labels speak in its place
     problems: tuple[Problem, ...] = ()
+    native: Native | None = None  # what its labels of Traefik 2 ask for
+    labels: Mapping[str, str] = field(default_factory=dict, repr=False)  # of a service with such labels
 
     def backends(self) -> frozenset[str]:
         """Their names in Traefik 1."""
@@ -74,24 +80,32 @@ class Move:
     routers: tuple[Router, ...]
     services: tuple[Service, ...]
     problems: tuple[Problem, ...]  # of all that is lost; notices: of what is done otherwise
+    old_routers: tuple[Router2, ...] = ()  # of Traefik 2
+    native: bool = False  # Traefik 3's side is what native labels ask for
+    keys: Mapping[str, str] = field(default_factory=dict, repr=False)  # of Traefik 3; some hold secrets
 
     @property
     def moved(self) -> Moved:
-        """Whether it moves."""
-        if not self.routers:
+        """Whether it moves. A service that only lends a middleware has no router to lose."""
+        if not self.routers and (self.old_routers or not self.native):
             return Moved.MISSING
         return Moved.LOSSES if any(not one.notice for one in self.problems) else Moved.WHOLE
 
 
-def of_verdicts(verdicts: Iterable[Verdict], cluster: str) -> list[Candidate]:
+def of_verdicts(judged: Iterable[tuple[WorldService, Verdict]], cluster: str) -> list[Candidate]:
     """What a source asks for. Of what Traefik 1 cannot have there is no key."""
     found = []
-    for route in (verdict.route for verdict in verdicts if verdict.route):
+    for service, verdict in judged:
+        route, native = verdict.route, verdict.native
         try:
-            keys = {entry.path: entry.value for entry in TRAEFIK1.entries(route, cluster)}
+            keys = {entry.path: entry.value for entry in TRAEFIK1.entries(route, cluster)} if route else {}
         except ValueError:
             keys = {}
-        found.append(Candidate(route.title, keys, route))
+        if native:
+            left = None if native.asked else route
+            found.append(Candidate(service.title, keys, left, native=native, labels=service.labels))
+        elif route:
+            found.append(Candidate(route.title, keys, route))
     return found
 
 
@@ -108,8 +122,10 @@ def of_tree(routes: Iterable[Back], keys: Mapping[str, str]) -> list[Candidate]:
     return found
 
 
-def moves(candidates: Sequence[Candidate], layout: RouteLayout, cluster: str) -> list[Move]:
-    """What becomes of each, in `layout`."""
+def moves(
+    candidates: Sequence[Candidate], layout: RouteLayout, cluster: str, claimed: Claimed = nothing_claimed
+) -> list[Move]:
+    """What becomes of each, in `layout`. `claimed`: what the cluster's claims ask for there."""
     refused: dict[str, Problem] = {}
     while True:
         moving = [one for one in candidates if one.route and one.title not in refused]
@@ -123,7 +139,12 @@ def moves(candidates: Sequence[Candidate], layout: RouteLayout, cluster: str) ->
                 refused[one.title] = _refusal(one.title, err)
         if len(refused) == before:  # else a page of another may be missing now
             break
-    return [_move(one, *laid.get(one.title, ({}, ())), refused.get(one.title)) for one in candidates]
+    natives = layout.natives([one.native for one in candidates if one.native], cluster, claimed)
+    found = []
+    for one in candidates:
+        move = _move(one, *laid.get(one.title, ({}, ())), refused.get(one.title))
+        found.append(_with_native(move, one, one.native, natives) if one.native else move)
+    return found
 
 
 def _names(one: Candidate) -> frozenset[str]:
@@ -160,7 +181,34 @@ def _move(one: Candidate, keys: Mapping[str, str], lost: Iterable[Problem], refu
         routers=tuple(routers(keys)),
         services=tuple(services(keys)),
         problems=(*one.problems, *lost, *((refusal,) if refusal else ())),
+        keys=keys,
     )
+
+
+def _with_native(move: Move, one: Candidate, native: Native, natives: Natives) -> Move:
+    """With what native labels ask for, in the place of a route. What they refer to may be another service's."""
+    problems = (*move.problems, *(problem for problem in natives.problems if problem.service == one.title))
+    move = replace(move, old_routers=routers2(one.labels, native), problems=problems)
+    if one.route:
+        return move
+    if one.keys:
+        beaten = Problem(one.title, native.label, "", "it speaks to Traefik 3 itself", ITSELF, notice=True)
+        move = replace(move, problems=(*problems, beaten))
+    everything = {path: value for wish in natives.wishes.values() for path, value in _keys(wish)}
+    its = {path: value for wish in natives.wishes.values() if one.title in wish.holders for path, value in _keys(wish)}
+    held = {tuple(path.split("/")[:3]) for path in its}
+    return replace(
+        move,
+        routers=tuple(each for each in routers(everything) if (each.protocol, "routers", each.name) in held),
+        services=tuple(services(its)),
+        native=True,
+        keys=its,
+    )
+
+
+def _keys(wish: Wish) -> Iterator[tuple[str, str]]:
+    yield from wish.shared.items()
+    yield from wish.own.items()
 
 
 # Traefik 1's side.

@@ -17,7 +17,7 @@ from typing import NoReturn, TypeVar
 from bridge import __version__
 from bridge import config as options
 from bridge.config import Config, FanIn, Placed
-from bridge.labels.fallback import DOMAIN_WORD, Fallback, filled
+from bridge.labels.fallback import DOMAIN_WORD, Fallback, filled, is_newer
 from bridge.labels.types import Address
 from bridge.layouts import Claimed, RouteLayout, Target, layout, nothing_claimed
 from bridge.model.keys import Publisher, Wish, records_prefix
@@ -183,8 +183,8 @@ def wants_standing(config: Config, chosen: RouteLayout) -> bool:
 
 def source_opener(config: Config) -> Callable[[], Source]:
     """Opens the source each time it is called; nothing is read yet. Raises UsageError."""
-    named = config.get(options.SOURCE)
-    return partial(open_source, named.url, hosts=config.get(options.ADDRESS) is Address.HOST)
+    url, names = config.get(options.SOURCE).url, policy(config).named
+    return partial(open_source, url, hosts=config.get(options.ADDRESS) is Address.HOST, named=names)
 
 
 def refuse_drafts(config: Config) -> None:
@@ -197,7 +197,7 @@ def refuse_drafts(config: Config) -> None:
 def policy(config: Config) -> Policy:
     """What is decided for all services. Raises UsageError."""
     name, cluster, rule = config.get(options.DOMAIN), config.get(options.CLUSTER), config.get(options.DEFAULT_RULE)
-    if DOMAIN_WORD in rule and not name:
+    if DOMAIN_WORD in rule and not is_newer(rule) and not name:
         raise UsageError(options.DEFAULT_RULE.flag, rule, f"it holds {DOMAIN_WORD}; give {options.DOMAIN.flag} too")
     separate, raised = config.get(options.FAN_IN) is FanIn.SEPARATE, config.get(options.PRIORITY)
     if raised and not separate:

@@ -10,9 +10,10 @@ from dataclasses import replace
 
 from bridge.labels import table
 from bridge.labels.lookup import may_protect, meant, protections, spot
-from bridge.labels.native import ANY_NAME, LOST, Bearer, Element, Pool, Reading, automatic_name
+from bridge.labels.native import ANY_NAME, LOST, Bearer, Element, Pool, Reading, published_port
 from bridge.labels.native_names import layer4, unnameable, where
 from bridge.labels.notes import IGNORED, Notes, find, told
+from bridge.labels.templates import automatic_name
 from bridge.labels.types import Whole
 from bridge.labels.views import View
 from bridge.model.native import Said
@@ -43,7 +44,7 @@ def read_layer4(bearer: Bearer, labels: Mapping[str, str]) -> Reading:
         why = "--allow-domain does not allow a rule for any host in this cluster"
         wrong.append(Problem(bearer.title, table.PROTOCOL.name, protocol, why, LOST))
     entry_points = _entry_points(bearer, labels, wrong)
-    pool = _pool(bearer, labels, protocol, wrong)
+    pool = _pool(bearer, labels, protocol, problems)
     if wrong or pool is None:
         return Reading((), places, (*problems, *wrong))
     fields = {
@@ -113,17 +114,15 @@ def _entry_points(bearer: Bearer, labels: Mapping[str, str], wrong: list[Problem
     return ",".join(found)
 
 
-def _pool(bearer: Bearer, labels: Mapping[str, str], protocol: str, wrong: list[Problem]) -> Pool | None:
-    """Where its connections go; None, and `wrong` has more, where nobody knows."""
+def _pool(bearer: Bearer, labels: Mapping[str, str], protocol: str, told: list[Problem]) -> Pool | None:
+    """Where its connections go; None where nobody knows. What is wrong is added to `told`."""
     port, weight = (find(label, View(labels), bearer.title) for label in (table.PORT, table.WEIGHT))
     bad = [replace(one.problem, did=LOST) for one in (port, weight) if one.problem]
-    wrong += bad
+    told += bad
     if bad:
         return None
-    published = bearer.udp_ports if protocol == "udp" else bearer.ports
-    if not labels.get(table.PORT.name) and len(published) != 1:
-        why = "several ports are published" if published else "no label says the port, and none is published"
-        do = f"say {table.PORT.name}"
-        wrong.append(Problem(bearer.title, table.PORT.name, "", why, LOST, suggestion=do))
-        return None
-    return Pool(port.value if labels.get(table.PORT.name) else published[0], protocol, min(weight.value, 1))
+    number, problem = port.value, None
+    if not labels.get(table.PORT.name):
+        number, problem = published_port(bearer, protocol, table.PORT.name)
+    told += [problem] if problem else []
+    return Pool(number, protocol, min(weight.value, 1)) if number else None

@@ -5,7 +5,6 @@ Where that left out a whole service for one odd label, here goes what the label 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -14,6 +13,7 @@ from bridge.labels.fallback import Fallback
 from bridge.labels.native_names import Where, may_be_shown, own, unnameable, where
 from bridge.labels.newer_rules import Tree, calls
 from bridge.labels.newer_translation import confined, mended, translated
+from bridge.labels.templates import automatic_name, normalized
 from bridge.labels.types import Whole
 from bridge.model.native import Said
 from bridge.model.problem import Problem
@@ -30,7 +30,6 @@ ANY_NAME = "HostSNI(`*`)"
 
 _PORT, _WEIGHT = Whole(1, 65535), Whole(0, 1_000_000)
 _SCHEMES = ("http", "https", "h2c")
-_RUNS = re.compile(r"[^\W_]+")
 T = TypeVar("T")
 
 _AUTOMATIC_OFF = ("tcp/routers/", "tcp/services/", "udp/routers/", "udp/services/")
@@ -78,8 +77,8 @@ class Bearer:
     title: str
     service: str
     stack: str
-    ports: tuple[int, ...]  # on which its containers are published, for TCP
-    udp_ports: tuple[int, ...] = ()
+    ports: tuple[int, ...]  # on which its containers are published, for TCP, the one to take first
+    udp_ports: tuple[int, ...] = ()  # likewise
     fallback: Fallback = field(default_factory=Fallback)
     allows: Callable[[str], bool] | None = None  # hosts; None: any
 
@@ -100,14 +99,16 @@ def read_native(bearer: Bearer, labels: Mapping[str, str]) -> Reading:
     )
 
 
-def automatic_name(service: str, stack: str) -> str:
-    """Of the router and the service that no label names."""
-    return f"{service}_{stack}".lower()
-
-
-def normalized(name: str) -> str:
-    """As in the default rule of Traefik 2's provider: what is neither letter nor digit becomes one dash."""
-    return "-".join(_RUNS.findall(name))
+def published_port(bearer: Bearer, protocol: str, label: str) -> tuple[int, Problem | None]:
+    """The port to take where `label` says none, 0 where there is none, and what is to be told of that."""
+    ports, say = bearer.udp_ports if protocol == "udp" else bearer.ports, f"say {label}"
+    if not ports:
+        why = "no label says the port, and none is published"
+        return 0, Problem(bearer.title, label, "", why, LOST, suggestion=say)
+    if len(ports) == 1:
+        return ports[0], None
+    why, did = f"it publishes {len(ports)} ports, and no label says which", f"took the first, {ports[0]}"
+    return ports[0], Problem(bearer.title, label, "", why, did, notice=True, suggestion=say)
 
 
 def _scheme(text: str) -> str:
@@ -174,7 +175,7 @@ class _Reader:
         """
         routers, services = f"{protocol}/routers/", f"{protocol}/services/"
         named = any(place.startswith(f"{protocol}/") for place in self.elements)
-        brought = protocol == "http" and self.elements and len(self.bearer.ports) == 1 and self._may_route()
+        brought = protocol == "http" and self.elements and self.bearer.ports and self._may_route()
         if not named and not brought:
             return
         name = automatic_name(self.bearer.service, self.bearer.stack)
@@ -237,15 +238,12 @@ class _Reader:
             return default
 
     def _published(self, place: str, protocol: str) -> int:
-        """The port that the containers are published at; 0, and the service is lost, where there is not one."""
-        ports = self.bearer.udp_ports if protocol == "udp" else self.bearer.ports
-        if len(ports) == 1:
-            return ports[0]
+        """The first port that the containers are published at; 0, and the service is lost, where there is none."""
         label = f"traefik.{place.replace('/', '.')}.loadbalancer.server.port"
-        why = "several ports are published" if ports else "no label says the port, and none is published"
-        self.lost.add(place)
-        self.problems.append(Problem(self.bearer.title, label, "", why, LOST, suggestion=f"say {label}"))
-        return 0
+        port, problem = published_port(self.bearer, protocol, label)
+        self.lost |= set() if port else {place}
+        self.problems += [problem] if problem else []
+        return port
 
     # Routers.
 
@@ -288,7 +286,7 @@ class _Reader:
             return False
         if syntax and syntax.text not in ("", "v2", "v3"):
             self.problem(syntax.label, syntax.text, "it is neither v2 nor v3", IGNORED)
-        element.fields["rule"] = Said("rule", rule, label)
+        element.fields["rule"] = Said("rule", rule, label, written=text)
         if element.text("priority") in ("", "0"):
             element.fields.pop("priority", None)
             if rule != ANY_NAME:  # which comes last, with both Traefiks
@@ -311,6 +309,8 @@ class _Reader:
     def _default_rule(self) -> str:
         """What the operator says, else what Traefik 2's provider says. Raises ValueError."""
         bearer = self.bearer
+        if bearer.fallback.newer:
+            return bearer.fallback.text(bearer.service, bearer.stack)
         if bearer.fallback.template:
             return _newer(bearer.fallback.rule(bearer.service, bearer.stack))
         return f"Host(`{normalized(automatic_name(bearer.service, bearer.stack))}`)"

@@ -70,7 +70,7 @@ def parse_tree(text: str) -> Tree:
         parser = _Parser(_tokens(text), len(text))
         tree = parser.rule(DEPTH, negated=False)
         if parser.left:
-            raise Fault(f"{parser.left[0].text!r} is not expected there", parser.left[0].at)
+            raise Fault(f"{parser.left[-1].text!r} is not expected there", parser.left[-1].at)
     except Fault as err:
         raise ValueError(f"{err.reason} {place(text, err.at)}") from err
     return tree

@@ -16,6 +16,8 @@ Fields = tuple[tuple[str, str], ...]  # paths below the object, and values
 
 _KEPT = re.compile(r"(?=.*[a-z])[a-z0-9_]+(?:-[a-z0-9_]+)*")
 _SERVERS = "loadBalancer/servers/"
+_PLACES = ("/url", "/address")  # HTTP's servers have the one, TCP's and UDP's the other
+_PROTOCOLS = ("http", "tcp", "udp")
 _COOKIE = "/sticky/cookie/name"
 _REFERS = re.compile(r"http/(?:routers/[^/]+/(?:service|middlewares)|middlewares/[^/]+/errors/service)")
 
@@ -40,6 +42,7 @@ class Router:
     resolver: str  # of certificates; empty: none
     middlewares: tuple[Middleware, ...]  # in their order
     service: str
+    protocol: str = "http"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,39 +51,44 @@ class Service:
 
     name: str
     fields: Fields
-    servers: tuple[tuple[str, int], ...]  # url and weight
+    servers: tuple[tuple[str, int], ...]  # url, or address, and weight
+    protocol: str = "http"
 
 
 def routers(keys: Mapping[str, str]) -> Iterator[Router]:
-    """The routers among the keys of whole routes, by name."""
-    for name, fields in _objects(keys, "http/routers/"):
+    """The routers among the keys of whole routes, by protocol and name."""
+    for protocol, name, fields in _objects(keys, "routers"):
         chain = _items(fields.get("middlewares", ""))
         yield Router(
             name=name,
-            rule=fields["rule"],
-            priority=int(fields["priority"]),
+            rule=fields.get("rule", ""),  # UDP has none
+            priority=int(fields.get("priority", "0")),
             entry_points=_items(fields.get("entryPoints", "")),
             tls=any(field.partition("/")[0] == "tls" for field in fields),
             resolver=fields.get("tls/certResolver", ""),
-            middlewares=tuple(Middleware(one, _below(keys, f"http/middlewares/{one}/")) for one in chain),
+            middlewares=tuple(Middleware(one, _below(keys, f"{protocol}/middlewares/{one}/")) for one in chain),
             service=fields["service"],
+            protocol=protocol,
         )
 
 
 def services(keys: Mapping[str, str]) -> Iterator[Service]:
-    """The services among them, by name."""
-    for name, fields in _objects(keys, "http/services/"):
-        urls = [path for path in sorted(fields) if path.startswith(_SERVERS) and path.endswith("/url")]
+    """The services among them, by protocol and name."""
+    for protocol, name, fields in _objects(keys, "services"):
+        servers = [path for path in sorted(fields) if path.startswith(_SERVERS) and path.endswith(_PLACES)]
         yield Service(
             name=name,
             fields=tuple((path, value) for path, value in sorted(fields.items()) if not path.startswith(_SERVERS)),
-            servers=tuple((fields[url], int(fields.get(f"{url.removesuffix('url')}weight", "1"))) for url in urls),
+            servers=tuple((fields[one], int(fields.get(f"{one.rpartition('/')[0]}/weight", "1"))) for one in servers),
+            protocol=protocol,
         )
 
 
-def _objects(keys: Mapping[str, str], base: str) -> Iterator[tuple[str, dict[str, str]]]:
-    for name in sorted({path.split("/")[2] for path in keys if path.startswith(base)}):
-        yield name, dict(_below(keys, f"{base}{name}/"))
+def _objects(keys: Mapping[str, str], kind: str) -> Iterator[tuple[str, str, dict[str, str]]]:
+    for protocol in _PROTOCOLS:
+        base = f"{protocol}/{kind}/"
+        for name in sorted({path.split("/")[2] for path in keys if path.startswith(base)}):
+            yield protocol, name, dict(_below(keys, f"{base}{name}/"))
 
 
 def _below(keys: Mapping[str, str], base: str) -> Fields:

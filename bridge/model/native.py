@@ -18,6 +18,7 @@ class Said:
     path: str  # below the object; its parts joined by slashes, in the letters of the label
     text: str
     label: str  # its name; what else it is of where no label says it
+    written: str = ""  # as the label has it, where the text is a translation
 
 
 @dataclass(frozen=True, slots=True)

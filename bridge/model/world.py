@@ -80,6 +80,8 @@ class Service:
     hostname: str = ""  # of an external service
     system: bool = False
     create_index: int = 0  # counts the containers that it was ever given, so it never goes back; 0: not told
+    ports: tuple[str, ...] = ()  # as configured, in Rancher's order: [[ip:]public:]private[/protocol]
+    named: Mapping[str, str] = field(default_factory=dict, repr=False)  # labels of others that options name
 
     @property
     def title(self) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import compress, islice
 
 from bridge.labels import table
+from bridge.labels.fallback import Fallback
 from bridge.labels.lookup import SUGGESTIONS, is_newer, meant, spot
 from bridge.labels.native_names import asks_newer, speaks_newer_alone
 from bridge.labels.notes import NO_ROUTE, Found, find
@@ -259,7 +260,7 @@ def _older(
     """The verdict by the labels that become a route."""
     gates = [*before]
     enable = _enable(service, policy)
-    asked = read(service.title, service.name, service.stack, enable.value, service.labels, policy.fallback)
+    asked = read(service.title, service.name, service.stack, enable.value, service.labels, _fallback(service, policy))
     gates += _label_gates(asked)
     settings = (Setting(table.ENABLE.sets, enable.value.value, enable.origin), *asked.settings)
     if not gates[-1].passed:
@@ -292,6 +293,10 @@ def _older(
     )
 
 
+def _fallback(service: Service, policy: Policy) -> Fallback:
+    return policy.fallback.of(service.named, service.labels)
+
+
 def _scale(policy: Policy) -> Iterator[Setting]:
     if policy.weight_factor != 1:
         yield Setting("weight factor", f"{float(policy.weight_factor):.10g}", SCALE)
@@ -299,7 +304,9 @@ def _scale(policy: Policy) -> Iterator[Setting]:
 
 def _others(service: Service, policy: Policy, told: Problem) -> Iterator[Problem]:
     """What else is wrong with the labels of a service that means to ask for a route: who mends one mends all."""
-    asked = read(service.title, service.name, service.stack, Publish.SERVICE, service.labels, policy.fallback)
+    asked = read(
+        service.title, service.name, service.stack, Publish.SERVICE, service.labels, _fallback(service, policy)
+    )
     return (problem for problem in asked.problems if problem.label != told.label)
 
 
@@ -332,7 +339,7 @@ def _route(asker: Asker, found: Sequence[Servers]) -> Route:
 # Gates: each with the problem to report where it is closed.
 
 _NOT_RANCHERS = Gate("system", True, "its stack is not Rancher's own")
-_FITS = Gate("constraint", True, "its tags fit every constraint")
+_FITS = Gate("constraint", True, "its labels fit every constraint")
 _SOLE = Gate("sole", True, "no other service of its name comes first")
 _ALLOWED = Gate("domain", True, "its hosts are allowed")
 _ALONE = Gate(CONTESTED, True, "no other service is published for the same requests")
@@ -427,13 +434,10 @@ def _kind(service: Service, policy: Policy) -> tuple[Gate, Problem | None]:
 
 def _constraint(service: Service, policy: Policy) -> tuple[Gate, Problem | None]:
     """Who is left out by it is another bridge's, so that is no problem."""
-    if not policy.constraints:
+    closing = policy.closing(service.named, service.labels)
+    if closing is None:
         return _FITS, None
-    tags = [tag.strip() for tag in service.labels.get(table.TAGS.name, "").split(",") if tag.strip()]
-    broken = next((one for one in policy.constraints if not one.passes(tags)), None)
-    if broken is None:
-        return _FITS, None
-    return Gate("constraint", False, f"--constraint {broken}: its tags are {','.join(tags) or 'none'}"), None
+    return Gate("constraint", False, f"--constraint {closing[0]}: {closing[1]}"), None
 
 
 def _sole(service: Service, holder: Service) -> tuple[Gate, Problem | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bridge.labels import table
@@ -22,7 +22,7 @@ from bridge.routes.drained import Drained
 from bridge.routes.policy import EXTERNAL, Policy, host_check
 from bridge.routes.servers import Asker, Servers, address_of, counted, server_gates, servers
 
-_PUBLISHED = re.compile(r"(?:.*:)?[0-9]{1,5}:([0-9]{1,5})(?:/(tcp|udp))?")
+_PUBLISHED = re.compile(r"(?:(?:.*:)?[0-9]{1,5}:)?([0-9]{1,5})(?:/(tcp|udp))?")
 _PORT = Whole(1, 65535)
 _NOTHING = AskedRoute(native=True, pools=(), frontends=(), settings=(), problems=(), refusals=())
 
@@ -49,7 +49,7 @@ def asked_newer(
         service.stack,
         _published(of, "tcp"),
         _published(of, "udp"),
-        policy.fallback,
+        policy.fallback.of(service.named, service.labels),
         host_check(policy.domains),
     )
     reading = read_native(bearer, service.labels)
@@ -122,9 +122,19 @@ def _own(container: Container, element: Element, pool: Pool) -> Iterator[tuple[s
 
 
 def _published(of: Sequence[Service], protocol: str) -> tuple[int, ...]:
-    """The containers' ports that their hosts pass on to."""
-    texts = {text.lower() for one in of for container in one.containers for text in container.ports}
-    found = (_PUBLISHED.fullmatch(text) for text in texts)
-    return tuple(
-        sorted({int(one[1]) for one in found if one and (one[2] or "tcp") == protocol and 0 < int(one[1]) <= 65535})
-    )
+    """The containers' ports that their hosts pass on to, in Rancher's order.
+
+    Its list is the service's. A document without has those of the containers, which are in no order: the smallest comes
+    first.
+    """
+    listed = [port for one in of for port in _ports(one.ports, protocol)]
+    boxes = (container for one in of for container in one.containers)
+    found = listed or sorted(port for one in boxes for port in _ports(one.ports, protocol))
+    return tuple(dict.fromkeys(found))
+
+
+def _ports(texts: Iterable[str], protocol: str) -> Iterator[int]:
+    for text in texts:
+        found = _PUBLISHED.fullmatch(text.strip().lower())
+        if found and (found[2] or "tcp") == protocol and 0 < int(found[1]) <= 65535:
+            yield int(found[1])

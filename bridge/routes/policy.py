@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
-from functools import lru_cache, partial
+from functools import partial
 from math import floor
 
 from bridge.labels.fallback import Fallback
 from bridge.labels.types import MOST, Address, host
 from bridge.model.route import Kind, Rule
+from bridge.routes.constraints import Constraint
 
 EXTERNAL, ALIAS = "externalService", "dnsService"
 CONTAINER_KINDS = frozenset(("service", "loadBalancerService"))
@@ -20,7 +20,6 @@ KINDS = ("service", "loadBalancerService", EXTERNAL, ALIAS)  # Rancher's that ca
 USUAL_KINDS = frozenset(KINDS) - {ALIAS}
 EVERY_DOMAIN = "*"
 
-_CONSTRAINT = re.compile(r"tag(==|!=)(.+)", re.S)
 _HOSTS = (Kind.HOST, Kind.HOST_REGEXP)
 _NO_FALLBACK = Fallback()
 _AS_IT_IS = Fraction(1)
@@ -44,21 +43,6 @@ class NoneHealthy(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Constraint:
-    """What the tags of a service must, or must not, be like; Traefik 1.7's form and meaning."""
-
-    pattern: str  # with * for any text
-    equal: bool  # a tag must be like it; else none may
-
-    def passes(self, tags: Iterable[str]) -> bool:
-        """Whether a service with these tags fits."""
-        return any(_glob(self.pattern).fullmatch(tag) for tag in tags) is self.equal
-
-    def __str__(self) -> str:
-        return f"tag{'==' if self.equal else '!='}{self.pattern}"
-
-
-@dataclass(frozen=True, slots=True)
 class Policy:
     """What the operator decides for all services."""
 
@@ -75,6 +59,18 @@ class Policy:
     raised: int = 0  # added to each frontend's priority
     weight_factor: Fraction = _AS_IT_IS  # at least 0, which leaves all servers without requests
 
+    @property
+    def named(self) -> frozenset[str]:
+        """The labels of services that it looks at, whomever they speak to."""
+        return frozenset(self.fallback.names.union(*(one.names for one in self.constraints)))
+
+    def closing(self, *labels: Mapping[str, str]) -> tuple[Constraint, str] | None:
+        """The first constraint that a service with these labels does not fit, and why; None where it fits all."""
+        if not self.constraints:
+            return None
+        its = {name: text for some in labels for name, text in some.items()}
+        return next(((one, one.told(its)) for one in self.constraints if not one.passes(its)), None)
+
     def weight(self, asked: int) -> int:
         """A server's weight where labels ask for `asked`: 0 gets nothing, and nobody else is scaled down to that."""
         if self.weight_factor == 1:
@@ -82,19 +78,6 @@ class Policy:
         if not asked or not self.weight_factor:
             return 0
         return min(MOST, max(1, floor(asked * self.weight_factor + _HALF)))
-
-
-@lru_cache
-def _glob(pattern: str) -> re.Pattern[str]:
-    return re.compile(".*".join(map(re.escape, pattern.split("*"))), re.S)
-
-
-def constraint(text: str) -> Constraint:
-    """`tag==api`, `tag!=us-*`. Raises ValueError."""
-    found = _CONSTRAINT.fullmatch(text)
-    if found is None:
-        raise ValueError("use tag==PATTERN or tag!=PATTERN, such as tag==api or tag!=us-*")
-    return Constraint(found[2].strip(), found[1] == "==")
 
 
 def kind(text: str) -> str:

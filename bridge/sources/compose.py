@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from pathlib import Path
 from threading import Event
 
@@ -25,8 +25,8 @@ _TEMPLATE = re.compile(r"\{\{-?\s*(?:if|else|end|range|with|define|template|bloc
 class ComposeSource:
     """A folder with a stack's files, or one with such folders. Variables come from the environment of the process."""
 
-    def __init__(self, url: str, folder: Path, stack: str) -> None:
-        self.url, self._folder, self._stack = url, folder, stack
+    def __init__(self, url: str, folder: Path, stack: str, named: Set[str] = frozenset()) -> None:
+        self.url, self._folder, self._stack, self._named = url, folder, stack, named
         self._closed = Event()
         self._found = Found()
 
@@ -87,7 +87,7 @@ class ComposeSource:
             more = services_of(rancher)
             file = compose_file
             values = {**defaults(rancher), **os.environ}
-            read_stack(Files(name, services, more, str(compose_file), str(rancher_file), values), found)
+            read_stack(Files(name, services, more, str(compose_file), str(rancher_file), values, self._named), found)
         except NotReadable as err:
             raise self._at(file, err) from err
 
@@ -132,7 +132,7 @@ class ComposeSource:
         return SourceError("source", self.url, why)
 
 
-def from_url(url: str, *, hosts: bool) -> ComposeSource:  # noqa: ARG001  # hosts are made up in any case
+def from_url(url: str, *, hosts: bool, named: Set[str] = frozenset()) -> ComposeSource:  # noqa: ARG001  # hosts are made up anyway
     """The source for `compose:DIR` or `compose:DIR?stack=NAME`. Raises UsageError where that names no folder."""
     path, _, query = url.removeprefix("compose:").partition("?")
     if path.startswith("///"):
@@ -140,4 +140,4 @@ def from_url(url: str, *, hosts: bool) -> ComposeSource:  # noqa: ARG001  # host
     name, _, stack = query.partition("=")
     if not path or path.startswith("//") or "\0" in url or (query and (name != "stack" or not stack)):
         raise UsageError("--source", url, "use compose:DIR or compose:DIR?stack=NAME")
-    return ComposeSource(url, Path(path), stack)
+    return ComposeSource(url, Path(path), stack, named)

@@ -7,7 +7,7 @@ an address and on a host of its own.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 
 from bridge.model.problem import Problem
@@ -49,6 +49,7 @@ class Files:
     compose_file: str
     rancher_file: str  # empty where there is none
     values: Mapping[str, str] = field(repr=False)  # of variables; some are secrets
+    named: Set[str] = frozenset()  # labels that are read, though they are not ours
 
 
 @dataclass(slots=True)
@@ -150,6 +151,7 @@ class _Part:
             state="active",
             primary=primary.name.lower(),
             labels=ours,
+            named={name: text for name, text in self.labels.items() if name in self.files.named and name not in ours},
             containers=tuple(self._containers(primary, ours, number, checked)) if _has_containers(kind) else (),
             has_check=checked,
             links=tuple(sorted(set(self._links()))) if kind == "dnsService" else (),
@@ -157,6 +159,7 @@ class _Part:
             if kind == "externalService"
             else (),
             hostname=self._plain("hostname") if kind == "externalService" else "",
+            ports=tuple(filter(None, self._texts("ports"))),
         )
 
     def names_in_label(self, label: str) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from json import JSONDecodeError
@@ -58,7 +58,9 @@ class World:
 class Reader:
     """Reads one document after another: a service whose text did not change is the very object of the last time."""
 
-    def __init__(self) -> None:
+    def __init__(self, named: Set[str] = frozenset()) -> None:
+        """`named`: labels of services that are read, though they are not ours."""
+        self._named = named
         self._kept: dict[tuple[bytes, str | None, str | None, str | None], Part] = {}
 
     def snapshot(self, data: bytes, url: str, remedy: str = REMEDY) -> Snapshot:
@@ -84,7 +86,7 @@ class Reader:
             stacks, hosts = (found.stacks, found.hosts) if isinstance(found, WorldShape) else (found, None)
             parts = {key: part for stack in stacks or () for key, part in self._parts(stack)}
         except (*_UNFIT, _NoService):
-            return read_slowly(data)
+            return read_slowly(data, self._named)
         self._kept = parts
         problems = [_EMPTY for stack in stacks or () if not stack.name and not stack.services]
         return World([*stacks] if stacks else [], [*parts.values()], hosts or [], problems)
@@ -95,7 +97,7 @@ class Reader:
         for raw in stack.services or ():
             text = bytes(raw)
             key = (text, stack.name, stack.uuid, stack.environment_uuid)
-            yield key, self._kept.get(key) or _part(text, bare)
+            yield key, self._kept.get(key) or _part(text, bare, self._named)
 
 
 class _NoService(ValueError):
@@ -156,13 +158,13 @@ def _reading(data: bytes, url: str, remedy: str) -> Iterator[None]:
         raise SourceError("source", url, f"{err}; {remedy}") from err
 
 
-def _part(text: bytes, stack: StackShape) -> Part:
+def _part(text: bytes, stack: StackShape, named: Set[str]) -> Part:
     """Typed where it fits, else value by value. Raises _NoService where it is no object."""
     try:
-        shape, problems = slim(_SERVICE_DECODER.decode(text)), list[Problem]()
+        shape, problems = slim(_SERVICE_DECODER.decode(text), named), list[Problem]()
     except _UNFIT:
         try:
-            shape, problems = mend_service(text, stack.name or "")
+            shape, problems = mend_service(text, stack.name or "", named)
         except (ValueError, RecursionError) as err:
             raise _NoService from err
     return _new(shape, stack, problems)
@@ -173,9 +175,9 @@ def _new(shape: ServiceShape, stack: StackShape, problems: list[Problem]) -> Par
     return Part(shape, stack, problems, borrows)
 
 
-def read_slowly(data: bytes) -> World:
+def read_slowly(data: bytes, named: Set[str] = frozenset()) -> World:
     """A document, value by value. Raises as `mend`."""
-    found = mend(data)
+    found = mend(data, named)
     parts = [_new(shape, stack, []) for stack, services in found.stacks for shape in services]
     problems = [_EMPTY for stack, services in found.stacks if not stack.name and not services]
     return World([stack for stack, _ in found.stacks], parts, found.hosts, [*found.problems, *problems])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from pathlib import Path
 from threading import Event
 
@@ -19,9 +19,9 @@ BEAT = 60.0  # seconds after which it is read afresh though it looks the same: a
 class FileSource:
     """One file, read afresh each time: the answer of /2016-07-29/stacks, or of /2016-07-29, which has hosts too."""
 
-    def __init__(self, url: str, path: Path) -> None:
+    def __init__(self, url: str, path: Path, named: Set[str] = frozenset()) -> None:
         self.url, self._path = url, path
-        self._reader = Reader()
+        self._reader = Reader(named)
         self._closed = Event()
 
     def read(self) -> Snapshot:
@@ -64,11 +64,11 @@ class FileSource:
         return SourceError("source", self.url, f"{why}; name a file that holds a metadata document")
 
 
-def from_url(url: str, *, hosts: bool) -> FileSource:  # noqa: ARG001  # the file holds hosts or does not
+def from_url(url: str, *, hosts: bool, named: Set[str] = frozenset()) -> FileSource:  # noqa: ARG001  # a file holds hosts or none
     """The source for `file:PATH` or `file:///PATH`. Raises UsageError where that names no path."""
     path = url.removeprefix("file:")
     if path.startswith("///"):
         path = path.removeprefix("//")
     if not path or path.startswith("//") or "\0" in path:
         raise UsageError("--source", url, "names no file; use file:PATH or file:///PATH")
-    return FileSource(url, Path(path))
+    return FileSource(url, Path(path), named)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -44,7 +44,7 @@ class Mended:
     problems: list[Problem]
 
 
-def mend(data: bytes) -> Mended:
+def mend(data: bytes, named: Set[str] = frozenset()) -> Mended:
     """Read a list of stacks, or an object that holds one.
 
     Raises ValueError where it is no JSON or neither of them, RecursionError where it is nested too deeply.
@@ -56,17 +56,17 @@ def mend(data: bytes) -> Mended:
         raise ValueError(f"holds {_kind(document)}, not a list of stacks")
     problems: list[Problem] = []
     top = _Object(document, "", "", problems)
-    stacks = [_stack(stack) for stack in top.objects("stacks")]
+    stacks = [_stack(stack, named) for stack in top.objects("stacks")]
     return Mended(stacks, [_host(host) for host in top.objects("hosts")], problems)
 
 
-def mend_service(data: bytes, stack: str) -> tuple[ServiceShape, list[Problem]]:
+def mend_service(data: bytes, stack: str, named: Set[str] = frozenset()) -> tuple[ServiceShape, list[Problem]]:
     """The same of one service in the list of the stack of this name. Raises ValueError where it is no object."""
     document = _parsed(data)
     if not isinstance(document, dict):
         raise ValueError(f"holds {_kind(document)}, not a service")
     problems: list[Problem] = []
-    return _service(_Object(document, "", "", problems), stack), problems
+    return _service(_Object(document, "", "", problems), stack, named), problems
 
 
 def mend_hosts(data: bytes) -> tuple[list[HostShape], list[Problem]]:
@@ -89,14 +89,14 @@ def _host(host: _Object) -> HostShape:
     return HostShape(uuid=host.text("uuid"), agent_ip=host.text("agent_ip"), **names)
 
 
-def _stack(stack: _Object) -> tuple[StackShape, list[ServiceShape]]:
+def _stack(stack: _Object, named: Set[str]) -> tuple[StackShape, list[ServiceShape]]:
     name = stack.text("name")
     stack.of = f" of stack {name}" if name else ""
     shape = StackShape(uuid=stack.text("uuid"), name=name, environment_uuid=stack.text("environment_uuid"))
-    return shape, [_service(service, name or "") for service in stack.objects("services")]
+    return shape, [_service(service, name or "", named) for service in stack.objects("services")]
 
 
-def _service(service: _Object, stack: str) -> ServiceShape:
+def _service(service: _Object, stack: str, named: Set[str]) -> ServiceShape:
     service.of = ""
     service.service = f"{service.glance('stack_name') or stack}/{service.glance('name')}".lower()
     return ServiceShape(
@@ -108,7 +108,7 @@ def _service(service: _Object, stack: str) -> ServiceShape:
         kind=service.text("kind"),
         state=service.text("state"),
         primary_service_name=service.text("primary_service_name"),
-        labels=service.labels(),
+        labels=service.labels(named),
         containers=[_container(container) for container in service.objects("containers")],
         health_check=service.check(),
         links=service.names("links"),
@@ -116,6 +116,7 @@ def _service(service: _Object, stack: str) -> ServiceShape:
         hostname=service.text("hostname"),
         system=service.flag("system"),
         create_index=service.whole("create_index"),
+        ports=service.texts("ports"),
     )
 
 
@@ -195,12 +196,12 @@ class _Object:
         port = value.get("port")
         return CheckShape(port=None if port is None else _written(port))
 
-    def labels(self) -> dict[str, str]:
-        """The labels that are ours, each as text. No problem shows what one holds: it may be a password."""
+    def labels(self, named: Set[str] = frozenset()) -> dict[str, str]:
+        """The labels that are ours or named, each as text. No problem shows what one holds: it may be a password."""
         labels = {}
         for key, value in self._mapping("labels").items():
             name = _clean(key)
-            if not is_ours(name):
+            if not is_ours(name) and name not in named:
                 continue
             if value is None:
                 self._note(name, "", "is null, not text", "read it as empty", notice=True)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from threading import Event, Timer
@@ -48,7 +48,7 @@ TRIES = 3  # to read two lists of one and the same version
 class MetadataSource:
     """The service at one URL. One thread reads; any may close."""
 
-    def __init__(self, url: str, *, hosts: bool) -> None:
+    def __init__(self, url: str, *, hosts: bool, named: Set[str] = frozenset()) -> None:
         self.url, self._hosts = url, hosts
         self._asked_for_hosts = False  # by a label, in the last world
         self._closed = Event()
@@ -58,7 +58,7 @@ class MetadataSource:
         self._session.headers.update({"Accept": "application/json", "Accept-Encoding": "identity"})
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, self._line)
-        self._reader = Reader()
+        self._reader = Reader(named)
         self._newest: dict[tuple[str, str], int] = {}  # by a service's uuid and name; grows by services only
 
     def read(self) -> Snapshot:
@@ -292,7 +292,7 @@ def _asks_for_hosts(world: Snapshot) -> bool:
     )
 
 
-def from_url(url: str, *, hosts: bool) -> MetadataSource:
+def from_url(url: str, *, hosts: bool, named: Set[str] = frozenset()) -> MetadataSource:
     """The source for `http://HOST[:PORT]` or `https://…`. Raises UsageError where that is something else."""
     remedy = "use http://HOST or http://HOST:PORT, such as http://rancher-metadata"
     try:
@@ -304,4 +304,4 @@ def from_url(url: str, *, hosts: bool) -> MetadataSource:
         raise UsageError("--source", without_user(url), f"is no plain address of a server; {remedy}")
     if parts.path.strip("/") or parts.query or parts.fragment:
         raise UsageError("--source", url, f"names more than a server, and the bridge knows the paths; {remedy}")
-    return MetadataSource(f"{parts.scheme}://{parts.netloc}", hosts=hosts)
+    return MetadataSource(f"{parts.scheme}://{parts.netloc}", hosts=hosts, named=named)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import TypeAlias, TypeVar
 
 from bridge.model.problem import Problem
@@ -15,9 +15,10 @@ Made: TypeAlias = tuple[Service | None, tuple[Problem, ...]]
 T = TypeVar("T", Container, Service)
 
 
-def slim(shape: ServiceShape) -> ServiceShape:
-    """The same without the labels of others, which are most of what it weighs."""
-    shape.labels = _traefik(shape.labels)
+def slim(shape: ServiceShape, named: Set[str] = frozenset()) -> ServiceShape:
+    """The same without the labels of others, which are most of what it weighs, but for the service's `named` ones."""
+    kept = {name: shape.labels[name] for name in named if name in shape.labels} if shape.labels and named else {}
+    shape.labels = _traefik(shape.labels) | kept
     for container in shape.containers or ():
         container.labels = _traefik(container.labels)
     return shape
@@ -32,6 +33,7 @@ def make(shape: ServiceShape, parent: StackShape, containers: Mapping[str, Conta
         return None, (Problem(title, "name", "", f"the {which} has no name", "left the service out"),)
     kind = shape.kind or ""
     problems: list[Problem] = []
+    labels = _traefik(shape.labels)
     service = Service(
         uuid=shape.uuid or "",
         name=name,
@@ -41,7 +43,7 @@ def make(shape: ServiceShape, parent: StackShape, containers: Mapping[str, Conta
         kind=kind,
         state=shape.state or "",
         primary=(shape.primary_service_name or name).lower(),
-        labels=shape.labels or {},
+        labels=labels,
         containers=_all_containers(title, shape.containers or (), containers, problems),
         has_check=shape.health_check is not None and shape.health_check.port is not None,
         # Every kind may have links; only of an alias are they what it stands for.
@@ -50,6 +52,8 @@ def make(shape: ServiceShape, parent: StackShape, containers: Mapping[str, Conta
         hostname=shape.hostname or "",
         system=bool(shape.system),
         create_index=shape.create_index or 0,
+        ports=tuple(filter(None, shape.ports or ())),
+        named={name: text for name, text in (shape.labels or {}).items() if name not in labels},
     )
     return service, tuple(problems)
 

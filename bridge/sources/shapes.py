@@ -48,6 +48,7 @@ class ServiceShape(Struct, gc=False):
     hostname: str | None = None
     system: bool | None = None
     create_index: int | None = None
+    ports: list[str] | None = None
 
 
 class StackShape(Struct, gc=False):

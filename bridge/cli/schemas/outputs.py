@@ -223,8 +223,10 @@ def migrate() -> Schema:
         protects=said("keys that keep requests away", fields),
         more=fields,
     )
+    protocol = one_of(("http", "tcp", "udp"))
     router = thing(
         name=TEXT,
+        protocol=protocol,
         rule=TEXT,
         priority=priority,
         entry_points=entry_points,
@@ -233,24 +235,48 @@ def migrate() -> Schema:
         middlewares=said("in their order", many(thing(name=TEXT, settings=fields))),
         service=TEXT,
     )
+    old_router = thing(
+        name=TEXT,
+        protocol=protocol,
+        rule=said("empty: none, or nobody knows it", TEXT),
+        by_default=said("no label says the rule", TRUTH),
+        priority=said("that counts", priority),
+        by_length=said("no label says the priority: the rule is so long", TRUTH),
+        entry_points=entry_points,
+        middlewares=said("as labels name them", many(TEXT)),
+        service=said("as a label names it; empty: the only one", TEXT),
+    )
     part = many(thing(name=TEXT, settings=fields, servers=servers))
+    new_part = many(thing(name=TEXT, protocol=protocol, settings=fields, servers=servers))
     service = thing(
         service=said("stack/service, or the name of the first frontend of what is of none", TEXT),
         moved=one_of(one.value for one in Moved),
         frontends=said("of Traefik 1", many(frontend)),
         backends=said("of Traefik 1", part),
+        old_routers=said("of Traefik 2", many(old_router)),
         routers=said("of Traefik 3; empty: the route is missing there", many(router)),
-        services=said("of Traefik 3", part),
+        services=said("of Traefik 3", new_part),
         problems=said("what is lost; notices: what is done otherwise", _PROBLEMS),
     )
-    layout = thing(layout=TEXT, prefix=said("how its keys begin", TEXT))
+    layout = thing(layout=TEXT, prefix=said("how its keys begin; empty: it has none", TEXT))
+    setting = thing(option=TEXT, value=said("empty: what only its operator knows", TEXT), why=TEXT)
+    exposed = thing(
+        said=said("--expose-by-default is", TRUTH),
+        only=said("stack/service of those that it alone publishes", many(TEXT)),
+        bare=said("of those with a published port that nothing publishes", many(TEXT)),
+    )
     return thing(
         before=layout,
         after=layout,
         services=many(service),
         summary=thing(**{one.value: COUNT for one in Moved}),
         problems=said("of no service", _PROBLEMS),
-        settings=said("of Traefik 3's own configuration", many(thing(option=TEXT, value=TEXT, why=TEXT))),
+        settings=said("to set in Traefik 3's own configuration", many(setting)),
+        removed=said("to take away from it", many(setting)),
+        exposed=said(
+            "services without traefik.enable, which Traefik 2 published by default; null: no label is its",
+            {"anyOf": [exposed, {"type": "null"}]},
+        ),
         notes=many(TEXT),
     )
 
@@ -282,3 +308,14 @@ def explain() -> Schema:
         keys=many(thing(key=TEXT, value=TEXT, origin=TEXT)),
     )
     return thing(services=many(service))
+
+
+def configured() -> Schema:
+    """What `run` would be told."""
+    return by_name(
+        thing(
+            value=said("as a user would write it; null: nobody says it, or it is a secret", or_null(TEXT)),
+            origin=said("a flag, a variable, a key and its file, or default; empty: nobody says it", TEXT),
+            secret=TRUTH,
+        )
+    )
