@@ -15,10 +15,10 @@ from functools import lru_cache
 from bridge.labels.native import DEFAULT, LOST
 from bridge.labels.native_names import may_be_shown
 from bridge.layouts import Claimed, Natives, Target
-from bridge.layouts.server_urls import distinct, url
-from bridge.layouts.traefik3_contests import Asker, Loss, losses
+from bridge.layouts.server_urls import address, distinct, url
+from bridge.layouts.traefik3_contests import Asker, Loss, crowded, losses, takes_all
 from bridge.layouts.traefik3_lint import faults
-from bridge.layouts.traefik3_names import native_group, server_base
+from bridge.layouts.traefik3_names import KEEPING, native_group, server_base
 from bridge.layouts.traefik3_native_fields import Unfit, plugins, read_fields
 from bridge.layouts.traefik3_references import referred
 from bridge.model.keys import Wish
@@ -27,7 +27,8 @@ from bridge.model.problem import Problem
 from bridge.model.route import Server
 
 _SERVICES = 1 << 12  # remembered: of those that did not change nothing is read again
-_HTTP = ("http/routers/", "http/services/", "http/middlewares/")
+# Where HTTP is served as a rule, besides what the operator says.
+_OF_HTTP = frozenset(("http", "https", "web", "websecure", "traefik"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Object:
     servers: tuple[Server, ...] = ()
     retiring: tuple[str, ...] = ()
     drained: tuple[str, ...] = ()
-    preserves: bool = False
+    each: str = ""  # a key that each of its servers has, true
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +61,6 @@ def typed(native: Native, target: Target) -> Typed:
     """What of it this Traefik can have."""
     objects, lost, problems = dict[str, Object](), set(native.lost), list(native.problems)
     for asked in native.asked:
-        if not asked.place.startswith(_HTTP):
-            lost.add(asked.place)
-            why = "only HTTP's routers, services and middlewares are published of these labels so far"
-            problems.append(Problem(native.title, asked.label, "", why, LOST))
-            continue
         try:
             found = _object(native, asked, target, problems)
             if found.keys:
@@ -83,11 +79,16 @@ def typed(native: Native, target: Target) -> Typed:
 def _object(native: Native, asked: Asked, target: Target, problems: list[Problem]) -> Object:
     """Raises Unfit."""
     found = read_fields(native.title, asked, target.version)
-    if asked.place.startswith("http/services/"):
-        found.values.setdefault("loadBalancer/passHostHeader", "true")  # without any key there is no service
+    for above, (path, value) in KEEPING.items():
+        if asked.place.startswith(above) and f"{path}/version" not in found.values:
+            found.values.setdefault(path, value)
     if asked.place.startswith("http/routers/") and target.entry_points:
         found.values.setdefault("entryPoints", ",".join(target.entry_points))
     keys = {f"{asked.place}/{path}": value for path, value in found.values.items()}
+    if taken := _http_points(asked.place, found.values, target):
+        said = next(one for one in asked.fields if one.path.lower().startswith("entrypoints"))
+        why = f"HTTP is served at {taken}, and this router would take its connections"
+        raise Unfit(said, why, "name an entry point of its own, or a rule with HostSNI of a name, and tls")
     refers = tuple(
         (place, label if (label := found.origins[path]) != DEFAULT else asked.label)
         for place, path in referred(asked.place, found.values)
@@ -111,7 +112,7 @@ def _object(native: Native, asked: Asked, target: Target, problems: list[Problem
         servers=asked.servers,
         retiring=asked.retiring,
         drained=asked.drained,
-        preserves=found.preserves,
+        each=found.each,
     )
 
 
@@ -219,12 +220,12 @@ class _Merge:
 
     def contest(self, routes: Mapping[str, Wish]) -> None:
         """Of what asks for the same requests, routes of older vocabularies among it, not all can stay."""
-        routers = [(titles[0], place) for place, titles in self.holders.items() if place.startswith("http/routers/")]
-        if not routers:
+        its = [(titles[0], place) for place, titles in self.holders.items() if _is_router(place)]
+        if not its:
             return
         askers = [
-            Asker(title, place, (_fields(place, self.object(title, place).keys),), f"router {_words(place)[1]}")
-            for title, place in routers
+            Asker(title, place, (_fields(place, self.object(title, place).keys),), " ".join(_words(place)))
+            for title, place in its
         ]
         askers += [Asker(title, "", tuple(_routers_of(wish)), f"{title}'s route") for title, wish in routes.items()]
 
@@ -234,21 +235,30 @@ class _Merge:
             wish = routes[asker.title]
             return _opened(self.claimed(wish.group) or {}) == _opened(wish.shared)
 
-        for loss in losses(askers, stands):
+        out = set[tuple[str, str]]()
+        for loss, point in crowded(askers, stands):
+            why = f"at {point} {loss.other.words} comes first, and HTTP and all of TCP cannot both be there"
+            self._not_published(loss.asker, why, "name another entry point")
+            out.add(loss.asker.key)
+        for loss in losses([one for one in askers if one.key not in out], stands):
             self._lost_contest(loss)
 
-    def _lost_contest(self, loss: Loss) -> None:
-        asker, other, do = loss.asker, loss.other, "say another rule, or a priority"
-        if loss.winner:
-            why = f"{other.words} asks for the same requests, and comes first"
-        else:
-            why = f"{other.words} asks for the same requests and leads there with other middlewares: Traefik may ask it"
+    def _not_published(self, asker: Asker, why: str, do: str) -> None:
         if not asker.place:
             self.beaten.add(asker.title)
             self.problems.append(Problem(asker.title, "", "", why, "published no route of it", suggestion=do))
         else:
             for title in tuple(self.holders[asker.place]):
                 self.lose(title, asker.place, why, hint=do)
+
+    def _lost_contest(self, loss: Loss) -> None:
+        asker, other = loss.asker, loss.other
+        do = "name another entry point" if asker.protocol == "udp" else "say another rule, or a priority"
+        if loss.winner:
+            why = f"{other.words} asks for the same requests, and comes first"
+        else:
+            why = f"{other.words} asks for the same requests and leads there with other middlewares: Traefik may ask it"
+        self._not_published(asker, why, do)
         if loss.winner:
             label = self.object(other.title, other.place).label if other.place else ""
             why = f"{asker.words} asks for the same requests, and is not published"
@@ -259,7 +269,7 @@ class _Merge:
         return {
             path: value
             for place, titles in self.holders.items()
-            if not place.startswith("http/routers/")
+            if not _is_router(place)
             for path, value in self.object(titles[0], place).keys
         }
 
@@ -290,12 +300,12 @@ class _Merge:
         They may ask for a guard that this one has not.
         """
         for router in sorted(self.lost[title]):
-            if not router.startswith("http/routers/") or router not in self.holders:
+            if not _is_router(router) or router not in self.holders:
                 continue
             first = self.holders[router][0]
             if any(to == place for to, _ in self.object(first, router).refers):
-                name, label = _words(router)[1], self.object(title, place).label
-                why = f"router {name} leads to them as {first} asks for it, and this service asks for it otherwise"
+                name, label = " ".join(_words(router)), self.object(title, place).label
+                why = f"{name} leads to them as {first} asks for it, and this service asks for it otherwise"
                 did = "published none of its servers there"
                 self.problems.append(Problem(title, label, "", why, did, suggestion="say the same, or another name"))
                 return False
@@ -303,13 +313,12 @@ class _Merge:
 
     def _servers(self, place: str, titles: Sequence[str], cluster: str) -> dict[str, str]:
         """The keys of all servers of a service, each url once."""
-        name = place.rpartition("/")[2]
         its = [(title, self.object(title, place)) for title in titles]
         known: dict[str, Server] = {}
         bases: dict[str, str] = {}
         for title, one in its:
             for server in one.servers:
-                if base := _server_base(name, cluster, server.identity):
+                if base := _server_base(place, cluster, server.identity):
                     bases[server.identity] = base
                     known.setdefault(server.identity, server)
                 else:
@@ -318,22 +327,32 @@ class _Merge:
         own = {}
         for server in distinct(tuple(known[identity] for identity in sorted(known))):
             base = bases[server.identity]
-            own[f"{base}/url"] = url(server)
-            if server.weight != 1:
+            http = place.startswith("http/")
+            own[f"{base}/{_where(place)}"] = url(server) if http else address(server)
+            if http and server.weight != 1:
                 own[f"{base}/weight"] = str(server.weight)
-            if its[0][1].preserves:
-                own[f"{base}/preservePath"] = "true"
+            if each := its[0][1].each:
+                own[f"{base}/{each}"] = "true"
         return own
 
 
 def _going(place: str, cluster: str, identities: Iterable[str], own: Mapping[str, str]) -> frozenset[str]:
     """Where the keys of these servers lie that are not among `own`."""
-    bases = (_server_base(place.rpartition("/")[2], cluster, identity) for identity in identities)
-    return frozenset(base for base in bases if base and f"{base}/url" not in own)
+    bases = (_server_base(place, cluster, identity) for identity in identities)
+    return frozenset(base for base in bases if base and f"{base}/{_where(place)}" not in own)
+
+
+def _where(place: str) -> str:
+    """The key that says where a service's server is."""
+    return "url" if place.startswith("http/") else "address"
 
 
 def _agree(one: Object, other: Object) -> bool:
-    return one.keys == other.keys and one.preserves == other.preserves
+    return one.keys == other.keys and one.each == other.each
+
+
+def _is_router(place: str) -> bool:
+    return place.split("/")[1] == "routers"
 
 
 def _fields(place: str, keys: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -354,17 +373,27 @@ def _routers_of(wish: Wish) -> Iterator[Mapping[str, str]]:
     yield from found.values()
 
 
-def _server_base(service: str, cluster: str, identity: str) -> str:
+def _http_points(place: str, values: Mapping[str, str], target: Target) -> str:
+    """An entry point of HTTP's that a router of TCP would take over; empty: none."""
+    if not place.startswith("tcp/routers/") or not takes_all(values):
+        return ""
+    served = {*_OF_HTTP, *target.entry_points, *(name for name, _ in target.tls)}
+    return next((point for point in values.get("entryPoints", "").split(",") if point in served), "")
+
+
+def _server_base(place: str, cluster: str, identity: str) -> str:
     """As `server_base`; empty where no key can be named so."""
+    protocol, _, service = place.split("/", 2)
     try:
-        return server_base(service, cluster, identity)
+        return server_base(service, cluster, identity, protocol)
     except ValueError:
         return ""
 
 
 def _words(place: str) -> tuple[str, str]:
-    _, kind, name = place.split("/", 2)
-    return kind.removesuffix("s"), name
+    protocol, kind, name = place.split("/", 2)
+    what = kind.removesuffix("s")
+    return what if protocol == "http" else f"{protocol.upper()} {what}", name
 
 
 def _and_others(titles: Sequence[str]) -> str:
