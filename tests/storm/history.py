@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from threading import Event, Thread
 from typing import Any, Protocol
 
-from bridge.model.change import FOR_EVER, Item, LeaseName
+from bridge.model.change import Item, LeaseName
 from bridge.ownership.records import FLEET, STANDING_FAMILY, cluster_family, replica_family
 from bridge.stores.etcd import lease_id
 from tests.servers import CALL, ConsulServer, EtcdServer
@@ -86,9 +86,10 @@ class EtcdHistory:
         items = {base64.b64decode(kv["key"]).decode(): self._item(kv) for kv in kvs}
         return State(int(header["revision"]), items, exact=False)
 
-    def _revisions(self, end: int) -> Iterator[tuple[int, list[dict[str, dict[str, str]]]]]:
+    def _revisions(self, end: int) -> Iterator[tuple[int, list[dict[str, Any]]]]:
         """The events of each, in order."""
-        now, events = 0, []
+        now = 0
+        events: list[dict[str, Any]] = []
         for event in self._events(end):
             revision = int(event["kv"]["mod_revision"])
             if revision != now and events:
@@ -98,7 +99,7 @@ class EtcdHistory:
             events.append(event)
         yield now, events
 
-    def _events(self, end: int) -> Iterator[dict[str, dict[str, str]]]:
+    def _events(self, end: int) -> Iterator[dict[str, Any]]:
         connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=CALL)
         nul = base64.b64encode(b"\0").decode()
         asked = {"create_request": {"key": nul, "range_end": nul, "start_revision": "1"}}
@@ -137,6 +138,7 @@ class ConsulHistory:
     server: ConsulServer
     roots: Sequence[str]
     _found: list[State] = field(default_factory=list)
+    _leases: dict[str, LeaseName] = field(default_factory=dict)  # by the session's id
 
     def __post_init__(self) -> None:
         self._closed = Event()
@@ -168,22 +170,25 @@ class ConsulHistory:
         finally:
             connection.close()
 
-    def _items(self, rows: Iterable[dict[str, str]]) -> dict[str, Item]:
-        rows = list(rows)
-        names: dict[str, LeaseName] = {}
-        for row in rows:
-            for root in self.roots:
-                if "Session" in row and row["Key"].startswith(root):
-                    lease = _named_by(row["Key"].removeprefix(root))
-                    if lease is not None:
-                        names[row["Session"]] = lease
+    def _items(self, rows: Sequence[dict[str, Any]]) -> dict[str, Item]:
+        if {row["Session"] for row in rows if row.get("Session")} - self._leases.keys():
+            for session in self.server.sessions():
+                lease = self._read(str(session["Name"]))
+                if lease is not None:
+                    self._leases[str(session["ID"])] = lease
         found = {}
         for row in rows:
             session = row.get("Session", "")
-            lease = names.get(session, LeaseName(f"?{session}", 0)) if session else None
+            lease = self._leases.get(session, LeaseName(f"?{session}", 0)) if session else None
             value = base64.b64decode(row["Value"] or "").decode()
             found[row["Key"]] = Item(value, int(row["CreateIndex"]), int(row["ModifyIndex"]), lease)
         return found
+
+    def _read(self, name: str) -> LeaseName | None:
+        """The lease that a session of this name stands for."""
+        root = next((root for root in self.roots if name.startswith(root)), "")
+        family, _, ttl = name.removeprefix(root).rpartition("/")
+        return LeaseName(family, int(ttl)) if root and ttl.isdecimal() else None
 
     def states(self) -> list[State]:
         """See `History`."""
@@ -208,17 +213,3 @@ class ConsulHistory:
         """See `History`."""
         self._closed.set()
         self._thread.join(CALL)
-
-
-def _named_by(path: str) -> LeaseName | None:
-    """The lease whose session the record at `path` stands for."""
-    match path.split("/"):
-        case ["c", cluster, "session", ttl]:
-            return LeaseName(cluster_family(cluster), int(ttl))
-        case ["c", cluster, "replica", name]:
-            return LeaseName(replica_family(cluster, name), 0)
-        case ["fleet", "session", ttl]:
-            return LeaseName(FLEET, int(ttl))
-        case ["fleet", "standing"]:
-            return LeaseName(STANDING_FAMILY, FOR_EVER)
-    return None

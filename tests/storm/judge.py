@@ -198,8 +198,10 @@ def _same(claim: Claim, other: Claim) -> bool:
 def _dies(claim: Claim, group: str, later: Sequence[Step]) -> bool:
     """Whether the claim's cluster does nothing any more until its claim ends."""
     for step in later:
-        if any(step.owner(key) == claim.cluster for key in step.changed):
-            return not any(_same(claim, other) for other in step.claims[1].get(group, []))
+        if any(step.owner(key) == claim.cluster and key in step.after.items for key in step.changed):
+            return False
+        if not any(_same(claim, other) for other in step.claims[1].get(group, [])):
+            return True
     return False
 
 

@@ -44,6 +44,7 @@ class Cluster:
     services: dict[str, Labels] = field(default_factory=dict)
     process: Process | None = None
     frozen: bool = False
+    leaves: bool = False  # with its end
     ending: bool = False  # it was told to end, and may take its time
 
     @property
@@ -98,6 +99,7 @@ class Cluster:
         self.process = Process(self._child("run", *source, *times, *options, **environment))
         self.town.stack.callback(self.process.close)
         self.frozen = self.ending = False
+        self.leaves = "--leave-on-exit" in options
         return self.process
 
     def leave(self) -> None:
@@ -293,7 +295,7 @@ class Town:
         self.history.cut(self.server.revision())
 
     def _judge(self) -> None:
-        authors = {}
+        authors: dict[int, str] = {}
         for name in self.clusters:
             journal = self.folder / f"{name}.journal"
             if journal.exists():
@@ -356,5 +358,8 @@ def town(kind: str, folder: Path, *, ttl: int, hurry: bool = True) -> Iterator[T
     place.mkdir()
     with ExitStack() as stack:
         server: EtcdServer | ConsulServer
-        server = stack.enter_context(running_etcd(place) if kind == "etcd" else running_consul(place, lasting=True))
+        if kind == "etcd":
+            server = stack.enter_context(running_etcd(place))
+        else:
+            server = stack.enter_context(running_consul(place, lasting=True))
         yield Town(kind, server, folder, stack, ttl, hurry)

@@ -26,6 +26,7 @@ MENU: dict[str, tuple[Labels, ...]] = {
     "vault": (PLAIN, GUARDED, WIDER),  # which not all may share
     "odd": (PLAIN, METHOD),  # of which an operator wrote a key by hand
 }
+HAS = 0.3  # how likely a cluster has a service of which it need not have any
 ASKED = (STEADY, "app", "api")
 
 
@@ -57,16 +58,16 @@ class Weather:
     chance: Random
     load: Load
     happened: Counter[str] = field(default_factory=Counter)
-    later: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
+    later: list[tuple[float, Callable[[], object]]] = field(default_factory=list)
 
     def round(self) -> None:
         """One move, and what was due."""
-        for due, move in [one for one in self.later if one[0] <= time.monotonic()]:
-            self.later.remove((due, move))
-            move()
+        for due, late in [one for one in self.later if one[0] <= time.monotonic()]:
+            self.later.remove((due, late))
+            late()
         self._reap()
         moves = (
-            (4, self._service),
+            (6, self._service),
             (3, self._wish),
             (2, self._kill_and_return),
             (2, self._kill_for_long),
@@ -81,7 +82,7 @@ class Weather:
         if move(cluster):
             self.happened[move.__name__.strip("_")] += 1
         self._due()
-        time.sleep(self.chance.choice((0.0, 0.1, 0.3, 0.6)))
+        time.sleep(self.chance.choice((0.0, 0.1, 0.3, 0.5)))
 
     def _reap(self) -> None:
         for cluster in self.town.clusters.values():
@@ -104,14 +105,12 @@ class Weather:
     # The moves. Each says whether it could be made.
 
     def _service(self, cluster: Cluster) -> bool:
-        services = dict(cluster.services)
-        name = self.chance.choice([name for name in MENU if name != STEADY])
-        if name in services:
-            self._due(but=cluster)
-            del services[name]
-        else:
-            services[name] = self.chance.choice(MENU[name])
-        cluster.want(services)
+        """Others of what it may have, each seldom enough that now and then nobody has one."""
+        others = {
+            name: self.chance.choice(MENU[name]) for name in MENU if self.chance.random() < HAS and name != STEADY
+        }
+        self._due(but=cluster)
+        cluster.want({STEADY: cluster.services[STEADY], **others})
         return True
 
     def _wish(self, cluster: Cluster) -> bool:
@@ -150,9 +149,7 @@ class Weather:
 
     def _leave(self, cluster: Cluster) -> bool:
         """It leaves with its end, if it was started so."""
-        return "--leave-on-exit" in (cluster.process.popen.args if cluster.process else ()) and self._end_and_return(
-            cluster
-        )
+        return cluster.leaves and self._end_and_return(cluster)
 
     def _leave_by_command(self, cluster: Cluster) -> bool:
         if not self._bears(cluster):
@@ -173,7 +170,7 @@ class Weather:
 
     def _after_the_ttl(self, move: Callable[[], object]) -> None:
         wait = self.town.ttl + GOES_LATE * self.chance.uniform(0, 1)
-        self.later.append((time.monotonic() + wait, lambda: (move(), None)[1]))
+        self.later.append((time.monotonic() + wait, move))
 
     def calm(self) -> None:
         """All come back."""
