@@ -36,12 +36,15 @@ def hurry() -> None:
 
 
 def told(commit: Commit, path: str) -> Commit:
-    """Each revision that was written goes into the file before anything follows from it."""
+    """Each revision that was written goes into the file before anything follows from it.
+
+    But for those that only delete: of them Consul does not tell.
+    """
     out = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
     def tell(store: Store, transaction: Transaction) -> Committed | Conflict:
         answer = commit(store, transaction)
-        if isinstance(answer, Committed):
+        if isinstance(answer, Committed) and not all(isinstance(one, Delete) for one in transaction.changes):
             os.write(out, f"{answer.reading.revision}\n".encode())
         return answer
 

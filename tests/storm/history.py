@@ -157,13 +157,13 @@ class ConsulHistory:
     def _look(self, index: int) -> int:
         connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=CALL)
         try:
-            connection.request("GET", f"/v1/kv/?recurse&index={index}&wait=2s")
+            connection.request("GET", f"/v1/kv/?recurse&consistent&index={index}&wait=2s")
             answer = connection.getresponse()
             body = answer.read()
             if answer.status not in (200, 404):
                 raise ValueError(body)
             now = int(answer.headers["X-Consul-Index"])
-            if now != index:
+            if now > (self._found[-1].revision if self._found else 0):
                 rows = json.loads(body) if answer.status == 200 else []
                 self._found.append(State(now, self._items(rows), exact=False))
             return now if now > index else 0

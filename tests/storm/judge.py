@@ -23,6 +23,7 @@ class Claim:
 
     cluster: str
     created: int
+    revision: int
     keys: Mapping[str, str]
 
     @property
@@ -84,7 +85,7 @@ def _claims(publisher: Publisher, state: State) -> dict[str, list[Claim]]:
         if key.startswith(f"{publisher.records}c/"):
             name = named(key[len(publisher.records) :])
             if name.kind == "claim":
-                claim = Claim(name.cluster, item.created, read_claim(item.value) or {})
+                claim = Claim(name.cluster, item.created, item.revision, read_claim(item.value) or {})
                 found.setdefault(name.group, []).append(claim)
     for claims in found.values():
         claims.sort(key=lambda claim: claim.age)
@@ -183,12 +184,12 @@ class Judge:
         """What is written of a shared key is the decider's word."""
         path = key[len(step.publisher.tree) :]
         before, after = step.claims[0].get(group, []), step.claims[1].get(group, [])
-        deciders = after[:1] if step.after.exact else [*before, *after]
         self._count("shared key came")
-        if step.after.exact or deciders:
-            said = {claim.keys.get(path) for claim in deciders}
-            if item.value not in said:
-                yield f"{key} became {item.value!r}, and who decides wants {said}"
+        if not step.after.exact and (before != after or any(claim.revision > item.revision for claim in after)):
+            return  # it may have been written before who decides now did, or said so
+        said = after[0].keys.get(path) if after else None
+        if item.value != said:
+            yield f"{key} became {item.value!r}, and who decides wants {said!r}"
 
 
 def _same(claim: Claim, other: Claim) -> bool:

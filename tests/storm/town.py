@@ -27,7 +27,7 @@ STACK, DOMAIN = "storm", "local"
 STEADY = "steady"  # the service that somebody who lives always has
 ROOTS = ("town", "v3-town")  # of Traefik 1, and of Traefik 3
 SETTLES = 60.0  # seconds, at most, until all is as it shall be
-STILL = 2.0  # seconds in which nothing may be written then
+STILL = 1.0  # seconds in which nothing may be written then
 PAUSE = 0.02  # seconds between two requests
 
 Labels = Mapping[str, str]
@@ -103,7 +103,9 @@ class Cluster:
         return self.process
 
     def leave(self) -> None:
-        """`bridge leave`, to its end."""
+        """In order: its bridge ends, and `bridge leave` takes the rest."""
+        if self.process is not None:
+            self.end()
         done = self._child("leave", "--replica", self.name, "--read-time", str(self.town.read_time))
         said = done.communicate(timeout=SETTLES)[1]
         assert done.returncode == 0, said
@@ -145,6 +147,12 @@ class Cluster:
         assert self.process is not None
         self.process.popen.send_signal(signal.SIGCONT)
         self.frozen = False
+
+    def has_stopped(self) -> bool:
+        """Whether it stopped by itself since it was asked last: see `child`."""
+        assert self.process is not None
+        self.frozen = os.waitpid(self.process.popen.pid, os.WUNTRACED | os.WNOHANG)[0] != 0
+        return self.frozen
 
     @property
     def leads(self) -> bool:
@@ -292,6 +300,8 @@ class Town:
         """The store is set back, which begins another history."""
         self._judge()
         restore()
+        for name in self.clusters:
+            (self.folder / f"{name}.journal").write_text("")  # those revisions will be others
         self.history.cut(self.server.revision())
 
     def _judge(self) -> None:
@@ -338,7 +348,7 @@ class Town:
         for cluster in self.clusters.values():
             if cluster.leads:
                 found += [f"no {claim}" for claim in self.claims(cluster) if claim not in state.items]
-            elif cluster.process is not None:
+            elif cluster.process is not None and not cluster.frozen:
                 found.append(f"{cluster.name} does not lead")
         return found
 
