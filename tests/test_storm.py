@@ -14,6 +14,6 @@ def test_five_clusters_at_random_break_no_promise_and_fail_no_request(tmp_path: 
     """More of it: `python -m tests.storm etcd 7 300`."""
     told = storm(kind, tmp_path, seed=1, rounds=40)
     print(told)
-    assert told.faults == []
+    assert told.faults == [], told.log
     assert told.requests > 100
     assert sum(told.happened.values()) > 20

@@ -20,8 +20,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         told = storm(given.store, Path(folder), given.seed, given.rounds)
     print(told)
-    for fault in told.faults:
-        print(fault)
+    if told.faults:
+        print(*told.faults, *told.log, sep="\n")
     sys.exit(1 if told.faults else 0)
 
 

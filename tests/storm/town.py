@@ -44,6 +44,7 @@ class Cluster:
     services: dict[str, Labels] = field(default_factory=dict)
     process: Process | None = None
     frozen: bool = False
+    going: set[str] = field(default_factory=set)  # services that it gave up and perhaps still claims
     leaves: bool = False  # with its end
     ending: bool = False  # it was told to end, and may take its time
 
@@ -53,6 +54,7 @@ class Cluster:
 
     def want(self, services: Mapping[str, Labels]) -> None:
         """Another world, replaced at once."""
+        self.going |= self.services.keys() - services.keys()
         self.services = dict(services)
         new = self.path.with_suffix(".new")
         new.write_bytes(encode(self._world()))
@@ -290,11 +292,17 @@ class Town:
 
     def claims(self, cluster: Cluster) -> list[str]:
         """The keys of the claims that it shall have."""
-        return [
-            f"{one.records}c/{cluster.name}/claim/{service}__{STACK}"
-            for one in self.publishers
-            for service in cluster.services
-        ]
+        return [claim for service in cluster.services for claim in self._claims_on(cluster, service)]
+
+    def _claims_on(self, cluster: Cluster, service: str) -> list[str]:
+        return [f"{one.records}c/{cluster.name}/claim/{service}__{STACK}" for one in self.publishers]
+
+    def gone(self, cluster: Cluster) -> None:
+        """Look which of the services that it gave up it claims no more."""
+        items = self.now().items
+        cluster.going = {
+            name for name in cluster.going if any(claim in items for claim in self._claims_on(cluster, name))
+        }
 
     def cut(self, restore: Callable[[], None]) -> None:
         """The store is set back, which begins another history."""

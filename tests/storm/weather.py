@@ -15,7 +15,7 @@ from tests.storm.town import DOMAIN, PLAIN, STACK, STEADY, Cluster, Labels, Load
 NAMES = ("a", "b", "c", "d", "e")
 TTL = {"etcd": 3, "consul": 4}  # seconds; a Consul's session takes up to twice what it is asked for
 GOES_LATE = 2.0  # seconds, at most, that a lease outlives its TTL
-METHOD: Labels = {"traefik.backend.loadbalancer.method": "drr"}
+METHOD: Labels = {"traefik.backend.loadbalancer.method": "wrr"}  # the default is another
 ALIAS: Labels = {"traefik.alias": "other"}
 GUARDED: Labels = {"traefik.frontend.whiteList.sourceRange": "10.0.0.0/8"}
 WIDER: Labels = {"traefik.frontend.whiteList.sourceRange": "10.0.0.0/8,192.168.0.0/16"}
@@ -40,6 +40,7 @@ class Told:
     happened: Counter[str]
     faults: list[str]
     seen: dict[str, int]
+    log: list[str]  # when which move was made, to whom
     requests: int
     seconds: float
 
@@ -58,6 +59,7 @@ class Weather:
     chance: Random
     load: Load
     happened: Counter[str] = field(default_factory=Counter)
+    log: list[str] = field(default_factory=list)
     later: list[tuple[float, Callable[[], object]]] = field(default_factory=list)
 
     def round(self) -> None:
@@ -80,9 +82,13 @@ class Weather:
         move = self.chance.choices([move for _, move in moves], [weight for weight, _ in moves])[0]
         cluster = self.chance.choice(list(self.town.clusters.values()))
         if move(cluster):
-            self.happened[move.__name__.strip("_")] += 1
+            self._note(move.__name__.strip("_"), cluster)
         self._due()
         time.sleep(self.chance.choice((0.0, 0.1, 0.3, 0.5)))
+
+    def _note(self, what: str, cluster: Cluster) -> None:
+        self.happened[what] += 1
+        self.log.append(f"{time.monotonic():.2f} {what} {cluster.name} {dict(cluster.services)}")
 
     def _reap(self) -> None:
         for cluster in self.town.clusters.values():
@@ -217,4 +223,14 @@ def storm(kind: str, folder: Path, seed: int, rounds: int) -> Told:
         while (found := place.left()) and time.monotonic() < deadline:
             time.sleep(0.2)
         faults = [*place.judged(), *load.failed, *(f"left: {one}" for one in found)]
-        return Told(kind, seed, rounds, weather.happened, faults, place.seen, load.counted, time.monotonic() - began)
+        return Told(
+            kind,
+            seed,
+            rounds,
+            weather.happened,
+            faults,
+            place.seen,
+            weather.log,
+            load.counted,
+            time.monotonic() - began,
+        )
