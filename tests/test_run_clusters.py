@@ -20,6 +20,8 @@ from tests.storm.town import PLAIN, STACK, STEADY, Cluster, Load, Town, host, to
 from tests.storm.weather import GOES_LATE, METHOD, TTL
 from tests.test_run_etcd import eventually
 
+pytestmark = pytest.mark.timeout(300)  # on a machine that runs other things too
+
 APP = "app"
 OPENS = f"frontends/{APP}__{STACK}/backend"
 RULE = f"frontends/{APP}__{STACK}/routes/main/rule"
