@@ -78,6 +78,17 @@ class Step:
             return ""
         return lease.family
 
+    @property
+    def fleet_ended(self) -> bool:
+        """Whether the fleet's lease took all shared keys with it; where not each state is seen, others may end too."""
+        if self.after.exact:
+            return self.ended == FLEET
+        tree = self.publisher.tree
+        return not any(
+            key.startswith(tree) and item.lease is not None and item.lease.family == FLEET
+            for key, item in self.after.items.items()
+        )
+
 
 def _claims(publisher: Publisher, state: State) -> dict[str, list[Claim]]:
     found: dict[str, list[Claim]] = {}
@@ -175,7 +186,7 @@ class Judge:
         # Where something may have happened between: all who may have decided wanted it.
         deciders = after[:1] if step.after.exact else [*before, *after]
         wanted = all(path in claim.keys for claim in deciders)
-        if wanted and not (step.ended == FLEET and all(_dies(claim, group, later) for claim in stayed)):
+        if wanted and not (step.fleet_ended and all(_dies(claim, group, later) for claim in stayed)):
             how = "went" if key not in step.after.items else "was made anew"
             clusters = ", ".join(claim.cluster for claim in stayed)
             yield f"{key} {how} while {clusters} claimed it{' (a lease ended)' if step.ended else ''}"
@@ -185,7 +196,9 @@ class Judge:
         path = key[len(step.publisher.tree) :]
         before, after = step.claims[0].get(group, []), step.claims[1].get(group, [])
         self._count("shared key came")
-        if not step.after.exact and (before != after or any(claim.revision > item.revision for claim in after)):
+        if not step.after.exact and (
+            not after or before != after or any(claim.revision > item.revision for claim in after)
+        ):
             return  # it may have been written before who decides now did, or said so
         said = after[0].keys.get(path) if after else None
         if item.value != said:
