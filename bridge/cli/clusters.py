@@ -1,4 +1,5 @@
-"""Say who publishes here: each cluster with its leader, its lease, what it has in the store, and what is wrong.
+"""Say who publishes here: each cluster with its leader, its lease, what it has in the store, what of it is drained, and
+what is wrong.
 
 Reads the store and no source. Writes nothing, and grants and renews no lease. A cluster whose lease ended, or that
 left something behind, is told as gone.
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from bridge import config as options
+from bridge.cli.draining import drained_lines, drains_by_cluster, drains_json
 from bridge.cli.render import Json, heading, number, problems_json, safe, say, say_each_json, span
 from bridge.cli.seen import Seen, is_ours, look, seconds_or_none
 from bridge.cli.wiring import sites
@@ -19,9 +21,11 @@ from bridge.config import Config, Output
 from bridge.model.change import FOR_EVER
 from bridge.model.keys import STANDING, Publisher, Role
 from bridge.model.problem import Problem
+from bridge.ownership.drains import Drains
 from bridge.ownership.presence import unread
 from bridge.ownership.quarrels import problems
 from bridge.ownership.records import Presence, named, presence_path, read_presence
+from bridge.ownership.rivals import rivals
 
 
 class State(Enum):
@@ -45,6 +49,7 @@ class Row:
     servers: int
     keys: int  # on no lease of a bridge, though their names are this cluster's
     problems: tuple[Problem, ...]
+    drains: Drains  # what an operator took the requests from
     only_drains: bool  # nothing is left of it but records of what is drained, which leave keeps
 
 
@@ -67,6 +72,7 @@ def run(config: Config) -> int:
 def rows(seen: Seen) -> tuple[Row, ...]:
     """Every cluster that has a record or a key here, by name."""
     wrong, standing = problems(seen.standing), seen.standing
+    drains, beside = drains_by_cluster(standing.mirror.records), tuple(rivals(standing))
     unread_presences = {problem.service: problem for problem in unread(standing)}
     routes, servers, keys, more = _routes(seen), _servers(seen), _by_hand(seen), _more_than_drains(seen)
     leaders, found = seen.leaders, []
@@ -84,7 +90,12 @@ def rows(seen: Seen) -> tuple[Row, ...]:
             routes=routes.get(cluster, 0),
             servers=servers.get(cluster, 0),
             keys=keys.get(cluster, 0),
-            problems=((about,) if about else ()) + wrong.get(cluster, ()),
+            problems=(
+                *((about,) if about else ()),
+                *wrong.get(cluster, ()),
+                *(problem for problem, clusters in beside if cluster in clusters),
+            ),
+            drains=drains.get(cluster, Drains()),
             only_drains=cluster not in more,
         )
         found.append(row)
@@ -154,6 +165,8 @@ def _lines(chosen: Publisher, found: Sequence[Row]) -> Iterator[str]:
     for row in found:
         if row.state is State.GONE:
             yield f"cluster {safe(row.cluster)} is gone; {_remedy(row)}"
+    for row in found:
+        yield from drained_lines(row.cluster, row.drains)
     told = dict.fromkeys(problem for row in found for problem in row.problems)  # one may concern two clusters
     yield from (safe(f"problem: {problem}") for problem in told)
 
@@ -201,4 +214,5 @@ def _json(row: Row) -> Json:
         "servers": row.servers,
         "by_hand": row.keys,
         "problems": problems_json(row.problems),
+        "drains": drains_json(row.drains),
     }

@@ -9,13 +9,16 @@ said.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 from bridge import config as options
+from bridge.cli.naming import means
 from bridge.cli.reading import World, is_labelled, read_world
 from bridge.cli.render import Json, cut, number, problems_json, safe, say, say_json, shown, suggestion, warn
-from bridge.cli.wiring import NO_DRAINS, Site, drains_in_store, sites
+from bridge.cli.seen import look
+from bridge.cli.undrained import REMEDY, WHY, undrained
+from bridge.cli.wiring import Site, drains_in_store, sites
 from bridge.config import Config, Output
 from bridge.labels.fates import Said, fates
 from bridge.model.keys import Role
@@ -75,8 +78,10 @@ class Explained:
 
 def run(config: Config, title: str) -> int:
     """The exit code. Raises BridgeError."""
-    world = read_world(config, _drains(config))
+    drains = _drains(config)
+    world = read_world(config, drains)
     wanted = title.strip("/").lower()  # names are in lower case
+    world = replace(world, problems=(*world.problems, *_by_hand(config, drains, wanted)))
     found = list(_explained(world, wanted, config.get(options.CLUSTER)))
     if not found:
         raise UsageError("service", title, _none(wanted, world))
@@ -87,13 +92,21 @@ def run(config: Config, title: str) -> int:
     return 0
 
 
-def _drains(config: Config) -> Drains:
-    """What is drained, where a store is named; its being away keeps nobody from an explanation."""
+def _drains(config: Config) -> tuple[Drains, ...]:
+    """What is drained for each layout, where a store is named; its being away keeps nobody from an explanation."""
     try:
-        return drains_in_store(config, sites(config)[0])
+        return tuple(drains_in_store(config, site) for site in sites(config))
     except StoreError as err:
         warn(f"notice: what is drained is not known: {err}")
-        return NO_DRAINS
+        return ()
+
+
+def _by_hand(config: Config, drains: Sequence[Drains], title: str) -> Iterator[Problem]:
+    """The servers of the service that stay although they are drained."""
+    for site, its in zip(sites(config), drains, strict=False):
+        for key, group in undrained(look(config, site), config.get(options.CLUSTER), its) if its.drains else ():
+            if means(title, group):
+                yield Problem(title, key, "", WHY, "left it as it is", notice=True, suggestion=REMEDY)
 
 
 def _explained(world: World, wanted: str, cluster: str) -> Iterator[Explained]:
@@ -193,6 +206,8 @@ def _summary(one: Explained) -> str:
         return f"not published: {one.closed.why}{guess}"
     if not any(tree.keys for tree in one.trees):
         alone = one.verdict.native and not one.verdict.route
+        if alone and one.verdict.native and one.verdict.native.withheld:
+            return f"not published: {one.verdict.native.withheld}"
         if alone and not any(tree.site.layout.speaks_native for tree in one.trees):
             return "not published: its labels speak to Traefik 2 and 3 only"
         return "not published: no key of it may be written"

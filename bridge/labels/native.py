@@ -12,7 +12,8 @@ from typing import TypeVar
 from bridge.labels.fallback import Fallback
 from bridge.labels.native_names import Where, may_be_shown, own, unnameable, where
 from bridge.labels.newer_rules import Tree, calls
-from bridge.labels.newer_translation import confined, mended, translated
+from bridge.labels.newer_slips import plain_patterns, suggestion
+from bridge.labels.newer_translation import confined, translated
 from bridge.labels.templates import automatic_name, normalized
 from bridge.labels.types import Whole
 from bridge.model.native import Said
@@ -29,6 +30,7 @@ RULE_LIMIT = 20_000  # characters
 ANY_NAME = "HostSNI(`*`)"
 
 _PORT, _WEIGHT = Whole(1, 65535), Whole(0, 1_000_000)
+_UNBALANCED = ("weighted", "mirroring", "failover")
 _SCHEMES = ("http", "https", "h2c")
 T = TypeVar("T")
 
@@ -214,6 +216,10 @@ class _Reader:
                     self._service(place, self.elements[place], protocol)
 
     def _service(self, place: str, element: Element, protocol: str) -> None:
+        for said in element.fields.values():
+            if said.path.partition("/")[0].lower() in _UNBALANCED:
+                self.refuse(place, said.label, said.text, "labels can ask for a load balancer alone")
+                return
         scheme, weight = protocol, 1
         if protocol == "http":
             if url := element.fields.pop(f"{SERVER}url", None):
@@ -278,9 +284,11 @@ class _Reader:
             rule, tree = translated(text, tcp=tcp)
         except ValueError as err:
             text = element.text("rule")
-            better = mended(text, tcp=tcp)
-            self.refuse(place, label, text, str(err), f"write {better}" if better else "")
+            self.refuse(place, label, text, str(err), suggestion(text, tcp=tcp))
             return False
+        for name in () if tcp else plain_patterns(text):
+            why = f"HostRegexp of {name}, which is no pattern: Traefik 2 takes that host, Traefik 3 any that holds it"
+            self.problem(label, text, why, f"wrote Host(`{name.lower()}`)", notice=True)
         if (host := self._refused_host(tree)) is not None:
             self.refuse(place, label, text, _not_allowed(host))
             return False
@@ -303,7 +311,12 @@ class _Reader:
             hint = f"say traefik.{place.replace('/', '.')}.service"
             self.refuse(place, element.label, "", why, hint)
             return
-        only = next(iter(services)).rpartition("/")[2]
+        (to,) = services
+        only = to.rpartition("/")[2]
+        if to in self.lost:  # said here, since its name may be one that nobody can refer to
+            why = f"the service {only}, which it needs, cannot be had as this service asks for it"
+            self.refuse(place, element.label, "", why)
+            return
         element.fields["service"] = Said("service", only, DEFAULT)
 
     def _default_rule(self) -> str:

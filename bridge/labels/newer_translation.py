@@ -16,9 +16,7 @@ from bridge.labels.patterns import check_expression, split_pattern
 _META = re.compile(r"[\\.+*?()|\[\]{}^$]")
 _BRACES = re.compile(r"\{[A-Za-z_][A-Za-z0-9_-]*(?::(?:[^{}]|\{[^{}]*\})*)?\}")
 _PLAIN_HOST = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+")
-_MENDED = 1000  # characters of a rule for which that is tried
 _HOST_PART, _PATH_PART = "[^.]+", "[^/]+"  # what {name} alone stands for
-_BARE = re.compile(r"(?P<name>[A-Za-z]+)\((?P<values>[^()]*)\)")
 
 Kinds: TypeAlias = Mapping[str, Callable[[Call], Tree]]  # by a matcher's name: what it becomes
 
@@ -31,22 +29,6 @@ def translated(text: str, *, tcp: bool = False) -> tuple[str, Tree]:
     """
     tree = _tree(parse_tree(text), _TCP if tcp else _HTTP)
     return write(tree), tree
-
-
-def mended(text: str, *, tcp: bool = False) -> str:
-    """What a rule that cannot be read may have been meant to be, its values in back quotes; empty: nobody knows."""
-    if len(text) > _MENDED:
-        return ""
-    quoted = _BARE.sub(_with_quotes, text)
-    try:
-        return translated(quoted, tcp=tcp)[0] if quoted != text else ""
-    except ValueError:
-        return ""
-
-
-def _with_quotes(found: re.Match[str]) -> str:
-    values = [value.strip().strip("`'\"") for value in found["values"].split(",")]
-    return f"{found['name']}({', '.join(f'`{value}`' for value in values if value)})"
 
 
 def write(tree: Tree) -> str:
@@ -245,3 +227,4 @@ _TCP: Kinds = {
 _NAMES = {
     written: name for name in (*_HTTP, *_TCP) for written in (name, name.lower(), name.upper(), name.capitalize())
 }
+MATCHERS, TCP_MATCHERS = tuple(_HTTP), tuple(_TCP)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from bridge.labels.native_names import KINDS
-from bridge.layouts import Claimed, Natives, RouteLayout, Target, nothing_claimed
+from bridge.layouts import NO_ROUTES, Claimed, Natives, RouteLayout, Target, nothing_claimed
 from bridge.layouts.lint import Finding
 from bridge.layouts.traefik3_guard import check
 from bridge.layouts.traefik3_keys import is_own, page_service, route_keys, services, written
@@ -15,6 +15,7 @@ from bridge.layouts.traefik3_lint import lint, poison, strays
 from bridge.layouts.traefik3_losses import losses, page_problem, refuse
 from bridge.layouts.traefik3_names import PROTECTING, is_native, native_group, object_name, server_base
 from bridge.layouts.traefik3_native import merged, typed
+from bridge.layouts.traefik3_references import leans_on
 from bridge.layouts.traefik3_rules import asked_hosts
 from bridge.layouts.traefik3_secrets import is_secret
 from bridge.layouts.wishes import wish_of
@@ -88,9 +89,15 @@ class Traefik3:
         problems = {page_problem(route, page.name, page.backend) for page in lost}
         return replace(route, frontends=frontends), tuple(sorted(problems))
 
-    def natives(self, asking: Sequence[Native], cluster: str, claimed: Claimed = nothing_claimed) -> Natives:
+    def natives(
+        self,
+        asking: Sequence[Native],
+        cluster: str,
+        claimed: Claimed = nothing_claimed,
+        routes: Mapping[str, Wish] = NO_ROUTES,
+    ) -> Natives:
         """Routers, services, middlewares and the store of certificates under the names that labels give them."""
-        return merged([typed(one, self.target) for one in asking], cluster, self.target, claimed)
+        return merged([typed(one, self.target) for one in asking], cluster, self.target, claimed, routes)
 
     def place(self, path: str) -> Place | None:
         """What a key at `path` below the prefix is; None outside routers, middlewares, services and stores."""
@@ -105,6 +112,10 @@ class Traefik3:
         left, come = before.split(","), set(after.split(",")) - set(before.split(","))
         stays = [name for name in after.split(",") if name not in come]
         return path.endswith("/middlewares") and stays == left and all(map(_protects, come))
+
+    def leans_on(self, keys: Mapping[str, str]) -> frozenset[str]:
+        """Of native labels: each object is a group of its own."""
+        return leans_on(keys)
 
     def hosts(self, keys: Mapping[str, str]) -> frozenset[str]:
         """The hosts, and expressions for hosts, that the rules among `keys` (path: value) ask for.
@@ -165,7 +176,7 @@ def _place(path: str) -> Place | None:
     group = native_group(holder) if is_native(name) else _group(name)
     match kind:
         case "routers":
-            return Place(group, holder, _router_role(rest), owner)
+            return Place(group, holder, _router_role(name, rest), owner)
         case "middlewares":
             return _middleware_place(group, holder, rest, owner)
         case "services":
@@ -179,10 +190,12 @@ def _group(name: str) -> str:
     return owned_name(owner, group_name(rest.partition("--")[0]))
 
 
-def _router_role(rest: str) -> Role:
+def _router_role(name: str, rest: str) -> Role:
     field = rest.partition("/")[0]
     if field == "service":
         return Role.OPENS
+    if field == "middlewares" and is_native(name):
+        return Role.PROTECTS  # what they are stands elsewhere
     if field in ("rule", "middlewares"):
         return Role.RULE
     return Role.PROTECTS if field in ("entrypoints", "tls") else Role.REST

@@ -12,20 +12,23 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from bridge.labels.native import ANY_NAME, LOST
+from bridge.labels.native import ANY_NAME, DEFAULT, LOST
 from bridge.labels.native_names import may_be_shown
 from bridge.layouts import Claimed, Natives, Target
 from bridge.layouts.server_urls import address, distinct, url
+from bridge.layouts.traefik3_contests import Asker, Loss, losses
 from bridge.layouts.traefik3_lint import faults
 from bridge.layouts.traefik3_names import KEEPING, native_group, server_base
 from bridge.layouts.traefik3_native_fields import Unfit, plugins, read_fields
+from bridge.layouts.traefik3_references import referred
 from bridge.model.keys import Wish
 from bridge.model.native import Asked, Native, Said
 from bridge.model.problem import Problem
 from bridge.model.route import Server
 
 _SERVICES = 1 << 12  # remembered: of those that did not change nothing is read again
-_SHARING = ("http/routers/", "tcp/routers/", "udp/routers/")
+_LAYER4 = ("tcp/routers/", "udp/routers/")
+_ROUTERS = ("http/routers/", *_LAYER4)
 # Where HTTP is served as a rule, besides what the operator says.
 _OF_HTTP = frozenset(("http", "https", "web", "websecure", "traefik"))
 
@@ -61,7 +64,13 @@ def typed(native: Native, target: Target) -> Typed:
     objects, lost, problems = dict[str, Object](), set(native.lost), list(native.problems)
     for asked in native.asked:
         try:
-            objects[asked.place] = _object(native, asked, target, problems)
+            found = _object(native, asked, target, problems)
+            if found.keys:
+                objects[asked.place] = found
+            else:
+                lost.add(asked.place)
+                why = "all that it says is switched off"
+                problems.append(Problem(native.title, asked.label, "", why, LOST, notice=True))
         except Unfit as err:
             lost.add(asked.place)
             value = err.said.text if may_be_shown(err.said.label, err.said.text) else ""
@@ -82,7 +91,10 @@ def _object(native: Native, asked: Asked, target: Target, problems: list[Problem
         said = next(one for one in asked.fields if one.path.lower().startswith("entrypoints"))
         why = f"HTTP is served at {taken}, and this router would take its connections"
         raise Unfit(said, why, "name an entry point of its own, or a rule with HostSNI of a name, and tls")
-    refers = tuple(_references(found.values, found.origins, asked))
+    refers = tuple(
+        (place, label if (label := found.origins[path]) != DEFAULT else asked.label)
+        for place, path in referred(asked.place, found.values)
+    )
     elsewhere = frozenset(place for place, _ in refers)
     if fault := next(iter(faults(keys, target.version, elsewhere)), ""):
         path, _, reason = fault.partition(": ")
@@ -106,32 +118,23 @@ def _object(native: Native, asked: Asked, target: Target, problems: list[Problem
     )
 
 
-def _references(values: Mapping[str, str], origins: Mapping[str, str], asked: Asked) -> Iterator[tuple[str, str]]:
-    """The objects of this tree that one names."""
-    kinds = {"service": "services", "errors/service": "services", "loadBalancer/serversTransport": "serversTransports"}
-    kinds |= dict.fromkeys(("middlewares", "chain/middlewares"), "middlewares")
-    protocol = asked.place.partition("/")[0]
-    for path, kind in kinds.items():
-        for name in filter(None, values.get(path, "").split(",")):
-            if "@" not in name:
-                yield f"{protocol}/{kind}/{name}", origins.get(path, asked.label)
-
-
 # All services together.
 
 
-def merged(pieces: Iterable[Typed], cluster: str, target: Target, claimed: Claimed) -> Natives:
-    """The tree of all services."""
+def merged(
+    pieces: Iterable[Typed], cluster: str, target: Target, claimed: Claimed, routes: Mapping[str, Wish]
+) -> Natives:
+    """The tree of all services. `routes`: what is published beside it, by stack/service."""
     merge = _Merge(sorted(pieces, key=lambda one: one.native.title), claimed)
     merge.decide()
     merge.carry()
-    merge.contest()
-    merge.ports()
-    merge.carry()
-    for place, why in _beyond(tuple(sorted(merge.shared().items())), target.version):
+    for place, why in _beyond(tuple(sorted(merge.below_routers().items())), target.version):
         for title in tuple(merge.holders.get(place, ())):
             merge.lose(title, place, why)
     merge.carry()
+    merge.contest(routes)
+    merge.contest_layer4()
+    merge.ports()
     return merge.natives(cluster)
 
 
@@ -158,6 +161,7 @@ class _Merge:
         self.holders: dict[str, list[str]] = {}  # titles, by place, in their order
         self.lost = {title: set(piece.lost) for title, piece in self.pieces.items()}
         self.problems = [problem for piece in pieces for problem in piece.problems]
+        self.beaten: set[str] = set()  # of the routes beside
         for title, piece in self.pieces.items():
             for place in piece.objects:
                 self.holders.setdefault(place, []).append(title)
@@ -218,29 +222,55 @@ class _Merge:
             return f"the {what} {name}, which it needs, cannot be had as this service asks for it"
         return "" if place in self.holders else f"there is no {what} {name}"
 
-    def contest(self) -> None:
-        """Of routers that ask for the same requests at one priority Traefik gives all to either: the first stays."""
-        asking: dict[tuple[str, ...], list[tuple[str, str, str]]] = {}
+    def contest_layer4(self) -> None:
+        """Of routers of TCP that ask for the same connections, and of UDP at one entry point, the first stays."""
+        asking: dict[tuple[str, ...], list[tuple[str, str, tuple[str, str]]]] = {}
         for title, piece in self.pieces.items():
             for place in sorted(piece.objects):
-                if place.startswith(_SHARING) and title in self.holders.get(place, ()):
-                    requests, service = _requests(piece.objects[place])
-                    for one in requests:
-                        asking.setdefault(one, []).append((title, place, service))
+                if place.startswith(_LAYER4) and title in self.holders.get(place, ()):
+                    connections, outcome = _connections(piece.objects[place])
+                    for one in connections:
+                        asking.setdefault(one, []).append((title, place, outcome))
         for its in asking.values():
-            if any(service != its[0][2] for _, _, service in its):
+            if len({outcome for _, _, outcome in its}) > 1:
                 self._settle(its)
 
-    def _settle(self, asking: Sequence[tuple[str, str, str]]) -> None:
-        """Of routers (title, place, service) that ask for the same, all go that lead elsewhere than the first."""
+    def _settle(self, asking: Sequence[tuple[str, str, tuple[str, str]]]) -> None:
+        """Of routers (title, place, service and middlewares) all go that lead elsewhere than the first.
+
+        Of those that lead to one service and are not guarded alike none stays, as of HTTP.
+        """
         left = [one for one in asking if one[0] in self.holders.get(one[1], ())]
         if not left:
             return
         _, first, to = next((one for one in left if self._stands(*one[:2])), left[0])
-        for title, place, service in left:
-            if service != to:
-                why = f"router {_words(first)[1]} asks for the same requests, and comes first"
-                self.lose(title, place, why, hint="say another rule, or a priority")
+        unsafe = any(outcome != to and outcome[0] == to[0] for _, _, outcome in left)
+        for title, place, outcome in left:
+            if outcome != to or unsafe:
+                why = f"{' '.join(_words(first))} asks for the same connections, and comes first"
+                if unsafe:
+                    why = "another router asks for the same connections, and leads there with other middlewares"
+                self.lose(title, place, why, hint="say another rule, a priority, or another entry point")
+
+    def contest(self, routes: Mapping[str, Wish]) -> None:
+        """Of what asks for the same requests, routes of older vocabularies among it, not all can stay."""
+        routers = [(titles[0], place) for place, titles in self.holders.items() if place.startswith("http/routers/")]
+        if not routers:
+            return
+        askers = [
+            Asker(title, place, (_fields(place, self.object(title, place).keys),), f"router {_words(place)[1]}")
+            for title, place in routers
+        ]
+        askers += [Asker(title, "", tuple(_routers_of(wish)), f"{title}'s route") for title, wish in routes.items()]
+
+        def stands(asker: Asker) -> bool:
+            if asker.place:
+                return self._stands(asker.title, asker.place)
+            wish = routes[asker.title]
+            return _opened(self.claimed(wish.group) or {}) == _opened(wish.shared)
+
+        for loss in losses(askers, stands):
+            self._lost_contest(loss)
 
     def ports(self) -> None:
         """Of an entry point all whose connections a router of TCP takes no router of HTTP that names it gets any."""
@@ -250,7 +280,7 @@ class _Merge:
         for title, piece in self.pieces.items():
             for place, one in sorted(piece.objects.items()):
                 if title in self.holders.get(place, ()) and (place.startswith("http/routers/") or _takes_all(one)):
-                    for point in filter(None, _fields(one).get("entryPoints", "").split(",")):
+                    for point in filter(None, _fields(place, one.keys).get("entryPoints", "").split(",")):
                         asking.setdefault(point, []).append((title, place))
         for point, found in asking.items():
             left = [one for one in found if one[0] in self.holders.get(one[1], ())]
@@ -262,10 +292,30 @@ class _Merge:
                         why = f"at {point} the {what} {name} comes first, and HTTP and all of TCP cannot both be there"
                         self.lose(title, place, why, hint="name another entry point")
 
-    def shared(self) -> dict[str, str]:
-        """All keys but for those of servers."""
+    def _lost_contest(self, loss: Loss) -> None:
+        asker, other, do = loss.asker, loss.other, "say another rule, or a priority"
+        if loss.winner:
+            why = f"{other.words} asks for the same requests, and comes first"
+        else:
+            why = f"{other.words} asks for the same requests and leads there with other middlewares: Traefik may ask it"
+        if not asker.place:
+            self.beaten.add(asker.title)
+            self.problems.append(Problem(asker.title, "", "", why, "published no route of it", suggestion=do))
+        else:
+            for title in tuple(self.holders[asker.place]):
+                self.lose(title, asker.place, why, hint=do)
+        if loss.winner:
+            label = self.object(other.title, other.place).label if other.place else ""
+            why = f"{asker.words} asks for the same requests, and is not published"
+            self.problems.append(Problem(other.title, label, "", why, "published this one", suggestion=do))
+
+    def below_routers(self) -> dict[str, str]:
+        """All keys of what routers may lead to, but for those of servers."""
         return {
-            path: value for place, titles in self.holders.items() for path, value in self.object(titles[0], place).keys
+            path: value
+            for place, titles in self.holders.items()
+            if not place.startswith(_ROUTERS)
+            for path, value in self.object(titles[0], place).keys
         }
 
     def natives(self, cluster: str) -> Natives:
@@ -273,7 +323,7 @@ class _Merge:
         wishes, origins = dict[str, Wish](), dict[str, str]()
         for place, titles in sorted(self.holders.items()):
             its = [self.object(title, place) for title in titles]
-            own = self._servers(place, titles, cluster)
+            own = self._servers(place, [title for title in titles if self._may_serve(title, place)], cluster)
             group = native_group(place)
             wishes[group] = Wish(
                 group,
@@ -287,7 +337,24 @@ class _Merge:
             )
             origins.update(its[0].origins)
             origins.update(dict.fromkeys(own, "containers"))
-        return Natives(wishes, tuple(dict.fromkeys(self.problems)), origins)
+        return Natives(wishes, tuple(dict.fromkeys(self.problems)), origins, frozenset(self.beaten))
+
+    def _may_serve(self, title: str, place: str) -> bool:
+        """Whether no router leads to a service's servers that its labels ask for otherwise.
+
+        They may ask for a guard that this one has not.
+        """
+        for router in sorted(self.lost[title]):
+            if not router.startswith(_ROUTERS) or router not in self.holders:
+                continue
+            first = self.holders[router][0]
+            if any(to == place for to, _ in self.object(first, router).refers):
+                name, label = _words(router)[1], self.object(title, place).label
+                why = f"router {name} leads to them as {first} asks for it, and this service asks for it otherwise"
+                did = "published none of its servers there"
+                self.problems.append(Problem(title, label, "", why, did, suggestion="say the same, or another name"))
+                return False
+        return True
 
     def _servers(self, place: str, titles: Sequence[str], cluster: str) -> dict[str, str]:
         """The keys of all servers of a service, each url once."""
@@ -329,18 +396,32 @@ def _agree(one: Object, other: Object) -> bool:
     return one.keys == other.keys and one.each == other.each
 
 
-def _requests(router: Object) -> tuple[list[tuple[str, ...]], str]:
-    """What a router asks for at each of its entry points, and who gets it."""
-    fields = _fields(router)
+def _connections(router: Object) -> tuple[list[tuple[str, ...]], tuple[str, str]]:
+    """What a router of TCP or UDP asks for at each of its entry points, and what becomes of that."""
+    fields = _fields(router.place, router.keys)
     protocol = router.place.partition("/")[0]
     secure = "tls" if _is_secure(fields) else ""
     asked = (protocol, fields.get("rule", ""), fields.get("priority", ""), secure)  # of UDP an entry point is all
-    return [(*asked, point) for point in fields.get("entryPoints", "").split(",")], fields["service"]
+    points = fields.get("entryPoints", "").split(",")
+    return [(*asked, point) for point in points], (fields["service"], fields.get("middlewares", ""))
 
 
-def _fields(one: Object) -> dict[str, str]:
-    """Its keys by their paths below it."""
-    return {path.removeprefix(f"{one.place}/"): value for path, value in one.keys}
+def _fields(place: str, keys: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The keys of an object, by the path below it."""
+    return {path.removeprefix(f"{place}/"): value for path, value in keys}
+
+
+def _opened(keys: Mapping[str, str]) -> dict[str, str]:
+    return {path: value for path, value in keys.items() if path.startswith("http/routers/")}
+
+
+def _routers_of(wish: Wish) -> Iterator[Mapping[str, str]]:
+    """The routers of a route, as `_fields` has them."""
+    found: dict[str, dict[str, str]] = {}
+    for path, value in _opened(wish.shared).items():
+        *place, field = path.split("/", 3)
+        found.setdefault("/".join(place), {})[field] = value
+    yield from found.values()
 
 
 def _is_secure(fields: Iterable[str]) -> bool:
@@ -349,7 +430,7 @@ def _is_secure(fields: Iterable[str]) -> bool:
 
 def _takes_all(router: Object) -> bool:
     """Whether it leaves HTTP nothing at its entry points."""
-    return router.place.startswith("tcp/routers/") and _is_greedy(_fields(router))
+    return router.place.startswith("tcp/routers/") and _is_greedy(_fields(router.place, router.keys))
 
 
 def _is_greedy(fields: Mapping[str, str]) -> bool:

@@ -22,6 +22,7 @@ NEWEST = (3, 99)
 LEFT_OUT = "left it out"
 # What labels say of each server, by what its service's place begins with.
 _OF_SERVERS = {"http/services/": "preservePath", "tcp/services/": "tls"}
+_SERVERS = "loadbalancer/servers/"
 _UNITS = ((10**9, "s"), (10**6, "ms"), (10**3, "us"), (1, "ns"))
 _DEPRECATED = "Traefik 3 knows it no more"
 
@@ -135,6 +136,8 @@ def _field(found: Fields, said: Said) -> None:
         if _known(found, replace(said, path=f"loadBalancer/servers/x/{name}")):
             found.each = name if _truth(said) == "true" else ""
         return
+    if asked.place.split("/")[1] == "services" and said.path.lower().startswith(_SERVERS):
+        raise Unfit(said, "servers are containers: no label can name one", "say loadbalancer.server.port")
     known = _known(found, said)
     if known is None:
         return
@@ -147,6 +150,8 @@ def _field(found: Fields, said: Said) -> None:
     value = _VALUES[known.type](said)
     if _refers(path):
         value = ",".join(map(own, value.split(",")))
+        if not all(all(name.partition("@")[::2]) for name in value.split(",") if "@" in name):
+            raise Unfit(said, "a reference has a name, and behind an @ the provider's")
     found.put(path, value, said.label)
 
 

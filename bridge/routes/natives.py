@@ -90,7 +90,7 @@ def _none(service: Service) -> Newer:
     why = "its labels name what clusters share, and --fan-in separate shares nothing"
     did, do = "published nothing of them", "use --fan-in merge, or say it in Traefik 1's labels"
     problem = Problem(service.title, told_name(label), "", why, did, suggestion=do)
-    return Newer(Native(service.title, (), label, problems=(problem,)), (), (), ())
+    return Newer(Native(service.title, (), label, problems=(problem,), withheld=why), (), (), ())
 
 
 def _pool(element: Element) -> Pool | None:
