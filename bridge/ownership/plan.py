@@ -162,8 +162,8 @@ class _Planner:
             if group is None:
                 continue
             pair = before.get(name)
-            if self.leaning.otherwise(wish)[0]:
-                continue
+            if self.leaning.otherwise(wish)[0] or self.leaning.kept_out(group, wish)[0]:
+                continue  # other groups say so, which this one does not show
             if pair is not None and pair[0] is group and pair[1] is wish:
                 yield name, pair
             elif self._is_settled(group, wish):
