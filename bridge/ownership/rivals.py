@@ -62,7 +62,7 @@ def _whose(one: _Asking) -> str:
 
 
 def _asking(name: str, group: Group, of: Mapping[str, Mapping[str, str]]) -> Iterator[tuple[tuple[str, ...], _Asking]]:
-    """What is open in the group: its kind, rule and entry points, and whether it speaks TLS. `of`: see `_opened`."""
+    """What is open in the group, with its rule, its entry points, and whether it speaks TLS. `of`: see `_opened`."""
     clusters = tuple(claim.cluster for claim in group.claims)
     for holder in sorted(group.frontends & of.keys()) if clusters else ():
         below = of[holder]
@@ -76,7 +76,7 @@ def _asking(name: str, group: Group, of: Mapping[str, Mapping[str, str]]) -> Ite
         secure = any(key == f"{holder}/tls" or key.startswith(f"{holder}/tls/") for key in below)
         said = below.get(f"{holder}/priority", "")
         priority = int(said) if _DIGITS.fullmatch(said) else len(rule)
-        asked = (holder.rpartition("/")[0], _BLANKS.sub(r"\1", rule), str(secure), *places)
+        asked = (_BLANKS.sub(r"\1", rule), str(secure), *places)
         yield asked, _Asking(holder, path, name, split_owner(name)[0], clusters, priority)
 
 
