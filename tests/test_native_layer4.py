@@ -373,15 +373,6 @@ def test_rules_of_tcp_meet_where_a_way_through_both_is_the_same() -> None:
         assert any("TCP router r asks for the same requests" in one.reason for one in problems) is meet
 
 
-def test_of_two_of_tcp_that_lead_to_one_service_and_are_not_guarded_alike_none_stays() -> None:
-    guard = {"tcp.middlewares.near.ipallowlist.sourcerange": "10.0.0.0/8"}
-    both = TCP | guard | {"tcp.routers.q.rule": "HostSNI(`*`)", "tcp.routers.q.entrypoints": "sql"}
-    assert [
-        path for path in publish(asks(both | {"tcp.routers.q.middlewares": "near"}))[0] if "/routers/" in path
-    ] == []
-    assert publish(asks(both))[1] == []
-
-
 def test_servers_are_not_behind_a_router_of_tcp_that_their_own_labels_guard_otherwise() -> None:
     guarded = TCP | {"tcp.middlewares.near.ipallowlist.sourcerange": "10.0.0.0/8", "tcp.routers.r.middlewares": "near"}
     keys, problems = publish(asks(TCP, "a"), asks(guarded, "b"))
