@@ -328,6 +328,17 @@ def test_of_two_that_want_all_of_an_entry_point_the_first_has_it() -> None:
     assert [path for path in keys if "/routers/" in path and path.endswith("/service")] == ["udp/routers/r/service"]
 
 
+def test_of_two_that_lead_to_one_service_and_are_not_guarded_alike_none_stays() -> None:
+    guarded = {"tcp.routers.q.rule": "HostSNI(`*`)", "tcp.routers.q.entrypoints": "sql", "tcp.routers.q.service": "s"}
+    guarded |= {"tcp.routers.q.middlewares": "m", "tcp.middlewares.m.ipallowlist.sourcerange": "10.0.0.0/8"}
+    keys, problems = publish(
+        asks(TCP | {"tcp.routers.r.service": "s"}, "a"),
+        asks(guarded | {"tcp.services.s.loadbalancer.server.port": "3306"}, "b"),
+    )
+    assert [path for path in keys if "/routers/" in path] == []
+    assert {problem.service for problem in problems} == {"shop/a", "shop/b"}
+
+
 @pytest.mark.parametrize(("first", "second"), [(TCP, WEB), (WEB, TCP)])
 def test_of_http_and_tcp_at_one_entry_point_the_first_has_it(first: dict[str, str], second: dict[str, str]) -> None:
     at = {"http.routers.web.entrypoints": "sql"}
