@@ -324,7 +324,10 @@ def test_of_two_that_want_all_of_an_entry_point_the_first_has_it() -> None:
     keys, problems = publish(asks(TCP, "a"), asks(other, "b"))
     assert (bool(below(keys, "tcp/routers/r")), below(keys, "tcp/routers/q")) == (True, {})
     assert {problem.service for problem in problems} == {"shop/a", "shop/b"}
-    keys, _ = publish(asks(UDP, "a"), asks({"protocol": "udp", "port": "53", "frontend.entryPoints": "dns"}, "b"))
+    keys, problems = publish(
+        asks(UDP, "a"), asks({"protocol": "udp", "port": "53", "frontend.entryPoints": "dns"}, "b")
+    )
+    assert {problem.suggestion for problem in problems} == {"name another entry point"}
     assert [path for path in keys if "/routers/" in path and path.endswith("/service")] == ["udp/routers/r/service"]
 
 
@@ -357,6 +360,16 @@ def test_of_tcp_and_a_route_of_older_words_at_one_entry_point_the_first_has_it(t
     assert [(problem.service, problem.suggestion) for problem in problems] == [("shop/b", "name another entry point")]
     apart = older | {"frontend.entryPoints": "http"}
     assert publish(asks(TCP, tcp), asks(apart, http))[1] == []
+
+
+def test_who_lost_its_entry_point_takes_no_requests_from_others() -> None:
+    both = {"http.routers.web.entrypoints": "sql,web"}
+    web = {label.replace("web", "www"): text for label, text in (WEB | {"http.routers.web.entrypoints": "web"}).items()}
+    keys, _ = publish(asks(TCP, "a"), asks(WEB | both, "b"), asks(web, "c"))
+    assert sorted(path for path in keys if path.endswith("/service")) == [
+        "http/routers/www/service",
+        "tcp/routers/r/service",
+    ]
 
 
 def test_who_stands_at_an_entry_point_stays_whatever_a_newcomer_of_another_protocol_is_called() -> None:
@@ -478,7 +491,7 @@ def test_no_labels_of_one_service_freeze_the_tree_or_take_another_services_conne
     assert problems == []
     keys, _ = publish(asks(mine, "a"), asks(labels, "b"))  # which looks for what is lost or taken over
     assert keys.items() >= quiet.items()
-    assert not any("defaultcertificate" in path.lower() for path in keys)
+    assert not any("/defaultcertificate/" in path.lower() for path in keys)
     for path, value in keys.items():
         if path.startswith("tcp/routers/") and path.endswith("/entryPoints"):
             fields = below(keys, path.rpartition("/")[0])

@@ -19,7 +19,9 @@ _RULES = 1 << 12  # remembered
 _WAYS = 64  # through one rule that are told apart
 
 Way = frozenset[str]  # matchers, all of which must match
-Request = tuple[str, Way, str, bool, str]  # with the protocol, priority, whether it comes over TLS, and entry point
+# With the priority, whether it comes over TLS, and the entry point. HTTP and TCP, whose rules can read alike where no
+# host is named, do not meet there: see `crowded`.
+Request = tuple[Way, str, bool, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ def losses(askers: Iterable[Asker], stands: Callable[[Asker], bool]) -> list[Los
     asking: dict[Request, list[tuple[Asker, Mapping[str, str]]]] = {}
     for asker in askers:
         for router in asker.routers:
-            for request in requests(router, asker.protocol):
+            for request in requests(router):
                 asking.setdefault(request, []).append((asker, router))
     contested = {request: its for request, its in asking.items() if len({_outcome(router) for _, router in its}) > 1}
     lost = {one.asker.key: one for its in contested.values() for one in _unsafe(its)}
@@ -68,7 +70,7 @@ def losses(askers: Iterable[Asker], stands: Callable[[Asker], bool]) -> list[Los
         wanted = [
             (request, router.get("service", ""))
             for router in asker.routers
-            for request in requests(router, asker.protocol)
+            for request in requests(router)
             if request in contested
         ]
         beaten = next((held[one][0] for one, service in wanted if one in held and held[one][1] != service), None)
@@ -125,11 +127,11 @@ def _unsafe(asking: list[tuple[Asker, Mapping[str, str]]]) -> Iterator[Loss]:
                 break
 
 
-def requests(router: Mapping[str, str], protocol: str) -> list[Request]:
+def requests(router: Mapping[str, str]) -> list[Request]:
     """What a router asks for at each of its entry points. Of UDP there is no rule: an entry point is all."""
     secure, points = _is_secure(router), router.get("entryPoints", "").split(",")
     ways, priority = _ways(router.get("rule", "")), router.get("priority", "")
-    return [(protocol, way, priority, secure, point) for way in ways for point in points]
+    return [(way, priority, secure, point) for way in ways for point in points]
 
 
 @lru_cache(_RULES)
