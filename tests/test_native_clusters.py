@@ -98,6 +98,29 @@ def test_equal_labels_of_two_clusters_are_one_route_with_the_servers_of_both(
     assert stands(publication) == {}
 
 
+@pytest.mark.parametrize(("protocol", "kept"), [("tcp", "loadBalancer/proxyProtocol"), ("udp", "loadBalancer/servers")])
+def test_connections_of_two_clusters_are_shared_by_the_servers_of_both(
+    publish: Publish, publication: Publication, protocol: str, kept: str
+) -> None:
+    short = {"traefik.protocol": protocol, "traefik.port": "53", "traefik.frontend.entryPoints": "dns"}
+    assert problems(publish("a", short)) == problems(publish("b", short)) == []
+    service = f"{protocol}/services/web_shop"
+    servers = {f"{service}/loadBalancer/servers/{one}--box-{one}/address": f"10.42.0.{ord(one)}:53" for one in "ab"}
+    assert stands(publication, service).items() >= servers.items()
+    for cluster in ("a", "b"):
+        assert publish(cluster, short).rows("written") == []
+    other = {**short, "traefik.frontend.entryPoints": "another"}
+    assert problems(publish("b", other))
+    assert stands(publication, f"{protocol}/routers/")[f"{protocol}/routers/web_shop/entryPoints"] == "dns"
+    publish("b", short)
+    publish("a", {})
+    left = {f"{service}/{kept}", f"{service}/loadBalancer/servers/b--box-b/address"}
+    assert stands(publication, service).keys() == left
+    assert f"{protocol}/routers/web_shop/service" in stands(publication, "")
+    publish("b", {})
+    assert stands(publication, "") == {}
+
+
 def test_the_first_cluster_decides_what_a_name_means_and_the_other_is_told(
     publish: Publish, publication: Publication
 ) -> None:

@@ -30,6 +30,7 @@ from bridge.ownership.quarrels import HIDDEN
 from bridge.routes.aliases import by_title
 from bridge.stores.base import StoreError
 
+_LAYER4 = ("tcp/", "udp/")
 CLOSE = 3  # names that are told where there is no such service
 BY_NAME = "decided by name: only the store knows who was there first; give --store"
 
@@ -214,13 +215,15 @@ def _summary(one: Explained) -> str:
         return "published without a router: its own labels lead no request anywhere"
     servers = len(set(_servers(one.verdict)))
     rivals = f", though others ask for the same requests{guess}" if guess else ""
-    outcome = f"with {number(servers, 'server')}" if servers else "without a server: its requests are answered with 503"
+    plain = not any(_opens(tree, but=_LAYER4) for tree in one.trees)
+    closed = "what comes for it is dropped" if plain else "its requests are answered with 503"
+    outcome = f"with {number(servers, 'server')}" if servers else f"without a server: {closed}"
     return f"published, {outcome}{rivals}"
 
 
-def _opens(tree: Tree) -> bool:
-    """Whether any of its keys opens a route."""
-    places = (tree.site.layout.place(path) for path in tree.keys)
+def _opens(tree: Tree, but: tuple[str, ...] = ()) -> bool:
+    """Whether any of its keys opens a route; `but`: how the paths begin of those that do not count."""
+    places = (tree.site.layout.place(path) for path in tree.keys if not path.startswith(but))
     return any(place and place.role is Role.OPENS for place in places)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 
 from bridge.labels.newer_rules import calls, parse_tree
-from bridge.labels.newer_translation import MATCHERS, translated
+from bridge.labels.newer_translation import MATCHERS, TCP_MATCHERS, translated
 from bridge.labels.rules import parse_rule
 from bridge.model.route import Matcher
 
@@ -29,14 +29,14 @@ _OLD = {
 _OPERATORS = {"": "&&", ",": "&&", ";": "&&", "&": "&&", "and": "&&", "|": "||", "or": "||"}
 
 
-def suggestion(text: str) -> str:
+def suggestion(text: str, *, tcp: bool = False) -> str:
     """What to write instead, and which middlewares beside it; empty: nobody knows."""
     if len(text) > _LONGEST:
         return ""
     asked: dict[str, None] = {}  # middlewares, in their order
-    for better in (*_of_traefik_1(text, asked), _repaired(text, asked)):
+    for better in (*(() if tcp else _of_traefik_1(text, asked)), _repaired(text, asked)):
         try:
-            rule = translated(better)[0]
+            rule = translated(better, tcp=tcp)[0]
         except ValueError:
             continue
         if better != text:
@@ -96,9 +96,9 @@ def _repaired(text: str, asked: dict[str, None]) -> str:
 
 
 def _known(name: str) -> str:
-    if any(name in (one, one.lower(), one.upper(), one.capitalize()) for one in MATCHERS):
+    if any(name in (one, one.lower(), one.upper(), one.capitalize()) for one in (*MATCHERS, *TCP_MATCHERS)):
         return name
-    by_folded = {one.lower(): one for one in MATCHERS}
+    by_folded = {one.lower(): one for one in (*MATCHERS, *TCP_MATCHERS)}
     near = get_close_matches(name.lower(), by_folded, 1, 0.7)
     return by_folded[near[0]] if near else name
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from bridge.labels.notes import NO_KEY
 from bridge.labels.rules import parse_rule, write_rule
-from bridge.labels.table import ACME
+from bridge.labels.table import ACME, PROTOCOL
 from bridge.layouts import NO_ROUTES, Claimed, Natives, RouteLayout, Target, nothing_claimed
 from bridge.layouts.lint import Finding, Grade
 from bridge.layouts.traefik1_guard import check
@@ -87,10 +87,12 @@ class Traefik1:
         """Nothing: Traefik 1 knows none of it."""
         why = "its labels speak to Traefik 2 and 3 only"
         do = "say it in Traefik 1's labels too, if its requests shall come here: bridge labels lists them"
+        words = {PROTOCOL.name: ("Traefik 1 knows HTTP alone", "layout traefik3 has it")}
         told = [
-            Problem(one.title, one.label, "", why, "no frontend", notice=True, suggestion=do)
+            Problem(one.title, one.label, "", *(said[0], "no frontend"), notice=True, suggestion=said[1])
             for one in asking
             if one.alone
+            for said in [words.get(one.label, (why, do))]
         ]
         return Natives({}, tuple(told), {})
 

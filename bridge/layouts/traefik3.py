@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
+from bridge.labels.native_names import KINDS
 from bridge.layouts import NO_ROUTES, Claimed, Natives, RouteLayout, Target, nothing_claimed
 from bridge.layouts.lint import Finding
 from bridge.layouts.traefik3_guard import check
@@ -23,6 +24,7 @@ from bridge.model.native import Native
 from bridge.model.problem import Problem
 from bridge.model.route import Backend, ErrorPage, Route
 
+_ROUTERS = ("http/routers/", "tcp/routers/", "udp/routers/")
 _PLACES = 1 << 17  # paths remembered
 
 # What takes away from a protection, of its middleware; in lower case.
@@ -36,7 +38,7 @@ class Traefik3:
 
     name = "traefik3"
     reads_halves = False  # it reads its tree in one request
-    folders: tuple[str, ...] = tuple(f"http/{kind}/" for kind in ("middlewares", "routers", "services"))
+    folders: tuple[str, ...] = tuple(f"{protocol}/{kind}/" for protocol, kinds in KINDS.items() for kind in kinds)
     has_backstop = False
     speaks_native = True
 
@@ -94,16 +96,16 @@ class Traefik3:
         claimed: Claimed = nothing_claimed,
         routes: Mapping[str, Wish] = NO_ROUTES,
     ) -> Natives:
-        """Routers, services and middlewares under the names that labels give them."""
+        """Routers, services, middlewares and the store of certificates under the names that labels give them."""
         return merged([typed(one, self.target) for one in asking], cluster, self.target, claimed, routes)
 
     def place(self, path: str) -> Place | None:
-        """What a key at `path` below the prefix is; None outside HTTP's routers, middlewares and services."""
+        """What a key at `path` below the prefix is; None outside routers, middlewares, services and stores."""
         return _place(path)
 
     def opening(self, holder: str) -> tuple[str, ...]:
         """The paths of the keys that open `holder`, whether they stand or not; none for what opens nothing."""
-        return (f"{holder}/service",) if holder.startswith("http/routers/") else ()
+        return (f"{holder}/service",) if holder.startswith(_ROUTERS) else ()
 
     def narrows(self, path: str, before: str, after: str) -> bool:
         """Whether a router's list of middlewares becomes longer by what protects, and by nothing else."""
@@ -120,7 +122,7 @@ class Traefik3:
 
         Of rules as this layout writes them: what else somebody wrote asks for nothing.
         """
-        rules = (value for path, value in keys.items() if path.startswith("http/routers/") and path.endswith("/rule"))
+        rules = (value for path, value in keys.items() if path.startswith(_ROUTERS) and path.endswith("/rule"))
         return frozenset(host for rule in rules for host in asked_hosts(rule))
 
     def is_secret(self, path: str, value: str) -> bool:
@@ -167,18 +169,19 @@ def build(target: Target) -> RouteLayout:
 @lru_cache(_PLACES)
 def _place(path: str) -> Place | None:
     protocol, kind, name, rest = (*path.lower().split("/", 3), "", "", "")[:4]
-    if protocol != "http" or not name:
+    holder = f"{protocol}/{kind}/{name}"
+    if not name or kind not in KINDS.get(protocol, ()) or (protocol != "http" and not is_native(name)):
         return None
     owner = split_owner(name)[0] or None
-    group = native_group(f"http/{kind}/{name}") if is_native(name) else _group(name)
+    group = native_group(holder) if is_native(name) else _group(name)
     match kind:
         case "routers":
-            return Place(group, f"http/routers/{name}", _router_role(name, rest), owner)
+            return Place(group, holder, _router_role(name, rest), owner)
         case "middlewares":
-            return _middleware_place(group, name, rest, owner)
+            return _middleware_place(group, holder, rest, owner)
         case "services":
-            return _service_place(group, name, rest, owner)
-    return None
+            return _service_place(group, holder, rest, owner)
+    return Place(group, holder, Role.REST)
 
 
 def _group(name: str) -> str:
@@ -198,16 +201,17 @@ def _router_role(name: str, rest: str) -> Role:
     return Role.PROTECTS if field in ("entrypoints", "tls") else Role.REST
 
 
-def _middleware_place(group: str, name: str, rest: str, owner: str | None) -> Place:
+def _middleware_place(group: str, holder: str, rest: str, owner: str | None) -> Place:
     """A middleware belongs to its router: without it, or before it is there, Traefik drops the router.
 
     That of native labels is a group of its own, and whichever it is, a router may count on it.
     """
+    name = holder.rpartition("/")[2]
     if is_native(name):
-        return Place(group, f"http/middlewares/{name}", Role.PROTECTS)
+        return Place(group, holder, Role.PROTECTS)
     router, dashes, _ = name.rpartition("--")
     if not dashes or "--" not in split_owner(name)[1]:
-        return Place(group, f"http/middlewares/{name}", Role.REST, owner)
+        return Place(group, holder, Role.REST, owner)
     if not _protects(name):
         return Place(group, f"http/routers/{router}", Role.REST, owner)
     return Place(group, f"http/routers/{router}", Role.PROTECTS, owner, weakens=rest in _WEAKENS)
@@ -217,8 +221,7 @@ def _protects(middleware: str) -> bool:
     return middleware.rpartition("--")[2] in PROTECTING
 
 
-def _service_place(group: str, name: str, rest: str, owner: str | None) -> Place:
-    holder = f"http/services/{name}"
+def _service_place(group: str, holder: str, rest: str, owner: str | None) -> Place:
     balancer, servers, server, field = (*rest.split("/", 3), "", "", "")[:4]
     if (balancer, servers) != ("loadbalancer", "servers") or not field:
         return Place(group, holder, Role.REST, owner)

@@ -30,7 +30,7 @@ def referred(place: str, values: Mapping[str, str]) -> Iterator[tuple[str, str]]
 def leans_on(keys: Mapping[str, str]) -> frozenset[str]:
     """The groups of the objects that one object of native labels names; of any other keys none."""
     place = "/".join(next(iter(keys), "").split("/")[:3])
-    if not place.startswith("http/") or not is_native(place.rpartition("/")[2]):
+    if not place.startswith(("http/", "tcp/", "udp/")) or not is_native(place.rpartition("/")[2]):
         return frozenset()
     values = {path.removeprefix(f"{place}/"): value for path, value in keys.items()}
     return frozenset(native_group(found) for found, _ in referred(place, values))

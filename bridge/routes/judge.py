@@ -9,7 +9,7 @@ from itertools import compress, islice
 from bridge.labels import table
 from bridge.labels.fallback import Fallback
 from bridge.labels.lookup import SUGGESTIONS, is_newer, meant, spot
-from bridge.labels.native_names import newer, speaks_newer_alone
+from bridge.labels.native_names import asks_newer, speaks_newer_alone
 from bridge.labels.notes import NO_ROUTE, Found, find
 from bridge.labels.read import Asked, read
 from bridge.labels.types import Publish
@@ -223,7 +223,7 @@ def _judge(
     if problem:
         return Verdict(service.title, tuple(gates), problems=(problem,))
     of = alias.services if alias else (service,)
-    found = asked_newer(service, policy, hosts, of, drained) if newer(service.labels) else None
+    found = asked_newer(service, policy, hosts, of, drained) if asks_newer(service.labels) else None
     if found and speaks_newer_alone(service.labels):
         return _newer_alone(service, policy, tuple(gates), found, alias)
     older = _older(service, policy, tuple(gates), alias, hosts, drained)
