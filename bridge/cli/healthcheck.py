@@ -20,7 +20,7 @@ ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # where to ask one that listen
 
 def run(config: Config) -> int:
     """The exit code. Raises BridgeError where the bridge does not work, or does not answer."""
-    listen = config.get(options.HTTP)
+    listen = config.find(options.HTTP)
     if listen is None:
         raise UsageError(HTTP.flag, "", f"is needed; give {HTTP.flag} {HTTP.metavar} or {HTTP.variable}, as run has it")
     reasons = _ask(listen)

@@ -132,7 +132,7 @@ def _loop(config: Config, site: Site, known: Known) -> Loop:
 
 def _serve(config: Config, loops: Sequence[Loop]) -> None:
     """Answer requests from now on, where that was asked for. Raises UsageError where its address cannot be had."""
-    listen = config.get(options.HTTP)
+    listen = config.find(options.HTTP)
     if listen is None:
         return
     from bridge.web.board import Board  # what it needs takes longer to load than all else
