@@ -225,6 +225,13 @@ def test_the_bridge_itself_is_process_1_and_hears_the_signal_that_ends_it() -> N
     assert [one.text for one in said("STOPSIGNAL")] == ["SIGTERM"]
 
 
+def test_the_image_asks_itself_whether_it_works_without_a_shell() -> None:
+    (check,) = said("HEALTHCHECK")
+    *options, command = re.split(r"\s+(?=--|CMD)", check.text)
+    assert Instruction("CMD", command.removeprefix("CMD ")).listed() == ("bridge", "healthcheck")
+    assert all(re.fullmatch(r"--[a-z-]+=\d+s?", one) for one in options)
+
+
 def test_a_shell_form_would_be_refused() -> None:
     with pytest.raises(json.JSONDecodeError):
         Instruction("ENTRYPOINT", "bridge run").listed()
