@@ -238,7 +238,7 @@ def test_rules_and_dashboard_ask_for_what_there_is() -> None:
 
 def test_every_panel_has_a_place_of_its_own_and_asks_in_a_language_that_promtool_reads(tmp_path: Path) -> None:
     dashboard = json.loads((MONITORING / "dashboard.json").read_text())
-    places = set()
+    places: set[tuple[int, int]] = set()
     rules = []
     for panel in dashboard["panels"]:
         at = panel["gridPos"]

@@ -101,6 +101,7 @@ def test_the_design_names_every_room_and_every_part_of_ownership() -> None:
         "docs/design.md",
         "docs/labels.md",
         "docs/from-traefik2.md",
+        "docs/metrics.md",
         "docs/moving.md",
         "docs/security.md",
         "docs/traefik3.md",
