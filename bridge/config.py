@@ -106,6 +106,7 @@ _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)([smh]?)")
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 _VERSION = re.compile(r"v?3\.([0-9]{1,3})(?:\.[0-9]{1,4})?")
 _ENTRY_POINT = re.compile(r"[A-Za-z0-9_.-]{1,100}")
+_LISTEN = re.compile(r"(?:\[([0-9A-Fa-f:.]{2,45})\]|([A-Za-z0-9._-]{1,253})):([0-9]{1,5})")
 _REPLICA = re.compile(r"[A-Za-z0-9._-]{0,253}")  # as long as a host's name
 _LONGEST_READ = 1800.0  # seconds; what was deleted is remembered for twice as long
 _LARGEST_FACTOR = 1000
@@ -262,6 +263,27 @@ def raised_priority(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) < 4 and int(text) <= _HIGHEST):
         raise ValueError(f"use a whole number from 0 to {_HIGHEST}, 0 for the cluster that only stands by")
     return int(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where to listen."""
+
+    host: str  # an IP or a name; without brackets
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def listen_address(text: str) -> Listen | None:
+    """`127.0.0.1:8090`, `[::1]:8090`, or nothing."""
+    if not text:
+        return None
+    found = _LISTEN.fullmatch(text)
+    if found is None or not 1 <= int(found[3]) <= 65535:
+        raise ValueError("use ADDRESS:PORT, such as 127.0.0.1:8090, or 0.0.0.0:8090 for all who can reach this machine")
+    return Listen(found[1] or found[2], int(found[3]))
 
 
 def domain_name(text: str) -> str:
@@ -526,6 +548,14 @@ EVERY = Option(
     default="false",
 )
 LEAVE_ON_EXIT = Option("leave-on-exit", switch, "Remove all of this cluster at the end.", RUN, default="false")
+HTTP: Option[Listen | None] = Option(
+    "http",
+    listen_address,
+    "Where run answers /healthz, /readyz and /metrics, and healthcheck asks. Unsaid, nowhere. There is no login.",
+    RUN | {"healthcheck"},
+    "ADDRESS:PORT",
+    "",
+)
 EXIT_CODE = Option(
     "exit-code", switch, "End with code 4 when changes are pending.", frozenset(("plan",)), default="false"
 )
@@ -570,7 +600,13 @@ KEEP = Option(
     in_file=False,
 )
 CONFIG = Option(
-    "config", str, 'TOML file with options, a key each: store = "etcd://…".', ALL, "FILE", "", in_file=False
+    "config",
+    str,
+    'TOML file with options, a key each: store = "etcd://…".',
+    ALL | {"healthcheck"},
+    "FILE",
+    "",
+    in_file=False,
 )
 
 TABLE: tuple[Option[object], ...] = (
@@ -615,6 +651,7 @@ TABLE: tuple[Option[object], ...] = (
     DRY_RUN,
     EVERY,
     LEAVE_ON_EXIT,
+    HTTP,
     EXIT_CODE,
     *DRAINED,
     DRAIN_LIST,

@@ -19,15 +19,16 @@ class Keeper:
     """Renews what it was given at a third of each TTL, until the `with` block ends."""
 
     def __init__(
-        self, store: Store, tell: Callable[[StoreError], None] = lambda _: None, known: Iterable[LeaseName] = ()
+        self, store: Store, tell: Callable[[StoreError], None] = lambda _: None, known: Mapping[LeaseName, float] = {}
     ) -> None:
         """`tell`: hears, in the thread that renews, why a lease could not be renewed; once, until it can be again.
 
-        `known`: what another kept until now, by another client; renewed at once, where it lives.
+        `known`: what another kept until now, by another client, as its `renewed` says; renewed at once, where it lives.
         """
         self._store, self._tell = store, tell
         self._ensured: set[LeaseName] = set()  # granted or adopted here, so that keys may be attached
         self._due = dict.fromkeys(known, 0.0)  # on the monotonic clock
+        self._renewed = dict(known)  # when each was last granted or renewed, on the same clock
         self._failing: set[LeaseName] = set()  # of which was told that they could not be renewed
         self._lock = Lock()
         self._wake = Event()
@@ -35,10 +36,10 @@ class Keeper:
         self._busy_since: float | None = None  # seconds, monotonic; of the renewal that is under way
 
     @property
-    def kept(self) -> tuple[LeaseName, ...]:
-        """What is renewed."""
+    def renewed(self) -> Mapping[LeaseName, float]:
+        """What is kept, and when each was last granted or renewed: seconds, monotonic."""
         with self._lock:
-            return tuple(self._due)
+            return dict(self._renewed)
 
     def is_alive(self) -> bool:
         """Whether the thread runs."""
@@ -96,16 +97,19 @@ class Keeper:
         with self._lock:
             self._ensured.discard(name)
             self._due.pop(name, None)
+            self._renewed.pop(name, None)
 
     def forget(self) -> None:
         """A lease may have been lost: grant all afresh with the next `keep`."""
         with self._lock:
             self._ensured.clear()
             self._due.clear()
+            self._renewed.clear()
 
     def _schedule(self, names: Iterable[LeaseName]) -> None:
         with self._lock:
-            self._due.update((name, _next(name)) for name in names)
+            for name in names:
+                self._due[name], self._renewed[name] = _next(name), time.monotonic()
         self._wake.set()
 
     def _run(self) -> None:
@@ -123,6 +127,7 @@ class Keeper:
             self._wake.clear()
 
     def _renew(self, due: Mapping[LeaseName, float]) -> None:
+        asked = time.monotonic()  # the store counts from when it heard of it, which is no earlier
         try:
             lost = self._store.renew(due)
         except StoreError as err:
@@ -138,9 +143,10 @@ class Keeper:
             for name in [name for name, at in due.items() if self._due.get(name) == at]:
                 if name in lost:
                     del self._due[name]
+                    self._renewed.pop(name, None)
                     self._ensured.discard(name)
                 else:
-                    self._due[name] = _next(name)
+                    self._due[name], self._renewed[name] = _next(name), asked
 
     def _failed(self, due: Mapping[LeaseName, float], err: StoreError) -> None:
         if self._ended:

@@ -81,6 +81,7 @@ class Writer:
         self.measure()
         self.written: list[Change] = []
         self.transactions = self.failures = 0
+        self.conflicts = 0  # transactions that found something else than was read, since this process began
         self.is_fresh = False  # nothing was written since the last look
         self._unanswered = False  # a transaction was sent, and nobody knows what came of it
         self.takes_over = 0  # revision of the leader record that this process may replace
@@ -329,6 +330,7 @@ class Writer:
         answer = self.store.commit(transaction)
         self._unanswered = False
         if not isinstance(answer, Committed):
+            self.conflicts += 1
             return False
         self.fold(answer.reading)
         written = [change for change in transaction.changes if change.key != self.leader_key]

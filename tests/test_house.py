@@ -43,7 +43,7 @@ CLIENTS = {  # what sources and stores may use that is not Python's own
     "sources": {"msgspec", "requests", "urllib3", "yaml"},
     "stores": {"etcd3", "google", "grpc", "consul", "requests", "urllib3"},
 }
-HEAVY = ("consul", "etcd3", "flask", "grpc", "prometheus_client", "requests", "rich", "waitress", "yaml")
+HEAVY = ("consul", "etcd3", "flask", "grpc", "jinja2", "prometheus_client", "requests", "rich", "waitress", "yaml")
 
 MODULES = sorted(HOUSE.rglob("*.py"))
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in MODULES}

@@ -67,6 +67,7 @@ COMMANDS = {
         "bridge.cli.release", "Let go of keys: they stand on, as hand-written ones.", "[STACK/SERVICE|NAME]..."
     ),
     "leave": Command("bridge.cli.leave", "Remove all that this cluster published, also of one that is no more."),
+    "healthcheck": Command("bridge.cli.healthcheck", "Ask the bridge that runs here whether it works."),
     "policy": Command("bridge.cli.policy", "Print the rights that the bridge needs in a store.", "consul|etcd"),
     "config": Command("bridge.cli.config", "Show what run would be told, and where each value comes from."),
     "labels": Command("bridge.cli.labels", "List all labels, and the keys that they become."),

@@ -16,6 +16,7 @@ from dataclasses import replace
 from threading import Event, Thread
 from types import FrameType
 
+from bridge import __version__
 from bridge import config as options
 from bridge.cli.wiring import (
     Site,
@@ -52,6 +53,7 @@ def run(config: Config) -> int:
         _say_settings(config, loop)
     manners = loops[0].manners
     running = [_Running(loop) for loop in loops]
+    _serve(config, loops)
     with _signals(loops) as asked:
         for one in running:
             one.thread.start()
@@ -126,6 +128,18 @@ def _loop(config: Config, site: Site, known: Known) -> Loop:
         manners,
         known,
     )
+
+
+def _serve(config: Config, loops: Sequence[Loop]) -> None:
+    """Answer requests from now on, where that was asked for. Raises UsageError where its address cannot be had."""
+    listen = config.find(options.HTTP)
+    if listen is None:
+        return
+    from bridge.web.board import Board  # what it needs takes longer to load than all else
+    from bridge.web.server import serve
+
+    serve(Board(__version__, tuple(loops)), listen.host, listen.port)
+    log.info("answers /healthz, /readyz and /metrics at http://%s", listen)
 
 
 def _watch_over(running: Sequence[_Running], asked: Event) -> None:

@@ -45,6 +45,11 @@ class RemovalGate:
             return None
         return self._shut_since + self._manners.brake_hold
 
+    @property
+    def is_shut(self) -> bool:
+        """Whether the brake holds removals."""
+        return self._shut_since is not None
+
     def forget(self) -> None:
         """Another snapshot: what was allowed before says nothing of it."""
         self._allowed = False

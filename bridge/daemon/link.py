@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from queue import Queue
 
+from bridge.daemon.status import Pulse
 from bridge.daemon.told import log, one_line
 from bridge.daemon.wakes import FIRST_PAUSE, Broke, Feeder, News, Wake
 from bridge.leases import Keeper
@@ -32,10 +33,15 @@ class Link:
         self.store = open_store()
         self.keeper = self._keep()
 
-    def _keep(self, known: Iterable[LeaseName] = ()) -> Keeper:
+    def _keep(self, known: Mapping[LeaseName, float] = {}) -> Keeper:
         keeper = Keeper(self.store, lambda err: self._wakes.put(Broke(LEASES, err)), known)
         keeper.start()
         return keeper
+
+    @property
+    def hand(self) -> Writer | None:
+        """The hand on the store as it was last had."""
+        return self._writer
 
     @property
     def leads(self) -> bool:
@@ -118,7 +124,7 @@ class Link:
         self.keeper.abandon()
         self.store.close()
         self.store = store
-        self.keeper = self._keep(self.keeper.kept)
+        self.keeper = self._keep(self.keeper.renewed)
         if self._writer is not None:
             self._writer.use(store)
 
@@ -134,6 +140,13 @@ class Link:
         elif self.keeper.busy_for() > HANGS:
             log.error("leases: its thread hangs; it is begun again")
             self.reopen()
+
+    def pulses(self, longest: float) -> tuple[Pulse, ...]:
+        """Signs of life of its threads, which may be silent for so many seconds; from any thread, waits for nothing."""
+        watches = tuple(feeder for feeder, _ in self._watches) if self.is_current else ()
+        keeper = self.keeper
+        found = [Pulse(one.name, one.is_alive(), one.silent_for(), longest) for one in watches]
+        return (*found, Pulse(LEASES, keeper.is_alive(), keeper.busy_for(), 2 * HANGS))
 
     def close(self) -> None:
         """Renew no lease any more, and give the connections back."""

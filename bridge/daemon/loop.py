@@ -13,7 +13,9 @@ from schedule import Scheduler
 from bridge.daemon.gate import Manners, RemovalGate
 from bridge.daemon.lead import Leadership
 from bridge.daemon.link import LEASES, WATCH, Link
+from bridge.daemon.notes import Notes, Planned
 from bridge.daemon.poison import PoisonWatch
+from bridge.daemon.status import Pulse, Status, Vitals
 from bridge.daemon.told import Known, Told, log, say_written
 from bridge.daemon.wakes import Broke, Feeder, News, Seen, Stop, Wake
 from bridge.daemon.wanted import Wanted
@@ -61,15 +63,36 @@ class Loop:
         self.due_at: float | None = None  # when the next step of the plan is due
         self.second: Feeder | None = None
         self.tells_hosts = False  # the source is to tell them: something of them is drained
+        self.held: Plan | None = None  # whose removals wait
+        publisher, dry_run = settings.publisher, manners.dry_run
+        self.notes = Notes(Status(publisher.cluster, layout.name, settings.replica, publisher.tree, dry_run))
+        self.has_begun = False  # its link and its reader are there
 
     def stop(self) -> None:
         """End soon; from any thread."""
         self.wakes.put(Stop())
 
+    @property
+    def status(self) -> Status:
+        """What it last knew; from any thread."""
+        return self.notes.status
+
+    def vitals(self) -> Vitals:
+        """Signs of life; from any thread, waits for nothing."""
+        now = time.monotonic()
+        if not self.has_begun:
+            return Vitals(now - self.beat, (), {})
+        link, reader = self.link, self.reader
+        # Twice as long as the loop waits before it begins a thread again.
+        source = Pulse("source", reader.is_alive(), reader.silent_for(), 2 * SILENT)
+        leases = {name: now - at for name, at in link.keeper.renewed.items()}
+        return Vitals(now - self.beat, (source, *link.pulses(2 * SILENT)), leases)
+
     def run(self) -> int:
         """The exit code, once it was stopped. Raises UsageError for another environment's cluster."""
         self.link = Link(self._open_store, self.settings, self.wakes)
         self.reader = self._feed_source()
+        self.has_begun = True
         try:
             while self._take():
                 self._try()
@@ -133,6 +156,7 @@ class Loop:
                     self.why = "the source said it twice" if agrees else self.why
                     return False
                 self.told.well("source")
+                self.notes.source_read()
                 self.leadership.sees()
                 self.gate.hears()
                 return snapshot != self.wanted.snapshot
@@ -144,6 +168,7 @@ class Loop:
                 return True
             case Broke(name, error):
                 self.told.broke(name, str(error))
+                self.notes.broke(name, str(error))
                 if name == WATCH:
                     self.link.pause()
                 elif name == LEASES:
@@ -197,13 +222,19 @@ class Loop:
         """One pass; where the store fails, again after a growing pause, by another client."""
         if not self.link.is_current and time.monotonic() < self.link.retry_at:
             return
+        failed = True
+        self.notes.begin()
         try:
             self._pass(self.link.writer(self.wanted.environment))
+            failed = False
         except StoreError as err:
             self.told.broke("store", str(err), self.link.pause())
+            self.notes.broke("store", str(err))
             self.link.reopen()
         else:
             self.told.well("store")
+        finally:
+            self.notes.end(self.wanted.snapshot, self.link.hand, self.gate, failed=failed)
 
     def _pass(self, writer: Writer) -> None:
         """Keep leases, lead, plan, brake, commit, and say what was done."""
@@ -215,15 +246,18 @@ class Loop:
         if self._waits_for_hosts(writer):
             self.due_at = None
             return  # the same: what is drained would come back
-        due = self._plan(writer, leads=leads)
+        first = due = self._plan(writer, leads=leads)
         found = {*self.wanted.problems, *due.problems}  # also those that the commits put right
         try:
             while leads and due.units and self._commit(writer, due):
                 due = self._plan(writer, leads=leads)
         finally:  # also where the store takes no change, day after day
             self.poison.look(writer.mirror.tree)  # by now the writes are done: what it costs delays no route
-            self.told.problems({*found, *due.problems, *writer.problems, *self.poison.problems})
+            problems = frozenset({*found, *due.problems, *writer.problems, *self.poison.problems})
+            self.told.problems(problems)
             writer.problems.clear()
+            leader = "" if leads else writer.other_leader()
+            self.notes.planned(Planned(first, due, self.held, problems, self.wanted.verdicts, leads, leader))
         self.told.waits(due.waits if leads else ())
         if self.manners.dry_run:
             self.told.dry_run(due)
@@ -245,16 +279,17 @@ class Loop:
     def _plan(self, writer: Writer, *, leads: bool) -> Plan:
         self.wanted.settle(writer.standing)
         due = writer.plan(self.wanted.wishes, hold=False)
-        if leads and self.gate.holds(due):
-            return writer.plan(self.wanted.wishes, hold=True)
-        return due
+        self.held = due if leads and self.gate.holds(due) else None
+        return due if self.held is None else writer.plan(self.wanted.wishes, hold=True)
 
     def _commit(self, writer: Writer, due: Plan) -> bool:
         """Whether all of it happened. What did is said. Raises StoreError."""
         try:
             return writer.commit(self.link.keeper, due, lambda *_: self._give_sign())
         finally:
-            say_written(due, writer.forget_written(), self.why)
+            written = writer.forget_written()
+            say_written(due, written, self.why)
+            self.notes.wrote(due, written, self.why)
 
     def _end(self) -> None:
         """Give the leadership back, and the routes to their lease, or take them along."""

@@ -18,7 +18,7 @@ log = logging.getLogger("bridge")
 
 SAID_AGAIN = 600.0  # seconds after which a failure that stays is said once more
 
-_WORDS = {Create: "added", Update: "changed", Delete: "removed"}
+KINDS = {Create: "added", Update: "changed", Delete: "removed"}  # how a change is called
 
 
 def one_line(text: str) -> str:
@@ -106,5 +106,5 @@ def say_written(due: Plan, written: Iterable[Change], why: str) -> None:
 
 
 def _tally(changes: Iterable[Change]) -> str:
-    counts = Counter(_WORDS[type(change)] for change in changes)
-    return ", ".join(f"{counts[word]} {word}" for word in _WORDS.values() if counts[word])
+    counts = Counter(KINDS[type(change)] for change in changes)
+    return ", ".join(f"{counts[word]} {word}" for word in KINDS.values() if counts[word])

@@ -8,6 +8,7 @@ from bridge.daemon.told import log
 from bridge.layouts import RouteLayout
 from bridge.model.keys import Wish
 from bridge.model.problem import Problem
+from bridge.model.route import Verdict
 from bridge.model.world import Snapshot
 from bridge.ownership.drains import Drains, read_drains
 from bridge.ownership.mirror import Held
@@ -33,6 +34,7 @@ class Wanted:
         self.snapshot: Snapshot | None = None
         self.wishes: Mapping[str, Wish] = {}  # by group
         self.problems: tuple[Problem, ...] = ()
+        self.verdicts: tuple[Verdict, ...] = ()  # from which the wishes follow
 
     @property
     def environment(self) -> str:
@@ -77,7 +79,7 @@ class Wanted:
         if judgement is self._judgement and lost == self._lost:
             return
         self._judgement, self._lost = judgement, lost
-        verdicts = judgement.settled(lost)
+        self.verdicts = verdicts = judgement.settled(lost)
         wishes, problems = lay_out(
             verdicts, self._layout, self._policy.cluster, self._laid, claims(standing, self._policy.cluster)
         )
