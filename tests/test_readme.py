@@ -100,6 +100,7 @@ def test_the_design_names_every_room_and_every_part_of_ownership() -> None:
         "CHANGELOG.md",
         "docs/design.md",
         "docs/labels.md",
+        "docs/logs.md",
         "docs/from-traefik2.md",
         "docs/moving.md",
         "docs/security.md",
