@@ -33,8 +33,9 @@ _CUTS = ((1000, 10), (200, 10), (50, 3))  # characters of a text and items of a 
 _PLACES = 6  # of a fault: the innermost calls
 
 _LOGIN = re.compile(r"//[^/\s@'\"]+@")
-# $apr1$…, $2y$…, {SHA}…, and the realm and hash of a digest; with the name in front.
-_HASH = re.compile(r"[^\s'\",;=]*(?:\$[0-9a-z]{1,5}\$|\{SHA\}|:[^\s:]*:[0-9a-f]{32}\b)[^\s'\",;]*")
+# $apr1$…, $2y$…, {SHA}…, and the realm and hash of a digest; with the name in front. It begins only where a word does,
+# so that a long word is looked at once.
+_HASH = re.compile(r"(?<![^\s'\",;=])[^\s'\",;=]*(?:\$[0-9a-z]{1,5}\$|\{SHA\}|:[^\s:]*:[0-9a-f]{32}\b)[^\s'\",;]*")
 _BARE = re.compile(r'[^\s"=\\]+')
 
 _about: ContextVar[Mapping[str, Fact]] = ContextVar("about", default=MappingProxyType({}))
@@ -181,7 +182,8 @@ def _trace(err: BaseException) -> str:
 def _cut(fact: Fact, characters: int, items: int) -> Fact:
     """A fact as it may be shown."""
     if isinstance(fact, str):
-        shown = one_line(_HASH.sub(HIDDEN, _LOGIN.sub(f"//{HIDDEN}@", fact)))
+        begins = fact[: 4 * characters]  # enough, whatever becomes shorter of it
+        shown = one_line(_HASH.sub(HIDDEN, _LOGIN.sub(f"//{HIDDEN}@", begins)))
         return shown if len(shown) <= characters else shown[:characters] + "…"
     if isinstance(fact, int | float):
         return fact
