@@ -44,6 +44,23 @@ class Output(Enum):
     MARKDOWN = "markdown"  # only labels does
 
 
+class LogFormat(Enum):
+    """How `run` writes its log."""
+
+    TEXT = "text"
+    LOGFMT = "logfmt"
+    JSON = "json"
+
+
+class LogLevel(Enum):
+    """The least that `run` logs."""
+
+    DEBUG = "debug"  # why nothing changed, and each key
+    INFO = "info"  # what changed
+    WARNING = "warning"  # something is lost or refused
+    ERROR = "error"  # a person must act now
+
+
 class FanIn(Enum):
     """What clusters that share a store do with one service."""
 
@@ -556,6 +573,23 @@ HTTP: Option[Listen | None] = Option(
     "ADDRESS:PORT",
     "",
 )
+LOG_FORMAT = Option(
+    "log-format",
+    one_of(LogFormat),
+    "How the log is written, a line an event: text, for people; logfmt, key=value; or json.",
+    RUN,
+    "text|logfmt|json",
+    "text",
+)
+LOG_LEVEL = Option(
+    "log-level",
+    one_of(LogLevel),
+    "The least that is logged: error: a person must act now; warning: something is lost or refused; info: what "
+    "changed; debug: each key, and why nothing changed.",
+    RUN,
+    "debug|info|warning|error",
+    "info",
+)
 EXIT_CODE = Option(
     "exit-code", switch, "End with code 4 when changes are pending.", frozenset(("plan",)), default="false"
 )
@@ -652,6 +686,8 @@ TABLE: tuple[Option[object], ...] = (
     EVERY,
     LEAVE_ON_EXIT,
     HTTP,
+    LOG_FORMAT,
+    LOG_LEVEL,
     EXIT_CODE,
     *DRAINED,
     DRAIN_LIST,
