@@ -214,7 +214,8 @@ def _summary(one: Explained) -> str:
         return "published without a router: its own labels lead no request anywhere"
     servers = len(set(_servers(one.verdict)))
     rivals = f", though others ask for the same requests{guess}" if guess else ""
-    outcome = f"with {number(servers, 'server')}" if servers else "without a server: its requests are answered with 503"
+    nobody = "without a server of this cluster: other clusters answer, else it is 503"
+    outcome = f"with {number(servers, 'server')}" if servers else nobody
     return f"published, {outcome}{rivals}"
 
 
@@ -255,9 +256,8 @@ def _value(said: Said) -> str:
 
 
 def _problem(problem: Problem) -> tuple[str, ...]:
-    what = "notice" if problem.notice else "problem"
     told = (cut(problem.reason), problem.did, suggestion(problem))
-    return what, problem.label, "; ".join(filter(None, told))
+    return problem.kind, problem.label, "; ".join(filter(None, told))
 
 
 def _container(one: Stands) -> tuple[str, ...]:

@@ -42,9 +42,10 @@ class Known:
             self._problems[whose] = frozenset(problems)
             now = self._all()
         for problem in sorted(now - before):
-            log.log(logging.INFO if problem.notice else logging.WARNING, "problem: %s", one_line(str(problem)))
+            level = logging.INFO if problem.notice else logging.WARNING
+            log.log(level, "%s: %s", problem.kind, one_line(str(problem)))
         for problem in sorted(before - now):
-            log.info("problem over: %s", one_line(" ".join((problem.service, problem.label)).strip()))
+            log.info("%s over: %s", problem.kind, one_line(" ".join((problem.service, problem.label)).strip()))
 
     def _all(self) -> frozenset[Problem]:
         return frozenset().union(*self._problems.values())
@@ -65,7 +66,7 @@ class Told:
         said, when, since = self._broken.get(who, ("", 0.0, now))
         if why != said or now - when >= SAID_AGAIN:
             then = "" if pause is None else f"; tries again in {pause:.1f} s"
-            log.warning("%s: %s%s", who, one_line(why), then)
+            log.warning("%s: %s%s", who, one_line(why).removesuffix("." if then else ""), then)
             when = now
         self._broken[who] = why, when, since
 
