@@ -103,6 +103,13 @@ def test_each_cluster_is_told_with_what_it_has(place: Publishing, clusters: Clus
     assert (other["ttl"], other["seconds"], other["lease"]) == (0, None, True)
 
 
+def test_what_is_left_of_a_lease_is_the_most_where_the_store_does_not_tell(bridge: Bridge, place: Publishing) -> None:
+    """Consul tells no session's rest."""
+    publish(place, "default")
+    (line,) = (line for line in bridge("show", "--store", place.url).out.splitlines() if line.startswith("lease c/"))
+    assert line.startswith("lease c/default  lives at most ") == place.url.startswith("consul")
+
+
 def test_who_leads_is_told(place: Publishing, clusters: Clusters) -> None:
     publish(place, "default")
     with Keeper(store := place.client()) as keeper:
