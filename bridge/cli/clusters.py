@@ -14,7 +14,7 @@ from enum import Enum
 
 from bridge import config as options
 from bridge.cli.draining import drained_lines, drains_by_cluster, drains_json
-from bridge.cli.render import Json, heading, number, problems_json, safe, say, say_each_json, span
+from bridge.cli.render import Json, heading, number, problems_json, safe, say, say_each_json, span, warn
 from bridge.cli.seen import Seen, is_ours, look, seconds_or_none
 from bridge.cli.wiring import sites
 from bridge.config import Config, Output
@@ -63,6 +63,8 @@ def run(config: Config) -> int:
         for one, its in tables:
             say([heading(one)] if len(tables) > 1 else [])
             say(_lines(one, its))
+    for notice in (notice for seen in found for notice in seen.elsewhere):
+        warn(f"notice: {notice}")
     return 0
 
 

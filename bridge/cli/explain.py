@@ -216,8 +216,9 @@ def _summary(one: Explained) -> str:
     servers = len(set(_servers(one.verdict)))
     rivals = f", though others ask for the same requests{guess}" if guess else ""
     plain = not any(_opens(tree, but=_LAYER4) for tree in one.trees)
-    closed = "what comes for it is dropped" if plain else "its requests are answered with 503"
-    outcome = f"with {number(servers, 'server')}" if servers else f"without a server: {closed}"
+    closed = "what comes for it is dropped" if plain else "it is 503"
+    nobody = f"without a server of this cluster: other clusters answer, else {closed}"
+    outcome = f"with {number(servers, 'server')}" if servers else nobody
     return f"published, {outcome}{rivals}"
 
 
@@ -258,9 +259,8 @@ def _value(said: Said) -> str:
 
 
 def _problem(problem: Problem) -> tuple[str, ...]:
-    what = "notice" if problem.notice else "problem"
     told = (cut(problem.reason), problem.did, suggestion(problem))
-    return what, problem.label, "; ".join(filter(None, told))
+    return problem.kind, problem.label, "; ".join(filter(None, told))
 
 
 def _container(one: Stands) -> tuple[str, ...]:

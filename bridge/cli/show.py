@@ -16,7 +16,7 @@ from enum import Enum
 from bridge import config as options
 from bridge.cli.draining import drained_lines, drains_by_cluster, drains_json
 from bridge.cli.naming import HINT, means
-from bridge.cli.render import Json, cut, heading, number, safe, say, say_each_json, shown, span
+from bridge.cli.render import Json, cut, heading, number, safe, say, say_each_json, shown, span, warn
 from bridge.cli.seen import is_ours, look, seconds_or_none
 from bridge.cli.wiring import Site, sites
 from bridge.config import Config, Output
@@ -101,6 +101,8 @@ class Survey:
     leases: Mapping[LeaseName, float]  # seconds that each would live; inf: for ever
     leaders: Mapping[str, str]  # the replica that writes, by cluster
     drains: Mapping[str, Drains]  # by cluster; of those that have any
+    at_most: bool  # the store does not tell how much of a lease is left
+    elsewhere: tuple[str, ...]  # who publishes another layout below this prefix
 
 
 def run(config: Config, title: str = "") -> int:
@@ -116,6 +118,8 @@ def run(config: Config, title: str = "") -> int:
         for one in found:
             say([heading(one.publisher)] if len(found) > 1 else [])
             say(_lines(one))
+    for notice in (notice for one in found for notice in one.elsewhere):
+        warn(f"notice: {notice}")
     return 0
 
 
@@ -126,7 +130,9 @@ def _survey(config: Config, site: Site, title: str) -> Survey:
         groups = tuple(group for group in groups if means(title, group.group))
     leaders = {cluster: leader.name if leader else "unknown" for cluster, leader in sorted(seen.leaders.items())}
     keeper = "backstop" if site.layout.has_backstop else "sentinel"
-    return Survey(seen.publisher, keeper, groups, seen.leases, leaders, drains_by_cluster(seen.standing.mirror.records))
+    drains = drains_by_cluster(seen.standing.mirror.records)
+    at_most = site.store_kind == "consul"
+    return Survey(seen.publisher, keeper, groups, seen.leases, leaders, drains, at_most, seen.elsewhere)
 
 
 # What stands
@@ -232,7 +238,8 @@ def _lines(found: Survey) -> Iterator[str]:
     yield f"{number(len(of_services), 'service')}, {number(servers, 'server')}"
     width = max((len(lease.family) for lease in leases), default=0)
     for lease, seconds in sorted(leases.items()):
-        yield f"lease {lease.family:<{width}}  lives {span(seconds)}"
+        most = "at most " if found.at_most and not math.isinf(seconds) else ""
+        yield f"lease {lease.family:<{width}}  lives {most}{span(seconds)}"
     for cluster, leader in sorted(leaders.items()):
         yield f"replica {safe(leader)} leads cluster {safe(cluster)}"
     yield from _drained(found)

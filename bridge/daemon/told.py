@@ -43,10 +43,11 @@ class Known:
             level = logging.ERROR if problem in errors else logging.INFO if problem.notice else logging.WARNING
             did: dict[str, Fact] = {"did": problem.did, "suggestion": problem.suggestion, "value": problem.value}
             its = facts("problem", **_thing(problem), reason=problem.reason, **did)
-            log.log(level, "problem: %s", problem, extra=its)
+            log.log(level, "%s: %s", problem.kind, problem, extra=its)
         for problem in sorted(before - now):
             its = facts("problem-over", **_thing(problem), reason=problem.reason)
-            log.info("problem over: %s", " ".join((problem.service, problem.label)).strip(), extra=its)
+            whose = " ".join((problem.service, problem.label)).strip()
+            log.info("%s over: %s", problem.kind, whose, extra=its)
 
     def _all(self) -> frozenset[Problem]:
         return frozenset().union(*self._problems.values())
@@ -85,8 +86,9 @@ class Told:
             return
         then = "" if pause is None else f"; tries again in {pause:.1f} s"
         lasting = f"; for {now - one.since:.0f} s now" if stays else ""
+        told = why.removesuffix(".") if then or lasting else why
         its = facts("failed", what=who, reason=why, seconds=round(now - one.since))
-        log.log(logging.ERROR if stays else logging.WARNING, "%s: %s%s%s", who, why, then, lasting, extra=its)
+        log.log(logging.ERROR if stays else logging.WARNING, "%s: %s%s%s", who, told, then, lasting, extra=its)
         one.why, one.said, one.urged = why, now, now if stays else one.urged
 
     def well(self, who: str) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from functools import partial
 
+from bridge.layouts import layout_of
 from bridge.model.change import Change, Check, Create, Delete, LeaseName, Update
 from bridge.model.keys import STANDING, Layout, Role, Wish, group_title, other_form, split_owner
 from bridge.model.problem import Problem
@@ -750,7 +751,13 @@ class _Planner:
         self.problems.append(Problem(wish.title, key, "", reason, "left the group as it is"))
 
     def _compare_wishes(self, wish: Wish, target: Mapping[str, str], decider: str) -> None:
-        """A disagreement names the decider and both values."""
+        """A disagreement names the decider and both values; of two layouts no key is alike, and once is enough."""
+        own, other = self.layout.name, layout_of(target, self.layout)
+        if other != own:
+            reason = f"cluster {decider}, which decides, publishes {other} below this prefix, and this cluster {own}; "
+            reason += f"say --layout {other} here, or give each layout a prefix of its own"
+            self.problems.append(Problem(wish.title, "", "", reason, "kept this cluster's servers out"))
+            return
         for path, ours, theirs in differing(wish.shared, target):
             key = self.publisher.tree + path
             reason = f"cluster {decider} decides and wants {self._told(path, theirs)}"
@@ -763,7 +770,12 @@ class _Planner:
 
     def _compare_claims(self, group: Group, wish: Wish) -> None:
         """The decider hears of a disagreement too: its owners may be the ones who are wrong."""
+        own = self.layout.name
         for claim in group.claims[1:]:
+            if (other := layout_of(claim.keys or (), self.layout)) != own:
+                reason = f"cluster {claim.cluster} publishes {other} below this prefix, and this cluster {own}"
+                self.problems.append(Problem(wish.title, "", "", reason, "that cluster keeps its servers out"))
+                continue
             for path, ours, theirs in differing(wish.shared, claim.keys) if claim.keys is not None else ():
                 reason = f"this cluster decides and wants {self._told(path, ours)}"
                 reason += f" where cluster {claim.cluster} wants {self._told(path, theirs)}"
