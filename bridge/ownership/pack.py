@@ -102,8 +102,8 @@ def _packed(units: list[Unit]) -> Packed:
 def _cut(unit: Unit, room: _Room) -> Packed:
     """As much of one unit as fits: fewer of the further checks first, then fewer changes.
 
-    Where not even one fits, each goes beside the checks that it needs itself. What makes an object of another kind is
-    parted only where there is no other way.
+    Where not even one fits, each goes beside the checks that it needs itself. What makes a protection of another kind
+    is parted only where there is no other way.
     """
     narrow = replace(unit, wide=unit.narrow)
     if room.holds(room.weigh(narrow)):
@@ -118,7 +118,7 @@ def _cut(unit: Unit, room: _Room) -> Packed:
 
 
 def _parts(unit: Unit, end: int) -> bool:
-    """Whether a cut there parts what makes one object of another kind."""
+    """Whether a cut there parts what makes one protection of another kind."""
     before, behind = unit.changes[end - 1], unit.changes[end : end + 1]
     turns = unit.turns.get(before.key)
     return turns is not None and any(unit.turns.get(one.key) == turns for one in behind)

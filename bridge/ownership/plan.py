@@ -44,8 +44,8 @@ class Unit:
     # Where not even one change fits beside all these: the checks that stay, and those that a change needs, by its key.
     least: tuple[Check, ...] = ()
     each: Mapping[str, tuple[Check, ...]] = field(default_factory=dict)
-    # The object that becomes of another kind, by the keys of the changes that make it so: where they fit, nothing parts
-    # them.
+    # Whose protection becomes of another kind, by the keys of the changes that make it so: where they fit, they are not
+    # parted.
     turns: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -713,7 +713,9 @@ class _Planner:
         """
         drafted = tuple(changes)
         turns = self._turns(drafted)
-        ordered = tuple(sorted(drafted, key=lambda one: _turning(one) if one.key in turns else self._order(one)))
+        ordered = tuple(
+            sorted(drafted, key=lambda one: _turn(one, turns[one.key]) if one.key in turns else self._order(one))
+        )
         if not ordered:
             return
         wide = [(path, self._check(group, path)) for path in beside]
@@ -724,15 +726,19 @@ class _Planner:
         self.units.append(Unit(group.name, why, ordered, checks, further, narrow, stay, each or {}, turns))
 
     def _turns(self, changes: Iterable[Change]) -> dict[str, str]:
-        """Of the changes by which an object becomes of another kind, the object, by their keys."""
+        """Of the changes by which an object becomes of another kind, and of the rules beside it, the holder, by key."""
         tree = self.tree.prefix
         paths = {one.key[len(tree) :]: one for one in changes if one.key.startswith(tree)}
         gone = kinds((path for path, one in paths.items() if isinstance(one, Delete)), self.layout)
         stay = kinds((path for path, one in paths.items() if not isinstance(one, Delete)), self.layout)
         turning = {one for one, found in stay.items() if gone.get(one, set()) - found}
-        places = ((path, self.layout.place(path)) for path in paths)
-        objects = ((path, place.kind.rpartition("/")[0]) for path, place in places if place)
-        return {tree + path: one for path, one in objects if one in turning}
+        if not turning:
+            return {}
+        places = {path: place for path in paths if (place := self.layout.place(path)) is not None}
+        parts = {path for path, place in places.items() if place.kind.rpartition("/")[0] in turning}
+        holders = {places[path].holder for path in parts}
+        parts |= {path for path, place in places.items() if place.role is Role.RULE and place.holder in holders}
+        return {tree + path: places[path].holder for path in parts}
 
     def _order(self, change: Change) -> tuple[int, str]:
         """Records first, then what closes, what opens behind all that comes, the rest of what goes; last the guard."""
@@ -823,9 +829,9 @@ class _Planner:
         self.removed += max(0, len(before - after) - len(after - before))
 
 
-def _turning(change: Change) -> tuple[int, str]:
-    """Where it stands in the order of its unit."""
-    return _COMES[Role.PROTECTS], change.key
+def _turn(change: Change, holder: str) -> tuple[int, str]:
+    """Where it stands in the order of its unit: what goes first, so that a mere part of it leaves nothing open."""
+    return _COMES[Role.RULE], f"{holder}\0{not isinstance(change, Delete):d}{change.key}"
 
 
 def _opened(wish: Wish, layout: Layout) -> set[str]:
