@@ -481,6 +481,14 @@ def test_a_password_that_would_count_in_place_of_another_server_comes_as_late_as
     assert changes(decider.act(wish(PROTECTED))).keys() == asks.keys()
 
 
+def test_a_guest_brings_no_password_that_would_count_while_another_guests_servers_ask_another_server() -> None:
+    asks = {f"frontends/{GROUP}/auth/forward/address": "http://auth.local/"}
+    scene, (decider, guest, _) = settled(wish(asks), wish(asks), wish(asks, "c2--1"))
+    decider.act(wish(PROTECTED))
+    guest.settle(wish(PROTECTED))
+    assert USERS not in scene.values()
+
+
 def test_what_went_before_a_process_began_to_look_counts_as_new() -> None:
     scene, _, guest = given_up(wish(PROTECTED, "c1--1"))
     guest.settle(wish(PROTECTED, "c1--1"))
