@@ -169,8 +169,8 @@ BRIEF = (
     replace(_DRAINED_CLUSTER, budget=Budget(changes=1)),
     replace(_HELD, budget=Budget(changes=1)),
     replace(_BOTH, name="both protect more and less, read whole", layout=ReadsWhole()),
-    _KINDS,
-    replace(_KINDS, name="a protection of another kind, read whole", layout=ReadsWhole()),
+    replace(_KINDS, budget=Budget(changes=1)),
+    replace(_KINDS, name="a protection of another kind, read whole", budget=Budget(changes=1), layout=ReadsWhole()),
 )
 
 
