@@ -15,7 +15,7 @@ from bridge.model.change import Change, Check, Create, Delete, LeaseName, Update
 from bridge.model.keys import STANDING, Layout, Role, Wish, group_title, other_form, split_owner
 from bridge.model.problem import Problem
 from bridge.ownership.adopt import adopting
-from bridge.ownership.claims import Claim, Group, by_role, differing, may_merge
+from bridge.ownership.claims import Claim, Group, by_role, differing, kinds, may_merge
 from bridge.ownership.foreign import foreign_keys
 from bridge.ownership.leaning import Leaning
 from bridge.ownership.mirror import Held
@@ -45,6 +45,9 @@ class Unit:
     # Where not even one change fits beside all these: the checks that stay, and those that a change needs, by its key.
     least: tuple[Check, ...] = ()
     each: Mapping[str, tuple[Check, ...]] = field(default_factory=dict)
+    # Whose protection becomes of another kind, by the keys of the changes that make it so: where they fit, they are not
+    # parted.
+    turns: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -709,7 +712,11 @@ class _Planner:
 
         `least`, `each`: as `Unit` has them; without them all checks stay.
         """
-        ordered = tuple(sorted(changes, key=self._order))
+        drafted = tuple(changes)
+        turns = self._turns(drafted)
+        ordered = tuple(
+            sorted(drafted, key=lambda one: _turn(one, turns[one.key]) if one.key in turns else self._order(one))
+        )
         if not ordered:
             return
         wide = [(path, self._check(group, path)) for path in beside]
@@ -717,7 +724,22 @@ class _Planner:
         checks = tuple(dict.fromkeys(checks))
         stay = checks if least is None else tuple(dict.fromkeys(least))
         further = tuple(check for _, check in wide)
-        self.units.append(Unit(group.name, why, ordered, checks, further, narrow, stay, each or {}))
+        self.units.append(Unit(group.name, why, ordered, checks, further, narrow, stay, each or {}, turns))
+
+    def _turns(self, changes: Iterable[Change]) -> dict[str, str]:
+        """Of the changes by which an object becomes of another kind, and of the rules beside it, the holder, by key."""
+        tree = self.tree.prefix
+        paths = {one.key[len(tree) :]: one for one in changes if one.key.startswith(tree)}
+        gone = kinds((path for path, one in paths.items() if isinstance(one, Delete)), self.layout)
+        stay = kinds((path for path, one in paths.items() if not isinstance(one, Delete)), self.layout)
+        turning = {one for one, found in stay.items() if gone.get(one, set()) - found}
+        if not turning:
+            return {}
+        places = {path: place for path in paths if (place := self.layout.place(path)) is not None}
+        parts = {path for path, place in places.items() if place.kind.rpartition("/")[0] in turning}
+        holders = {places[path].holder for path in parts}
+        parts |= {path for path, place in places.items() if place.role is Role.RULE and place.holder in holders}
+        return {tree + path: places[path].holder for path in parts}
 
     def _order(self, change: Change) -> tuple[int, str]:
         """Records first, then what closes, what opens behind all that comes, the rest of what goes; last the guard."""
@@ -817,6 +839,11 @@ class _Planner:
             self.drained.update(path for path in group.mine if self._holder(path) in drained)
         after = {place.holder for path in own if (place := self.layout.place(path))}
         self.removed += max(0, len(before - after) - len(after - before))
+
+
+def _turn(change: Change, holder: str) -> tuple[int, str]:
+    """Where it stands in the order of its unit: what goes first, so that a mere part of it leaves nothing open."""
+    return _COMES[Role.RULE], f"{holder}\0{not isinstance(change, Delete):d}{change.key}"
 
 
 def _opened(wish: Wish, layout: Layout) -> set[str]:
