@@ -27,6 +27,7 @@ APP = "app"
 OPENS = f"frontends/{APP}__{STACK}/backend"
 RULE = f"frontends/{APP}__{STACK}/routes/main/rule"
 BY_HAND = "frontends/by-hand/backend"
+LATE = 3.0  # seconds: longer than what asks for a shorter lease waits for others in a hurry
 
 
 @dataclass
@@ -178,6 +179,10 @@ def test_what_clusters_share_lives_as_long_as_the_longest_ttl_that_one_who_lives
     second.end()
     second.start("--ttl", str(long))
     eventually(lambda: set(scene.fleet().values()) == {long})
+    scene.town.settle()
+    moved = scene.routes()
+    time.sleep(LATE)
+    assert scene.routes() == moved
     first.kill()
     scene.await_end(first)
     assert set(scene.fleet().values()) == {long}
