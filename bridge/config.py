@@ -592,7 +592,12 @@ OUTPUT = Option(
     "text",
 )
 VERBOSE = Option(
-    "verbose", switch, "Show each key that changes.", frozenset(("sync", "plan", "leave")), default="false", short="-v"
+    "verbose",
+    switch,
+    "Show each key that changes; show: that stands.",
+    frozenset(("sync", "plan", "leave", "show")),
+    default="false",
+    short="-v",
 )
 SHOW_SECRETS = Option(
     "show-secrets",
