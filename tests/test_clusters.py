@@ -339,6 +339,31 @@ def test_show_narrows_to_one_service_and_says_where_there_is_none(bridge: Bridge
     assert ran.err.startswith("bridge: service 'shop/apu': nothing of it stands")
 
 
+def test_show_names_whose_each_key_is(bridge: Bridge, place: Publishing) -> None:
+    """A server's is its cluster's, what clusters share is of all, and one by hand of nobody; no secret is told."""
+    secret = {"traefik.frontend.auth.basic.users": "eve:$2y$05$abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZ01234"}
+    for cluster, ttl in (("default", TTL), ("other", 0)):
+        publish(place, cluster, ttl=ttl, **secret)
+    place.hand.put(f"{place.tree}backends/web__shop/servers/mine/url", "http://192.0.2.9")
+    asked = bridge("show", "shop/web", "--store", place.url, "--output", "json")
+    Draft202012Validator(schema("show")).validate(asked.json)
+    (group,) = asked.rows("groups")
+    rows_of = group["keys"]
+    assert isinstance(rows_of, list)
+    told = {row["key"]: row["whose"] for row in rows_of}
+    stands = {place.tree + path for path in place.published() if "web__shop" in path}
+    assert told.keys() == stands
+    for key, whose in told.items():
+        at = key.partition("/servers/")[2]
+        owner = at.partition("--")[0] if "--" in at else "hand-written" if at else "all clusters"
+        assert whose == owner, key
+    assert {*told.values()} == {"default", "other", "hand-written", "all clusters"}
+    ran = bridge("show", "shop/web", "--store", place.url, "-v")
+    lines = [line.split() for line in ran.out.splitlines()]
+    assert {line[line.index("=") - 1] for line in lines if line[:1] == ["key"]} == stands
+    assert "$2y$" not in ran.out + asked.out
+
+
 def test_records_that_are_no_text_and_names_that_command_a_terminal_do_no_harm(
     bridge: Bridge, place: Publishing
 ) -> None:

@@ -199,6 +199,19 @@ def test_what_cannot_be_meant_is_refused_and_writes_nothing(
     assert publication.everything() == {}
 
 
+@pytest.mark.parametrize("name", ["host", "service", "container"])
+@pytest.mark.parametrize("command", ["drain", "undrain"])
+def test_a_variable_that_was_left_empty_does_not_mean_the_whole_cluster(
+    bridge: Bridge, publication: Publishing, monkeypatch: pytest.MonkeyPatch, command: str, name: str
+) -> None:
+    publication.write("beside", "it")
+    before = publication.everything()
+    monkeypatch.setenv(f"BRIDGE_{name.upper()}", "")
+    ran = said(bridge(command, "--store", publication.url), 2)
+    assert f"BRIDGE_{name.upper()}" in ran.err
+    assert publication.everything() == before
+
+
 def test_both_layouts_are_drained_each_by_a_record_of_its_own(bridge: Bridge, publication: Publishing) -> None:
     both = ("--store", publication.url, "--layout", f"traefik1,traefik3=v3/{publication.prefix}")
     found = json.loads(said(bridge("drain", "--service", "shop/web", *both, "--output", "json")).out)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 from bridge import config as options
-from bridge.cli.naming import means
+from bridge.cli.naming import means, service_title
 from bridge.cli.reading import World, is_labelled, read_world
 from bridge.cli.render import Json, cut, number, problems_json, safe, say, say_json, shown, suggestion, warn
 from bridge.cli.seen import look
@@ -80,7 +80,7 @@ def run(config: Config, title: str) -> int:
     """The exit code. Raises BridgeError."""
     drains = _drains(config)
     world = read_world(config, drains)
-    wanted = title.strip("/").lower()  # names are in lower case
+    wanted = service_title(title)
     world = replace(world, problems=(*world.problems, *_by_hand(config, drains, wanted)))
     found = list(_explained(world, wanted, config.get(options.CLUSTER)))
     if not found:

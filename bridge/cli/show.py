@@ -2,8 +2,9 @@
 
 Reads the store and no source. Writes nothing, and grants and renews no lease. A server is its cluster's; rules and the
 like are of all clusters that claim the service, and the decider's wish for them counts. With STACK/SERVICE only what
-stands of that service. No record says which service's labels of Traefik 2 and 3 named a router, service or middleware:
-name that itself, as NAME or http.routers.NAME. What none of them named is found by STACK/SERVICE.
+stands of that service; with --verbose each key. No record says which service's labels of Traefik 2 and 3 named a
+router, service or middleware: name that itself, as NAME or http.routers.NAME. What none of them named is found by
+STACK/SERVICE.
 """
 
 from __future__ import annotations
@@ -78,6 +79,15 @@ class ByHand:
 
 
 @dataclass(frozen=True, slots=True)
+class ShownKey:
+    """Any key of a group."""
+
+    key: str
+    value: str  # hidden where it may let somebody in
+    life: Life
+
+
+@dataclass(frozen=True, slots=True)
 class Shown:
     """One group."""
 
@@ -88,6 +98,7 @@ class Shown:
     rules: tuple[ShownRule, ...]
     servers: tuple[ShownServer, ...]
     by_hand: tuple[ByHand, ...]
+    keys: tuple[ShownKey, ...]  # by key, those written by hand among them
     disagreements: tuple[Disagreement, ...]
 
 
@@ -117,7 +128,7 @@ def run(config: Config, title: str = "") -> int:
     else:
         for one in found:
             say([heading(one.publisher)] if len(found) > 1 else [])
-            say(_lines(one))
+            say(_lines(one, verbose=config.get(options.VERBOSE)))
     for notice in (notice for one in found for notice in one.elsewhere):
         warn(f"notice: {notice}")
     return 0
@@ -175,6 +186,10 @@ def _shown(
         rules=tuple(_rules(keys, leases, layout)),
         servers=tuple(_servers(keys, leases, layout)),
         by_hand=by_hand,
+        keys=tuple(
+            ShownKey(standing.publisher.tree + path, shown(layout, path, held.value), _life(place, held, leases))
+            for path, (place, held) in keys.items()
+        ),
         disagreements=disagreements(group, standing),
     )
 
@@ -218,7 +233,7 @@ def _life(place: Place, held: Held, leases: Mapping[LeaseName, float]) -> Life:
 # What is printed
 
 
-def _lines(found: Survey) -> Iterator[str]:
+def _lines(found: Survey, *, verbose: bool) -> Iterator[str]:
     groups, leases, leaders = found.groups, found.leases, found.leaders
     if not groups:
         yield f"Nothing stands below {safe(found.publisher.tree)}"
@@ -229,7 +244,11 @@ def _lines(found: Survey) -> Iterator[str]:
         rows = [("rule", rule.life, "", _rule_text(rule)) for rule in group.rules]
         rows += [("server", server.life, f"weight {safe(server.weight)}", safe(server.url)) for server in group.servers]
         yield from _table(rows)
-        if group.state is not State.BY_HAND:
+        if verbose:
+            yield from _table(
+                [("key", one.life, "", f"{safe(one.key)} = {safe(cut(one.value))}") for one in group.keys]
+            )
+        elif group.state is not State.BY_HAND:
             yield from (f"  hand-written  {safe(one.key)} = {safe(cut(one.value))}" for one in group.by_hand)
         yield from map(_quarrel, group.disagreements)
     yield ""
@@ -318,6 +337,7 @@ def _group_json(group: Shown) -> Json:
         "claims": list(group.claims),
         "by_hand": len(group.by_hand),
         "hand_written": [{"key": one.key, "value": one.value} for one in group.by_hand],
+        "keys": [{"key": one.key, "value": one.value, **_life_json(one.life)} for one in group.keys],
         "disagreements": [
             {
                 "path": one.path,
