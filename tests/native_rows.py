@@ -313,6 +313,28 @@ ODD = [
         routers=(),
         problems=("httpx.routers.{n}.middlewares",),
     ),
+    *(
+        Row(f"a guard that nobody can read, {label}={text}", WEB | {label: text}, NOWHERE, routers=(), problems=(told,))
+        for label, text, told in (
+            ("http.routers.{n}.middlewares", "@rancher", "http.routers.{n}.middlewares"),
+            ("http.routers.{n}.middlewares", ",x@file", "http.routers.{n}.middlewares"),
+            ("http.{n}.middlewares", "x@file", "http.{n}.middlewares"),
+            ("http.wbe.middlewares", "x@file", "http.wbe.middlewares"),
+        )
+    ),
+    Row(
+        "a guard in two ways that differ",
+        WEB
+        | {
+            "http.routers.{n}.middlewares[0]": "{n}",
+            "http.routers.{n}.middlewares": "{n}b",
+            "http.middlewares.{n}.basicauth.users": USERS,
+            "http.middlewares.{n}b.compress": "true",
+        },
+        NOWHERE,
+        routers=(),
+        problems=("http.routers.{n}.middlewares",),
+    ),
     Row(
         "a slip in a kind",
         WEB | {"http.router.{n}b.rule": "Host(`b.{h}`)"},
@@ -435,6 +457,7 @@ ORDER = [
     ranked("Host(`{h}`)", "Host(`{h}`) && PathPrefix(`/a`)", "{h}/a", "one", priority="99"),
     ranked("Host(`{h}`)", "Host(`{h}`) && PathPrefix(`/a`)", "{h}/a", "one", others="-1"),
     ranked("Host(`{h}`)", "Host(`{h}`) && PathPrefix(`/a`)", "{h}/a", "two", priority="0"),
+    ranked("Host(`{h}`,`x.{h}`)", "Host(`{h}`) && Method(`GET`)", "{h}/", "two", priority="+00"),
 ]
 
 MIDDLEWARES = [
@@ -543,6 +566,7 @@ SERVICES = [
         routers=(),
         problems=("http.routers.{n}.rule", "http.services.{n}.loadbalancer.healthcheck.interval"),
     ),
+    Row("no wait", WEB | {"http.services.{n}.loadbalancer.responseforwarding.flushinterval": "-1"}, HERE),
     Row("responseForwarding", WEB | {"http.services.{n}.loadbalancer.responseforwarding.flushinterval": "10"}, HERE),
 ]
 
