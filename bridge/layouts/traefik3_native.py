@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from bridge.labels.native import ANY_NAME, DEFAULT, LOST
+from bridge.labels.native import DEFAULT, LOST
 from bridge.labels.native_names import may_be_shown
 from bridge.layouts import Claimed, Natives, Target
 from bridge.layouts.server_urls import address, distinct, url
@@ -20,6 +20,7 @@ from bridge.layouts.traefik3_contests import Asker, Loss, losses
 from bridge.layouts.traefik3_lint import faults
 from bridge.layouts.traefik3_names import KEEPING, native_group, server_base
 from bridge.layouts.traefik3_native_fields import Unfit, plugins, read_fields
+from bridge.layouts.traefik3_ports import http_point, is_greedy, is_secure
 from bridge.layouts.traefik3_references import referred
 from bridge.model.keys import Wish
 from bridge.model.native import Asked, Native, Said
@@ -29,8 +30,6 @@ from bridge.model.route import Server
 _SERVICES = 1 << 12  # remembered: of those that did not change nothing is read again
 _LAYER4 = ("tcp/routers/", "udp/routers/")
 _ROUTERS = ("http/routers/", *_LAYER4)
-# Where HTTP is served as a rule, besides what the operator says.
-_OF_HTTP = frozenset(("http", "https", "web", "websecure", "traefik"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +86,7 @@ def _object(native: Native, asked: Asked, target: Target, problems: list[Problem
     if asked.place.startswith("http/routers/") and target.entry_points:
         found.values.setdefault("entryPoints", ",".join(target.entry_points))
     keys = {f"{asked.place}/{path}": value for path, value in found.values.items()}
-    if taken := _http_points(asked.place, found.values, target):
+    if _is_tcp(asked.place) and (taken := http_point(found.values, target)):
         said = next(one for one in asked.fields if one.path.lower().startswith("entrypoints"))
         why = f"HTTP is served at {taken}, and this router would take its connections"
         raise Unfit(said, why, "name an entry point of its own, or a rule with HostSNI of a name, and tls")
@@ -134,7 +133,7 @@ def merged(
     merge.carry()
     merge.contest(routes)
     merge.contest_layer4()
-    merge.ports()
+    merge.ports(routes)
     return merge.natives(cluster)
 
 
@@ -263,34 +262,50 @@ class _Merge:
         ]
         askers += [Asker(title, "", tuple(_routers_of(wish)), f"{title}'s route") for title, wish in routes.items()]
 
-        def stands(asker: Asker) -> bool:
-            if asker.place:
-                return self._stands(asker.title, asker.place)
-            wish = routes[asker.title]
-            return _opened(self.claimed(wish.group) or {}) == _opened(wish.shared)
-
-        for loss in losses(askers, stands):
+        for loss in losses(askers, lambda asker: self._holds(asker.title, asker.place, routes)):
             self._lost_contest(loss)
 
-    def ports(self) -> None:
+    def ports(self, routes: Mapping[str, Wish]) -> None:
         """Of an entry point all whose connections a router of TCP takes no router of HTTP that names it gets any."""
         if not any(place.startswith("tcp/routers/") for place in self.holders):
             return
-        asking: dict[str, list[tuple[str, str]]] = {}
+        asking: dict[str, list[tuple[str, str]]] = {}  # title and place; no place: all of a route
         for title, piece in self.pieces.items():
             for place, one in sorted(piece.objects.items()):
                 if title in self.holders.get(place, ()) and (place.startswith("http/routers/") or _takes_all(one)):
                     for point in filter(None, _fields(place, one.keys).get("entryPoints", "").split(",")):
                         asking.setdefault(point, []).append((title, place))
-        for point, found in asking.items():
-            left = [one for one in found if one[0] in self.holders.get(one[1], ())]
-            if len({place[:4] for _, place in left}) > 1:
-                first = next((one for one in left if self._stands(*one)), left[0])[1]
-                for title, place in left:
-                    if place[:4] != first[:4]:
-                        what, name = _words(first)
-                        why = f"at {point} the {what} {name} comes first, and HTTP and all of TCP cannot both be there"
-                        self.lose(title, place, why, hint="name another entry point")
+        for title, wish in routes.items():
+            for point in {point for router in _routers_of(wish) for point in router.get("entryPoints", "").split(",")}:
+                asking.setdefault(point, []).append((title, ""))
+        for point, found in sorted(asking.items()):
+            left = [
+                (title, place)
+                for title, place in sorted(found)
+                if (title in self.holders.get(place, ()) if place else title not in self.beaten)
+            ]
+            if len({_is_tcp(place) for _, place in left}) > 1:
+                title, first = next((one for one in left if self._holds(*one, routes)), left[0])
+                words = f"the {' '.join(_words(first))}" if first else f"{title}'s route"
+                for other, place in left:
+                    if _is_tcp(place) != _is_tcp(first):
+                        why = f"at {point} {words} comes first, and HTTP and all of TCP cannot both be there"
+                        self._give_way(other, place, why)
+
+    def _holds(self, title: str, place: str, routes: Mapping[str, Wish]) -> bool:
+        """As `_stands`, of a whole route too."""
+        if place:
+            return self._stands(title, place)
+        wish = routes[title]
+        return _opened(self.claimed(wish.group) or {}) == _opened(wish.shared)
+
+    def _give_way(self, title: str, place: str, why: str) -> None:
+        do = "name another entry point"
+        if place:
+            self.lose(title, place, why, hint=do)
+        else:
+            self.beaten.add(title)
+            self.problems.append(Problem(title, "", "", why, "published no route of it", suggestion=do))
 
     def _lost_contest(self, loss: Loss) -> None:
         asker, other, do = loss.asker, loss.other, "say another rule, or a priority"
@@ -400,7 +415,7 @@ def _connections(router: Object) -> tuple[list[tuple[str, ...]], tuple[str, str]
     """What a router of TCP or UDP asks for at each of its entry points, and what becomes of that."""
     fields = _fields(router.place, router.keys)
     protocol = router.place.partition("/")[0]
-    secure = "tls" if _is_secure(fields) else ""
+    secure = "tls" if is_secure(fields) else ""
     asked = (protocol, fields.get("rule", ""), fields.get("priority", ""), secure)  # of UDP an entry point is all
     points = fields.get("entryPoints", "").split(",")
     return [(*asked, point) for point in points], (fields["service"], fields.get("middlewares", ""))
@@ -424,27 +439,13 @@ def _routers_of(wish: Wish) -> Iterator[Mapping[str, str]]:
     yield from found.values()
 
 
-def _is_secure(fields: Iterable[str]) -> bool:
-    return any(path.partition("/")[0] == "tls" for path in fields)
-
-
 def _takes_all(router: Object) -> bool:
     """Whether it leaves HTTP nothing at its entry points."""
-    return router.place.startswith("tcp/routers/") and _is_greedy(_fields(router.place, router.keys))
+    return _is_tcp(router.place) and is_greedy(_fields(router.place, router.keys))
 
 
-def _is_greedy(fields: Mapping[str, str]) -> bool:
-    """Whether a router of TCP is not for the names alone that clients ask for."""
-    rule = fields["rule"]
-    return not _is_secure(fields) or ANY_NAME in rule or "HostSNI" not in rule
-
-
-def _http_points(place: str, values: Mapping[str, str], target: Target) -> str:
-    """An entry point of HTTP's that a router of TCP would take over; empty: none."""
-    if not place.startswith("tcp/routers/") or not _is_greedy(values):
-        return ""
-    served = {*_OF_HTTP, *target.entry_points, *(name for name, _ in target.tls)}
-    return next((point for point in values.get("entryPoints", "").split(",") if point in served), "")
+def _is_tcp(place: str) -> bool:
+    return place.startswith("tcp/")
 
 
 def _server_base(place: str, cluster: str, identity: str) -> str:
