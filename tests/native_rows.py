@@ -323,6 +323,20 @@ ODD = [
         )
     ),
     Row(
+        "options of TLS that are none",
+        WEB | {"http.routers.{n}.tls.options": ""},
+        NOWHERE,
+        routers=(),
+        problems=("http.routers.{n}.tls.options",),
+    ),
+    Row(
+        "options of TLS that no label can set",
+        WEB | {"http.routers.{n}.tls.options": "{n}@rancher"},
+        NOWHERE,
+        routers=(),
+        problems=("http.routers.{n}.tls.options",),
+    ),
+    Row(
         "a guard in two ways that differ",
         WEB
         | {
@@ -410,6 +424,9 @@ RULES = [
     rule("Host(`{h}`) && Path(`/p/{{id}}`)", {"{h}/p/1": ANSWERS, "{h}/p/1/2": 404, "{h}/p/": 404}),
     rule("Host(`{h}`) && Path(`/p/{{id:[0-9]+}}/x`)", {"{h}/p/12/x": ANSWERS, "{h}/p/a/x": 404, "{h}/p/1/xy": 404}),
     rule("Host(`{h}`) && PathPrefix(`/p/{{id:[0-9]+}}`)", {"{h}/p/12/x": ANSWERS, "{h}/p/x": 404}),
+    rule("HostRegexp(`{{s:[a-z]{{2}}}}.{h}`)", {"de.{h}/": ANSWERS, "deu.{h}/": 404}),
+    rule(r"HostRegexp(`^[a-z]{{2}}\.c\.{h}$`)", {"de.c.{h}/": ANSWERS, "deu.c.{h}/": 404}),
+    rule(r"Host(`{h}`) && Path(`/p/{{id:\d{{1,3}}}}`)", {"{h}/p/123": ANSWERS, "{h}/p/1234": 404, "{h}/p/": 404}),
     rule("Host(`{h}`) && Query(`a=b`)", {"{h}/?a=b": ANSWERS, "{h}/?a=c": 404, "{h}/?c=d&a=b": ANSWERS}),
     rule("Host(`{h}`) && Query(`a=b`, `c=d`)", {"{h}/?a=b": 404, "{h}/?a=b&c=d": ANSWERS}),
     rule("Host(`{h}`) && Query(`a=`)", {"{h}/?a=7": ANSWERS, "{h}/?b=7": 404}),
@@ -434,6 +451,7 @@ RULES = [
 _BAD_RULES = (
     *("Host({h})", "Host('{h}')", "Host()", "Host(`ä.{h}`)", "Host(`http://{h}`)", "Host(`{h}:8080`)"),
     *("Host(`{h}", "Host:{h}", "Hst(`{h}`)", "Host(`{h}`) && PathPrefixStrip(`/x`)", "Host(`{h}`) Path(`/x`)"),
+    *("Host(`{h}`) && Path(`/{{x:a{{3,2}}}}`)", "Host(`{h}`) && Query(`a=b`, `c`)"),
     *("Host(`{h}`) &&", "Host(`{h}`) && Path(`x`)", "Host(`{h}`) && ClientIP(`nowhere`)"),
 )
 RULES += [rule(text, NOWHERE, routers=(), problems=("http.routers.{n}.rule",)) for text in _BAD_RULES]

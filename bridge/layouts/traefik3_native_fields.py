@@ -25,6 +25,9 @@ _OF_SERVERS = {"http/services/": "preservePath", "tcp/services/": "tls"}
 _SERVERS = "loadbalancer/servers/"
 _POSITION = re.compile(r"[0-9]{1,9}")  # in a list
 _UNITS = ((10**9, "s"), (10**6, "ms"), (10**3, "us"), (1, "ns"))
+_REFERENCES = frozenset(
+    ("service", "middlewares", "tls/options", "chain/middlewares", "errors/service", "loadBalancer/serversTransport")
+)
 _FLUSHES = "loadbalancer/responseforwarding/flushinterval"
 _EMPTY = "it is empty, perhaps of a variable without a value"
 _DEPRECATED = "Traefik 3 knows it no more"
@@ -159,6 +162,8 @@ def _field(found: Fields, said: Said) -> None:
     value = _VALUES[known.type](said)
     if path.endswith("middlewares") and not all(map(str.strip, said.text.split(","))):
         raise Unfit(said, "one of its names is empty, perhaps of a variable without a value")
+    if path == "tls/options" and not value.strip():
+        raise Unfit(said, _EMPTY)  # it may have asked for clients' certificates
     if _refers(path):
         # Before the old provider's name is taken off: of @rancher nothing would be left, and no guard.
         if not all(all(name.strip().partition("@")[::2]) for name in value.split(",") if "@" in name):
@@ -218,7 +223,7 @@ def _entry(known: Field, path: str, said: Said) -> str:
 
 
 def _refers(path: str) -> bool:
-    return path in ("service", "middlewares", "chain/middlewares", "errors/service", "loadBalancer/serversTransport")
+    return path in _REFERENCES
 
 
 def _branch(known: Field, said: Said) -> str:
