@@ -313,6 +313,42 @@ ODD = [
         routers=(),
         problems=("httpx.routers.{n}.middlewares",),
     ),
+    *(
+        Row(f"a guard that nobody can read, {label}={text}", WEB | {label: text}, NOWHERE, routers=(), problems=(told,))
+        for label, text, told in (
+            ("http.routers.{n}.middlewares", "@rancher", "http.routers.{n}.middlewares"),
+            ("http.routers.{n}.middlewares", ",x@file", "http.routers.{n}.middlewares"),
+            ("http.{n}.middlewares", "x@file", "http.{n}.middlewares"),
+            ("http.wbe.middlewares", "x@file", "http.wbe.middlewares"),
+        )
+    ),
+    Row(
+        "options of TLS that are none",
+        WEB | {"http.routers.{n}.tls.options": ""},
+        NOWHERE,
+        routers=(),
+        problems=("http.routers.{n}.tls.options",),
+    ),
+    Row(
+        "options of TLS that no label can set",
+        WEB | {"http.routers.{n}.tls.options": "{n}@rancher"},
+        NOWHERE,
+        routers=(),
+        problems=("http.routers.{n}.tls.options",),
+    ),
+    Row(
+        "a guard in two ways that differ",
+        WEB
+        | {
+            "http.routers.{n}.middlewares[0]": "{n}",
+            "http.routers.{n}.middlewares": "{n}b",
+            "http.middlewares.{n}.basicauth.users": USERS,
+            "http.middlewares.{n}b.compress": "true",
+        },
+        NOWHERE,
+        routers=(),
+        problems=("http.routers.{n}.middlewares",),
+    ),
     Row(
         "a slip in a kind",
         WEB | {"http.router.{n}b.rule": "Host(`b.{h}`)"},
@@ -388,6 +424,9 @@ RULES = [
     rule("Host(`{h}`) && Path(`/p/{{id}}`)", {"{h}/p/1": ANSWERS, "{h}/p/1/2": 404, "{h}/p/": 404}),
     rule("Host(`{h}`) && Path(`/p/{{id:[0-9]+}}/x`)", {"{h}/p/12/x": ANSWERS, "{h}/p/a/x": 404, "{h}/p/1/xy": 404}),
     rule("Host(`{h}`) && PathPrefix(`/p/{{id:[0-9]+}}`)", {"{h}/p/12/x": ANSWERS, "{h}/p/x": 404}),
+    rule("HostRegexp(`{{s:[a-z]{{2}}}}.{h}`)", {"de.{h}/": ANSWERS, "deu.{h}/": 404}),
+    rule(r"HostRegexp(`^[a-z]{{2}}\.c\.{h}$`)", {"de.c.{h}/": ANSWERS, "deu.c.{h}/": 404}),
+    rule(r"Host(`{h}`) && Path(`/p/{{id:\d{{1,3}}}}`)", {"{h}/p/123": ANSWERS, "{h}/p/1234": 404, "{h}/p/": 404}),
     rule("Host(`{h}`) && Query(`a=b`)", {"{h}/?a=b": ANSWERS, "{h}/?a=c": 404, "{h}/?c=d&a=b": ANSWERS}),
     rule("Host(`{h}`) && Query(`a=b`, `c=d`)", {"{h}/?a=b": 404, "{h}/?a=b&c=d": ANSWERS}),
     rule("Host(`{h}`) && Query(`a=`)", {"{h}/?a=7": ANSWERS, "{h}/?b=7": 404}),
@@ -412,6 +451,7 @@ RULES = [
 _BAD_RULES = (
     *("Host({h})", "Host('{h}')", "Host()", "Host(`ä.{h}`)", "Host(`http://{h}`)", "Host(`{h}:8080`)"),
     *("Host(`{h}", "Host:{h}", "Hst(`{h}`)", "Host(`{h}`) && PathPrefixStrip(`/x`)", "Host(`{h}`) Path(`/x`)"),
+    *("Host(`{h}`) && Path(`/{{x:a{{3,2}}}}`)", "Host(`{h}`) && Query(`a=b`, `c`)"),
     *("Host(`{h}`) &&", "Host(`{h}`) && Path(`x`)", "Host(`{h}`) && ClientIP(`nowhere`)"),
 )
 RULES += [rule(text, NOWHERE, routers=(), problems=("http.routers.{n}.rule",)) for text in _BAD_RULES]
@@ -435,6 +475,7 @@ ORDER = [
     ranked("Host(`{h}`)", "Host(`{h}`) && PathPrefix(`/a`)", "{h}/a", "one", priority="99"),
     ranked("Host(`{h}`)", "Host(`{h}`) && PathPrefix(`/a`)", "{h}/a", "one", others="-1"),
     ranked("Host(`{h}`)", "Host(`{h}`) && PathPrefix(`/a`)", "{h}/a", "two", priority="0"),
+    ranked("Host(`{h}`,`x.{h}`)", "Host(`{h}`) && Method(`GET`)", "{h}/", "two", priority="+00"),
 ]
 
 MIDDLEWARES = [
@@ -543,6 +584,7 @@ SERVICES = [
         routers=(),
         problems=("http.routers.{n}.rule", "http.services.{n}.loadbalancer.healthcheck.interval"),
     ),
+    Row("no wait", WEB | {"http.services.{n}.loadbalancer.responseforwarding.flushinterval": "-1"}, HERE),
     Row("responseForwarding", WEB | {"http.services.{n}.loadbalancer.responseforwarding.flushinterval": "10"}, HERE),
 ]
 

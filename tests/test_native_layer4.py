@@ -230,6 +230,48 @@ def test_a_router_that_names_no_entry_point_is_lost(labels: dict[str, str]) -> N
     assert ["it names no entry point" in one.reason for one in problems] == [True]
 
 
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "HostSNI(`*`)",
+        "HostSNI(`a.test`) || ClientIP(`0.0.0.0/0`)",
+        "HostSNI(`a.test`) || ALPN(`h2`)",
+        "HostSNI(`a.test`) || HostSNI(`*`)",
+        "!HostSNI(`a.test`)",
+        "HostSNIRegexp(`{name:.+}`)",
+        "HostSNIRegexp(`^.*$`)",
+        r"HostSNIRegexp(`\pL`)",
+        "ClientIP(`10.0.0.0/8`)",
+    ],
+)
+def test_more_than_names_of_its_own_may_not_be_asked_for_where_https_is_served(rule: str) -> None:
+    said = TCP | {"tcp.routers.r.rule": rule, "tcp.routers.r.tls": "true", "tcp.routers.r.entrypoints": "websecure"}
+    keys, problems = publish(asks(said))
+    assert below(keys, "tcp/routers/r") == {}
+    assert [problem.label for problem in problems] == ["traefik.tcp.routers.r.entrypoints"]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "HostSNIRegexp(`{name:[a-z]+}.db.test`)",
+        "HostSNI(`a.test`) && ClientIP(`10.0.0.0/8`)",
+        "(HostSNI(`a.test`) || HostSNI(`b.test`)) && !ALPN(`h2`)",
+    ],
+)
+def test_names_of_its_own_may_be_asked_for_in_other_words(rule: str) -> None:
+    said = TCP | {"tcp.routers.r.rule": rule, "tcp.routers.r.tls": "true", "tcp.routers.r.entrypoints": "websecure"}
+    keys, problems = publish(asks(said))
+    assert (below(keys, "tcp/routers/r")["service"], problems) == ("s", [])
+
+
+@pytest.mark.parametrize("protocol", ["tcp", "udp"])
+def test_entry_points_may_be_said_one_by_one(protocol: str) -> None:
+    said = {name.replace("entrypoints", "entrypoints[0]"): text for name, text in (TCP | UDP).items()}
+    keys, _ = publish(asks({name: text for name, text in said.items() if name.startswith(protocol)}))
+    assert below(keys, f"{protocol}/routers/r")["entryPoints"] == {"tcp": "sql", "udp": "dns"}[protocol]
+
+
 def test_a_name_of_its_own_may_be_asked_for_where_https_is_served() -> None:
     said = {"tcp.routers.r.rule": "HostSNI(`a.test`)", "tcp.routers.r.entrypoints": "websecure"}
     keys, problems = publish(asks(TCP | said | {"tcp.routers.r.tls.passthrough": "true"}))

@@ -281,6 +281,60 @@ def test_a_value_is_typed_and_what_is_none_costs_the_middleware_and_its_routers(
     assert (found.told == []) is (keys is not None)
 
 
+GUARD = {"middlewares.auth.basicauth.users": "joe:x", "middlewares.m.compress": "true"}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"routers.web.middlewares": "@rancher"},
+        {"routers.web.middlewares": "auth,@rancher"},
+        {"routers.web.middlewares": ",m"},
+        {"routers.web.middlewares": "m,"},
+        {"routers.web.middlewares[0]": "", "routers.web.middlewares[1]": "m"},
+        {"routers.web.middlewares[0]": "auth", "routers.web.middlewares": "m"},
+        {"routers.web.middlewares[0]": "auth", "routers.web.middlewares[00]": "m"},
+        {f"routers.web.middlewares[{'1' * 5000}]": "auth"},
+        {"routers.web.middlewares": "c", "middlewares.c.chain.middlewares": "@rancher"},
+        {
+            "routers.web.middlewares": "c",
+            "middlewares.c.ipwhitelist.sourcerange": "10.0.0.0/8",
+            "middlewares.c.ipallowlist.sourcerange": "0.0.0.0/0",
+        },
+        {"web.middlewares": "auth"},
+        {"web.routers.middlewares": "auth"},
+        {"routers-web.middlewares": "auth"},
+        {"routers.middlewares": "auth"},
+        {"middlewares": "auth"},
+        {"middleware": "auth"},
+    ],
+)
+def test_a_router_is_lost_where_a_label_may_have_meant_its_guard(said: dict[str, str]) -> None:
+    """A variable without a value, two labels that differ, or one that nobody can read."""
+    found = publish(asks(WEB | GUARD | said))
+    assert (set(found.places) & {"routers/web"}, bool(found.told)) == (set(), True)
+
+
+def test_a_label_that_may_have_meant_any_guard_keeps_back_the_router_that_no_label_names() -> None:
+    assert "routers/web_shop" in publish(asks(PORT)).places
+    assert publish(asks(PORT | {"wbe.middlewares": "auth"})).places == {"services/web"}
+
+
+def test_what_no_label_can_set_costs_no_router_of_another_name() -> None:
+    assert "routers/web" in publish(asks(WEB | {"serverstransports.x.insecureskipverify": "true"})).places
+
+
+def test_items_of_a_list_are_one_whatever_the_case() -> None:
+    said = {"routers.web.middlewares[1]": "m@rancher", "routers.web.Middlewares[0]": "auth"}
+    assert publish(asks(WEB | GUARD | said)).of("routers/web")["middlewares"] == "auth,m"
+
+
+def test_answers_may_be_passed_on_at_once() -> None:
+    """As Traefik has it of a time below 0."""
+    found = publish(asks(WEB | {"services.web.loadbalancer.responseforwarding.flushinterval": "-1"}))
+    assert found.of("services/web")["loadBalancer/responseForwarding/flushInterval"] == "-1ms"
+
+
 @pytest.mark.parametrize(("text", "written"), [("60m", "3600s"), ("10", "10s"), ("1.5s", "1500ms"), ("1ns", "1ns")])
 def test_a_time_is_written_with_one_unit(text: str, written: str) -> None:
     found = publish(asks({"middlewares.m.ratelimit.average": "1", "middlewares.m.ratelimit.period": text}))

@@ -55,6 +55,7 @@ PROMISES = {
         "test_native_clusters.test_a_router_is_withheld*",
         "test_native_clusters.test_servers_stay_out*",
         "test_native_contests.test_of_two_that_lead_to_one_service*",
+        "test_native_objects.test_a_router_is_lost_where_a_label_may_have_meant_its_guard",
     ),
     "rules are translated": ("test_newer_rules.test_a_rule_of_traefik_2*", ROWS),
     "the priority is the old rule's length": ("test_native_objects.test_the_priority*", ROWS),

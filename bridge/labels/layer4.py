@@ -77,7 +77,8 @@ def _unprotected(bearer: Bearer, labels: Mapping[str, str], protocol: str) -> li
         if family != _ENTRY_POINTS
     ]
     for label in sorted(labels):
-        if spot(label) is None and where(label) is None and is_ours(label) and may_protect(label):
+        newer = where(label)
+        if spot(label) is None and (newer is None or newer.may_guard) and is_ours(label) and may_protect(label):
             better = meant(label)
             do = f"did you mean {better}?" if better else ""
             why = "it is not known, and may ask for protection"

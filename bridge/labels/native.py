@@ -5,6 +5,7 @@ Where that left out a whole service for one odd label, here goes what the label 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -28,6 +29,8 @@ DEFAULT = "default"
 SERVER = "loadbalancer/server/"
 RULE_LIMIT = 20_000  # characters
 ANY_NAME = "HostSNI(`*`)"
+
+_NO_PRIORITY = re.compile(r"(?:[+-]?0+)?")
 
 _PORT, _WEIGHT = Whole(1, 65535), Whole(0, 1_000_000)
 _UNBALANCED = ("weighted", "mirroring", "failover")
@@ -126,7 +129,7 @@ class _Reader:
         self.bearer = bearer
         self.elements: dict[str, Element] = {}
         self.lost: set[str] = set()
-        self.unclear = False  # a label may have been meant for a router of TCP or UDP
+        self.unclear = False  # a label may have been meant for a router, or to be one of TCP or UDP
         self.problems: list[Problem] = []
 
     def problem(
@@ -161,10 +164,13 @@ class _Reader:
             before = element.fields.setdefault(path, Said(found.path, text, label))
             if before.text != text:
                 self.refuse(found.place, label, text, f"{before.label} says otherwise")
-        for label, found in nowhere:  # nobody knows which of its name it speaks of
+        for label, found in nowhere:  # nobody knows which it speaks of
             self.problem(label, labels[label], found.wrong, hint=found.hint)
-            self.lost |= {place for place in self.elements if place.endswith(f"/{found.name}")}
-            self.unclear |= not label.lower().startswith("traefik.http.")
+            named = {place for place in self.elements if place.rpartition("/")[2] in found.names}
+            if found.may_guard and not named:
+                named = set(self.named(f"{label.split('.')[1].lower()}/routers/"))
+            self.lost |= named
+            self.unclear |= found.may_guard or not label.lower().startswith("traefik.http.")
 
     def named(self, kind: str) -> list[str]:
         """The places of all objects of a kind, lost ones too: they are asked for."""
@@ -262,7 +268,8 @@ class _Reader:
                     self._router(place, self.elements[place], services, protocol)
 
     def _router(self, place: str, element: Element, services: Collection[str], protocol: str) -> None:
-        if protocol != "http" and not element.text("entrypoints").strip(", "):
+        points = (said.text for path, said in element.fields.items() if path.partition("/")[0] == "entrypoints")
+        if protocol != "http" and not "".join(points).strip(", "):
             hint = f"say traefik.{place.replace('/', '.')}.entrypoints, of a port that HTTP does not use"
             self.refuse(place, element.label, "", _NO_ENTRY_POINT, hint)
         elif protocol == "udp" and self.bearer.allows is not None:
@@ -296,7 +303,7 @@ class _Reader:
         if syntax and syntax.text not in ("", "v2", "v3"):
             self.problem(syntax.label, syntax.text, "it is neither v2 nor v3", IGNORED)
         element.fields["rule"] = Said("rule", rule, label, written=text)
-        if element.text("priority") in ("", "0"):
+        if _NO_PRIORITY.fullmatch(element.text("priority")):
             element.fields.pop("priority", None)
             if rule != ANY_NAME:  # which comes last, with both Traefiks
                 # A translated rule has another length, and that would be its priority.
@@ -305,7 +312,7 @@ class _Reader:
 
     def _link(self, place: str, element: Element, services: Collection[str]) -> None:
         """A router that names no service gets the only one."""
-        if own(element.text("service")):
+        if element.text("service").strip():
             return
         if len(services) != 1:
             why = f"it names no service, and there are {len(services)}"

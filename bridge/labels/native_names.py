@@ -49,23 +49,30 @@ class Where:
     path: str = ""  # below it, in the letters of the label, with slashes
     wrong: str = ""  # why it cannot be read; empty where it can
     hint: str = ""  # what may help
-    name: str = ""  # of the object, where the place is empty
+    names: tuple[str, ...] = ()  # one of which the object may have, where the place is empty
+    may_guard: bool = False  # any router of its protocol, likewise
 
 
 @lru_cache(_NAMES)
 def where(label: str) -> Where | None:
     """What it speaks of; None where it has nothing to do with Traefik 2 and 3."""
     parts = label.split(".")
-    if len(parts) < 4 or parts[0].lower() != "traefik" or spot(label) is not None:
+    if len(parts) < 3 or parts[0].lower() != "traefik" or spot(label) is not None:
         return None
+    if len(parts) == 3:
+        if parts[1].lower() not in ("http", "tcp", "udp"):
+            return None
+        return Where("", wrong="a part of its name is missing", names=(parts[2].lower(),), may_guard=True)
     protocol, kind, name = (part.lower() for part in parts[1:4])
     path = _ITEM.sub(r"/\1", "/".join(parts[4:]))
     if kind in _UNSETTABLE.get(protocol, ()):
-        return Where("", path, f"no label can set {protocol}.{kind}", name=name)
+        return Where("", path, f"no label can set {protocol}.{kind}", names=(name,))
     if kind in KINDS.get(protocol, ()):
         place = f"{protocol}/{kind}/{name}"
         if parts[0] != "traefik":
             return Where(place, path, "it must begin with traefik. in small letters")
+        if not path and kind == "routers":  # which may be what it is called, or what it has
+            return Where("", path, "a part of its name is missing", names=(name,), may_guard=True)
         if not path or "" in path.split("/"):
             return Where(place, path, "a part of its name is missing")
         if told_name(label) != label:
@@ -74,11 +81,13 @@ def where(label: str) -> Where | None:
             return Where(place, path, "labels can set the store default alone")
         return Where(place, path)
     near = meant(protocol, KINDS)
-    close = meant(kind, KINDS[near]) if near else ""
+    close = meant(kind, KINDS[near]) if near and path else ""
     if close:
         better = told_name(".".join(("traefik", near, close, *parts[3:])))
         return Where(f"{near}/{close}/{name}", path, "it is not known", f"did you mean {better}?")
-    return Where("", path, "it is not known", name=name) if protocol in KINDS else None
+    if protocol not in KINDS:
+        return None
+    return Where("", path, "it is not known", names=tuple(part.lower() for part in parts[2:]), may_guard=True)
 
 
 def newer(labels: Iterable[str]) -> tuple[str, ...]:

@@ -168,6 +168,8 @@ def _pair(name: str) -> Callable[[Call], Tree]:
 def _query(call: Call) -> Tree:
     pairs = [value.partition("=") for value in call.values]
     if not all(sign for _, sign, _ in pairs):
+        if pairs[0][1]:
+            raise ValueError("Query has a=b in each of its values, or a name and its value")
         return _made(call, "Query", *call.values)
     made: list[Tree] = []
     for key, _, value in pairs:

@@ -20,7 +20,7 @@ _SET = r"\\[dDsSwW]"
 _ANCHOR = re.compile(r"[\^$]|\\[bBAz]")
 _ATOM = re.compile(rf"[^\\.+*?()|\[\]{{}}^$]|\.|{_SET}|{_SINGLE}")
 _GROUP = re.compile(r"\((?:\?[is]{0,2}:|(?!\?))")
-_REPEAT = re.compile(r"(?:[*+?]|\{(?P<count>[0-9]{1,4})\})\??")
+_REPEAT = re.compile(r"(?:[*+?]|\{(?P<count>[0-9]{1,4})(?:,(?P<most>[0-9]{0,4}))?\})\??")
 _CLASS_ITEM = re.compile(
     r"\[:\^?(?:alnum|alpha|ascii|blank|cntrl|digit|graph|lower|print|punct|space|upper|word|xdigit):\]"
     rf"|{_SET}"
@@ -117,7 +117,10 @@ class _Cursor:
             copies = self.atom(depth)
             repeat = self.step(_REPEAT)
             if repeat and repeat["count"]:
-                copies *= max(1, int(repeat["count"]))
+                least, most_of_it = int(repeat["count"]), int(repeat["most"] or repeat["count"])
+                if most_of_it < least:
+                    raise Fault(f"the repeat {repeat[0]!r} in its regular expression is upside down", repeat.start())
+                copies *= max(1, most_of_it)
             if copies > REPEAT_LIMIT:
                 raise Fault(f"its regular expression repeats a piece more than {REPEAT_LIMIT} times", self.at)
             most = max(most, copies)

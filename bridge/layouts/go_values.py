@@ -8,6 +8,7 @@ from ipaddress import ip_address, ip_network
 
 TRUE = frozenset(("1", "t", "T", "true", "TRUE", "True"))
 TRUTHS = TRUE | {"0", "f", "F", "false", "FALSE", "False"}
+AT_ONCE = "-1ms"  # a time that makes Traefik wait for nothing, where it may be below 0
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")  # of a URL
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,40}")

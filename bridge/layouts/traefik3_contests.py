@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
 
-from bridge.labels.native import ANY_NAME
 from bridge.labels.newer_rules import All, Any, Call, Not, Tree, parse_tree
+from bridge.layouts.traefik3_ports import is_greedy, is_secure
 
 _RULES = 1 << 12  # remembered
 _WAYS = 64  # through one rule that are told apart
@@ -90,7 +90,7 @@ def crowded(askers: Iterable[Asker], stands: Callable[[Asker], bool]) -> list[tu
     at: dict[str, list[Asker]] = {}
     for asker in askers:
         for router in asker.routers:
-            if asker.protocol == "http" or (asker.protocol == "tcp" and takes_all(router)):
+            if asker.protocol == "http" or (asker.protocol == "tcp" and is_greedy(router)):
                 for point in filter(None, router.get("entryPoints", "").split(",")):
                     at.setdefault(point, []).append(asker)
     lost: dict[tuple[str, str], tuple[Loss, str]] = {}
@@ -100,16 +100,6 @@ def crowded(askers: Iterable[Asker], stands: Callable[[Asker], bool]) -> list[tu
             first = min(left, key=lambda one: (not stands(one), one.key))
             lost |= {one.key: (Loss(one, first, first), point) for one in left if one.protocol != first.protocol}
     return list(lost.values())
-
-
-def takes_all(router: Mapping[str, str]) -> bool:
-    """Whether a router of TCP is not for the names alone that clients ask for: it leaves HTTP nothing."""
-    rule = router.get("rule", "")
-    return not _is_secure(router) or ANY_NAME in rule or "HostSNI" not in rule
-
-
-def _is_secure(router: Iterable[str]) -> bool:
-    return any(path.partition("/")[0] == "tls" for path in router)
 
 
 def _outcome(router: Mapping[str, str]) -> tuple[str, ...]:
@@ -129,7 +119,7 @@ def _unsafe(asking: list[tuple[Asker, Mapping[str, str]]]) -> Iterator[Loss]:
 
 def requests(router: Mapping[str, str]) -> list[Request]:
     """What a router asks for at each of its entry points. Of UDP there is no rule: an entry point is all."""
-    secure, points = _is_secure(router), router.get("entryPoints", "").split(",")
+    secure, points = is_secure(router), router.get("entryPoints", "").split(",")
     ways, priority = _ways(router.get("rule", "")), router.get("priority", "")
     return [(way, priority, secure, point) for way in ways for point in points]
 

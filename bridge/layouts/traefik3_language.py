@@ -19,6 +19,7 @@ Flaws = Iterator[Flaw]
 _LOST = "this router is disabled: 404"
 _NEVER = "Traefik takes it, and it never matches"
 _BRACES = re.compile(r"\{[A-Za-z0-9_-]+(?::[^}]*)?\}")
+_COUNT = re.compile(r"\{[0-9]+\}")  # of copies, in an expression
 _SNI = re.compile(r"(?:\*\.)?[\w.:-]+|\*", re.ASCII)
 
 
@@ -113,7 +114,8 @@ def _regexp(value: str) -> Flaws:
 def _host_regexp(values: tuple[str, ...], _version: Version) -> Flaws:
     yield from _ascii("HostRegexp", values[0])
     yield from _regexp(values[0])
-    yield from _braces(values[0], "(…)")
+    if _BRACES.search(_COUNT.sub("", values[0])):
+        yield from _braces(values[0], "(…)")
     if has_capitals(values[0]):
         reason = f"{values[0]!r}: hosts are compared in small letters"
         yield _never(reason, "write small letters, or begin it with (?i)")

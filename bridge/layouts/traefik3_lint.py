@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 
+from bridge.layouts.go_values import AT_ONCE
 from bridge.layouts.lint import Finding, Flaw, Grade, worst_first
 from bridge.layouts.traefik3_fields import Type, Version, field_of
 from bridge.layouts.traefik3_names import keeps
@@ -212,6 +213,6 @@ def _unwritten(path: str, value: str, version: Version) -> str:
             return "not true"
         case Type.WHOLE | Type.NUMBERS if not _NUMBER.fullmatch(value):
             return "a number with a sign or zeros in front"
-        case Type.TIME if not _TIME.fullmatch(value):
+        case Type.TIME if not _TIME.fullmatch(value) and value != AT_ONCE:
             return "not one whole number with its unit"
     return ""

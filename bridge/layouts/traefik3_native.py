@@ -16,10 +16,11 @@ from bridge.labels.native import DEFAULT, LOST
 from bridge.labels.native_names import may_be_shown
 from bridge.layouts import Claimed, Natives, Target
 from bridge.layouts.server_urls import address, distinct, url
-from bridge.layouts.traefik3_contests import Asker, Loss, crowded, losses, takes_all
+from bridge.layouts.traefik3_contests import Asker, Loss, crowded, losses
 from bridge.layouts.traefik3_lint import faults
 from bridge.layouts.traefik3_names import KEEPING, native_group, server_base
 from bridge.layouts.traefik3_native_fields import Unfit, plugins, read_fields
+from bridge.layouts.traefik3_ports import http_point
 from bridge.layouts.traefik3_references import referred
 from bridge.model.keys import Wish
 from bridge.model.native import Asked, Native, Said
@@ -27,8 +28,6 @@ from bridge.model.problem import Problem
 from bridge.model.route import Server
 
 _SERVICES = 1 << 12  # remembered: of those that did not change nothing is read again
-# Where HTTP is served as a rule, besides what the operator says.
-_OF_HTTP = frozenset(("http", "https", "web", "websecure", "traefik"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,7 @@ def _object(native: Native, asked: Asked, target: Target, problems: list[Problem
     if asked.place.startswith("http/routers/") and target.entry_points:
         found.values.setdefault("entryPoints", ",".join(target.entry_points))
     keys = {f"{asked.place}/{path}": value for path, value in found.values.items()}
-    if taken := _http_points(asked.place, found.values, target):
+    if asked.place.startswith("tcp/") and (taken := http_point(found.values, target)):
         said = next(one for one in asked.fields if one.path.lower().startswith("entrypoints"))
         why = f"HTTP is served at {taken}, and this router would take its connections"
         raise Unfit(said, why, "name an entry point of its own, or a rule with HostSNI of a name, and tls")
@@ -371,14 +370,6 @@ def _routers_of(wish: Wish) -> Iterator[Mapping[str, str]]:
         *place, field = path.split("/", 3)
         found.setdefault("/".join(place), {})[field] = value
     yield from found.values()
-
-
-def _http_points(place: str, values: Mapping[str, str], target: Target) -> str:
-    """An entry point of HTTP's that a router of TCP would take over; empty: none."""
-    if not place.startswith("tcp/routers/") or not takes_all(values):
-        return ""
-    served = {*_OF_HTTP, *target.entry_points, *(name for name, _ in target.tls)}
-    return next((point for point in values.get("entryPoints", "").split(",") if point in served), "")
 
 
 def _server_base(place: str, cluster: str, identity: str) -> str:

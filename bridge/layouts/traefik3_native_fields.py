@@ -13,7 +13,7 @@ from difflib import get_close_matches
 
 from bridge.labels.native import SERVER
 from bridge.labels.native_names import may_be_shown, own
-from bridge.layouts.go_values import TRUE, TRUTHS, is_whole, nanoseconds
+from bridge.layouts.go_values import AT_ONCE, TRUE, TRUTHS, is_whole, nanoseconds
 from bridge.layouts.traefik3_fields import MAPS, Field, Type, Version, field_of, fold, shapes
 from bridge.model.native import Asked, Said
 from bridge.model.problem import Problem
@@ -23,7 +23,13 @@ LEFT_OUT = "left it out"
 _SERVERS = "loadbalancer/servers/"
 # What labels say of each server, by what its service's place begins with.
 _OF_SERVERS = {"http/services/": "preservePath", "tcp/services/": "tls"}
+_POSITION = re.compile(r"[0-9]{1,9}")  # in a list
 _UNITS = ((10**9, "s"), (10**6, "ms"), (10**3, "us"), (1, "ns"))
+_REFERENCES = frozenset(
+    ("service", "middlewares", "tls/options", "chain/middlewares", "errors/service", "loadBalancer/serversTransport")
+)
+_FLUSHES = "loadbalancer/responseforwarding/flushinterval"
+_EMPTY = "it is empty, perhaps of a variable without a value"
 _DEPRECATED = "Traefik 3 knows it no more"
 
 # Of headers: what Traefik 3 takes without doing anything, and whether it kept requests away in Traefik 2.
@@ -58,9 +64,11 @@ class Fields:
     problems: list[Problem] = field(default_factory=list)
     each: str = ""  # the key that each of its servers has, true: preservePath, tls; empty: none
 
-    def put(self, path: str, value: str, label: str) -> None:
-        """One key."""
-        self.values[path], self.origins[path] = value, label
+    def put(self, path: str, value: str, said: Said) -> None:
+        """One key. Raises Unfit where another label says otherwise: who guards with the one would have the other."""
+        if self.values.get(path, value) != value:
+            raise Unfit(said, f"{self.origins[path]} says otherwise")
+        self.values[path], self.origins[path] = value, said.label
 
     def tell(self, said: Said, reason: str, did: str, hint: str = "", *, notice: bool = False) -> None:
         """A problem of one label."""
@@ -75,10 +83,14 @@ def read_fields(title: str, asked: Asked, version: Version) -> Fields:
     items: dict[str, dict[int, Said]] = {}
     for one in said:
         above, _, last = one.path.rpartition("/")
-        if last.isdecimal() and last.isascii() and _holds_items(asked.place, above):
-            items.setdefault(above, {})[int(last)] = one
+        if _POSITION.fullmatch(last) and _holds_items(asked.place, above):
+            folded = above if above.lower().startswith("plugin/") else above.lower()
+            items.setdefault(folded, {})[int(last)] = one
     listed = {one.path for its in items.values() for one in its.values()}
     for path, its in items.items():
+        empty = next((one for one in its.values() if not one.text.strip(", ")), None)
+        if empty and not path.startswith("plugin/"):
+            raise Unfit(empty, _EMPTY)
         _field(found, replace(its[min(its)], path=path, text=",".join(its[at].text for at in sorted(its))))
     for one in said:
         if one.path not in listed:
@@ -145,14 +157,19 @@ def _field(found: Fields, said: Said) -> None:
     if known.type in MAPS:
         path = _entry(known, path, said)
     if known.type is Type.BRANCH:
-        found.put(path, _branch(known, said), said.label)
+        found.put(path, _branch(known, said), said)
         return
     value = _VALUES[known.type](said)
+    if path.endswith("middlewares") and not all(map(str.strip, said.text.split(","))):
+        raise Unfit(said, "one of its names is empty, perhaps of a variable without a value")
+    if path == "tls/options" and not value.strip():
+        raise Unfit(said, _EMPTY)  # it may have asked for clients' certificates
     if _refers(path):
-        value = ",".join(map(own, value.split(",")))
-        if not all(all(name.partition("@")[::2]) for name in value.split(",") if "@" in name):
+        # Before the old provider's name is taken off: of @rancher nothing would be left, and no guard.
+        if not all(all(name.strip().partition("@")[::2]) for name in value.split(",") if "@" in name):
             raise Unfit(said, "a reference has a name, and behind an @ the provider's")
-    found.put(path, value, said.label)
+        value = ",".join(map(own, value.split(",")))
+    found.put(path, value, said)
 
 
 def _known(found: Fields, said: Said) -> Field | None:
@@ -206,7 +223,7 @@ def _entry(known: Field, path: str, said: Said) -> str:
 
 
 def _refers(path: str) -> bool:
-    return path in ("service", "middlewares", "chain/middlewares", "errors/service", "loadBalancer/serversTransport")
+    return path in _REFERENCES
 
 
 def _branch(known: Field, said: Said) -> str:
@@ -260,6 +277,8 @@ def _time(said: Said) -> str:
         length = nanoseconds(said.text)
     except ValueError as err:
         raise Unfit(said, "it is no time", "write a number with its unit, as 10s") from err
+    if length < 0 and said.path.lower() == _FLUSHES:
+        return AT_ONCE
     if length < 0 or length >= 2**53:
         raise Unfit(said, "it is below 0, or longer than 100 days")
     most, unit = next((size, unit) for size, unit in _UNITS if length % size == 0)
@@ -269,7 +288,7 @@ def _time(said: Said) -> str:
 def _list(said: Said) -> str:
     items = [item.strip() for item in said.text.split(",")]
     if not any(items):
-        raise Unfit(said, "it is empty, perhaps of a variable without a value")
+        raise Unfit(said, _EMPTY)
     return ",".join(filter(None, items))
 
 
