@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 
 from tests.servers import ConsulServer, EtcdServer
-from tests.storm.town import PLAIN, STACK, STEADY, Cluster, Load, Town, host, town
-from tests.storm.weather import GOES_LATE, METHOD, TTL
+from tests.storm.load import Load
+from tests.storm.town import GOES_LATE, PLAIN, STACK, STEADY, Cluster, Town, host, town
+from tests.storm.weather import METHOD, TTL
 from tests.test_run_etcd import eventually
 
 pytestmark = pytest.mark.timeout(300)  # on a machine that runs other things too
