@@ -17,12 +17,12 @@ import pytest
 
 from tests.servers import ConsulServer, EtcdServer
 from tests.storm.load import Load
-from tests.storm.town import GOES_LATE, PLAIN, STACK, STEADY, Cluster, Town, host, town
-from tests.storm.weather import METHOD, TTL
-from tests.test_run_etcd import eventually
+from tests.storm.town import GOES_LATE, PLAIN, STACK, STEADY, Cluster, Town, eventually, host, town
+from tests.storm.weather import METHOD
 
-pytestmark = pytest.mark.timeout(300)  # on a machine that runs other things too
+pytestmark = pytest.mark.timeout(400)  # on a machine that runs other things too
 
+TTL = {"etcd": 4, "consul": 6}  # seconds; a Consul's session takes up to twice what it is asked for
 APP = "app"
 OPENS = f"frontends/{APP}__{STACK}/backend"
 RULE = f"frontends/{APP}__{STACK}/routes/main/rule"

@@ -21,7 +21,7 @@ from tests.storm.state import State
 from tests.storm.weather import storm
 
 
-@pytest.mark.timeout(400)  # on a machine that runs other things too
+@pytest.mark.timeout(600)  # on a machine that runs other things too
 @pytest.mark.parametrize("kind", ["etcd", "consul"])
 def test_five_clusters_at_random_break_no_promise_and_fail_no_request(tmp_path: Path, kind: str) -> None:
     """More of it: `python -m tests.storm etcd 7 300`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,6 +15,7 @@ from tests.storm.due import Asked
 from tests.traefik import TraefikServer
 
 PAUSE = 0.02  # seconds between two requests
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass
@@ -72,7 +74,7 @@ class Load:
     def told_by_traefik(self, began: float, ended: float) -> Iterator[str]:
         """What it said from then to then, each line behind its time on the monotonic clock."""
         clock = time.time() - time.monotonic()
-        for line in self.traefik.log().splitlines():
+        for line in _COLOUR.sub("", self.traefik.log()).splitlines():
             with suppress(ValueError, IndexError):
                 said = datetime.fromisoformat(line.split()[0]).timestamp() - clock
                 if began - 1 < said < ended:  # it tells whole seconds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from bridge.layouts import LAYOUTS, layout
 from bridge.model.keys import Publisher, records_prefix
-from tests.servers import ROOT, ConsulServer, EtcdServer, running_consul, running_etcd
+from tests.servers import ROOT, Certificates, ConsulServer, EtcdServer, running_consul, running_etcd
 from tests.storm.history import ConsulHistory, EtcdHistory, History
 from tests.storm.journal import Written, read_journal, replayed
 from tests.storm.judge import Judge, left, unsettled
@@ -27,7 +28,7 @@ STACK, DOMAIN = "storm", "local"
 STEADY = "steady"  # the service that somebody who lives always has
 ROOTS = ("town", "v3-town")  # of Traefik 1, and of Traefik 3
 GOES_LATE = 2.0  # seconds, at most, that a lease outlives its TTL
-SETTLES = 60.0  # seconds, at most, until all is as it shall be
+SETTLES = 120.0  # seconds, at most, until all is as it shall be; on a busy machine a bridge takes a minute to start
 STILL = 1.0  # seconds in which nothing may be written then
 
 Labels = Mapping[str, str]
@@ -216,9 +217,20 @@ class Town:
         self.by_hand[key] = value
 
     def traefik(self) -> TraefikServer:
-        """The newest, beside all that happens."""
+        """The newest, beside all that happens.
+
+        With a certificate: without one it makes a key for each change that it takes in, which keeps a busy machine for
+        seconds.
+        """
         folder = self.folder / "traefik"
-        return self.stack.enter_context(running_traefik(folder, self.kind, self.server.endpoint, ROOTS[1]))
+        folder.mkdir()
+        certificates = Certificates.made_in(folder)
+        files = {"certFile": certificates.server_cert, "keyFile": certificates.server_key}
+        path = folder / "tls.yml"
+        path.write_text(json.dumps({"tls": {"stores": {"default": {"defaultCertificate": files}}}}))  # YAML, too
+        static = {"providers.file.filename": str(path)}
+        endpoint = self.server.endpoint
+        return self.stack.enter_context(running_traefik(folder, self.kind, endpoint, ROOTS[1], static=static))
 
     def now(self) -> State:
         """What stands."""
@@ -318,6 +330,14 @@ class Town:
     def said(self) -> dict[str, list[str]]:
         """The last words of each bridge."""
         return {name: one.process.lines[-8:] for name, one in self.clusters.items() if one.process}
+
+
+def eventually(happens: Callable[[], bool]) -> None:
+    """Wait for what bridges do. Raises AssertionError where it never comes."""
+    deadline = time.monotonic() + SETTLES
+    while not happens():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.05)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from tests.storm.state import State
 from tests.storm.town import DOMAIN, GOES_LATE, PLAIN, STACK, STEADY, Cluster, Labels, Town, host, town
 
 NAMES = ("a", "b", "c", "d", "e")
-TTL = {"etcd": 3, "consul": 4}  # seconds; a Consul's session takes up to twice what it is asked for
+TTL = {"etcd": 8, "consul": 10}  # seconds: a busy machine stands still for three now and then
 METHOD: Labels = {"traefik.backend.loadbalancer.method": "wrr"}  # the default is another
 ALIAS: Labels = {"traefik.alias": "other"}
 GUARDED: Labels = {"traefik.frontend.whiteList.sourceRange": "10.0.0.0/8"}
