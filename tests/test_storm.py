@@ -129,5 +129,10 @@ def test_a_group_is_claimed_from_its_first_claim_to_its_last() -> None:
     ],
 )
 def test_a_request_is_due_while_somebody_claims_and_once_it_is_known(before: bool, at: float, due: bool) -> None:
-    asked = [Asked(KNOWN, KNOWN + 0.1, before, ""), Asked(at, at + 0.1, False, "404")]
-    assert (asked[1] in Due(asked, [Span(0.0, 30.0)]).failed) is due
+    asked = [Asked(0.0, 0.1, False, "404"), Asked(KNOWN, KNOWN + 0.1, before, ""), Asked(at, at + 0.1, False, "404")]
+    assert (asked[-1] in Due(asked, [Span(0.0, 30.0)]).failed) is due
+
+
+def test_a_traefik_that_came_later_has_its_time_too() -> None:
+    asked = [Asked(100.0 + late, 100.1 + late, False, "404") for late in (0.0, NEVER + 1)]
+    assert Due(asked, [Span(0.0, 200.0)]).failed == asked[1:]

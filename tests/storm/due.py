@@ -65,10 +65,12 @@ class Due:
     known: float = 0.0  # seconds behind a claim, at most, until Traefik knew of it
 
     def __post_init__(self) -> None:
+        first = min((one.began for one in self.asked), default=0.0)
         for span in self.spans:
             armed = False
+            since = max(span.began, first)  # Traefik may have come later
             for one in self.asked:
-                behind = one.began - span.began
+                behind = one.began - since
                 if 0 < behind < KNOWN and one.ended < span.ended and not one.well:
                     self.known = max(self.known, behind)
                 if behind < KNOWN or one.ended > span.ended - LATE:

@@ -189,9 +189,8 @@ class Weather:
             self.known = max(self.known, due.known)
             for streak in due.streaks():
                 began, ended = streak[0].began, streak[-1].ended
-                found.append(
-                    f"{service}: {len(streak)} requests failed from {began:.2f} to {ended:.2f}: {streak[0].said}"
-                )
+                said = streak[0].said.strip()
+                found.append(f"{service}: {len(streak)} requests failed from {began:.2f} to {ended:.2f}: {said}")
                 self.log += around(states, publisher, group, began - KNOWN - LATE, ended + LATE)
                 self.log += self.load.told_by_traefik(began - KNOWN - LATE, ended + LATE)
         return found
