@@ -1,6 +1,6 @@
 """`bridge`, as the tests run it: it tells what it committed, may be in a hurry, and stops where it shall.
 
-The environment says it: STORM_JOURNAL names a file for the revisions that this process wrote; STORM_HURRY shortens
+The environment says it: STORM_JOURNAL names a file for the transactions of this process; STORM_HURRY shortens
 what else takes ten seconds and more; STORM_STOP names a path, and before the first transaction that deletes a key
 which ends so, the process stops as by SIGSTOP; STORM_BLIND names a part of keys, which are then never compared.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from bridge import leases
@@ -21,6 +21,7 @@ from bridge.sources import file
 from bridge.stores import consul
 from bridge.stores.base import Store
 from bridge.stores.etcd import Etcd
+from tests.storm.journal import told
 
 Commit = Callable[[Store, Transaction], Committed | Conflict]
 
@@ -35,20 +36,29 @@ def hurry() -> None:
     consul.Consul.limits = consul.LIMITS
 
 
-def told(commit: Commit, path: str) -> Commit:
-    """Each revision that was written goes into the file before anything follows from it.
-
-    But for those that only delete: of them Consul does not tell.
-    """
+def telling(commit: Commit, path: str) -> Commit:
+    """Each transaction that was committed goes into the file before anything follows from it."""
     out = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
     def tell(store: Store, transaction: Transaction) -> Committed | Conflict:
         answer = commit(store, transaction)
-        if isinstance(answer, Committed) and not all(isinstance(one, Delete) for one in transaction.changes):
-            os.write(out, f"{answer.reading.revision}\n".encode())
+        if isinstance(answer, Committed):
+            revision = answer.reading.revision
+            if isinstance(store, consul.Consul) and all(isinstance(one, Delete) for one in transaction.changes):
+                revision = _of_deletion(store, [one.key for one in transaction.changes])
+            os.write(out, f"{told(transaction, revision)}\n".encode())
         return answer
 
     return tell
+
+
+def _of_deletion(store: consul.Consul, keys: Sequence[str]) -> int:
+    """At which index they went, of which Consul tells nothing; 0 where each of them came again since.
+
+    It keeps the index of a deletion for a while, for whoever waits for news of what begins with the key.
+    """
+    found = [store._anywhere(lambda agent: agent.pairs(key)) for key in keys]  # noqa: B023
+    return min((index for index, pairs in found if not pairs), default=0)
 
 
 def stopping(commit: Commit, ending: str) -> Commit:
@@ -101,7 +111,7 @@ def run() -> int:
         if "STORM_STOP" in asked:
             commit = stopping(commit, asked["STORM_STOP"])
         if "STORM_JOURNAL" in asked:
-            commit = told(commit, asked["STORM_JOURNAL"])
+            commit = telling(commit, asked["STORM_JOURNAL"])
         kind.commit = commit  # type: ignore[method-assign, assignment]
     return main()
 

@@ -6,7 +6,7 @@ import base64
 import http.client
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Event, Thread
 from typing import Any, Protocol
@@ -15,18 +15,11 @@ from bridge.model.change import Item, LeaseName
 from bridge.ownership.records import FLEET, STANDING_FAMILY, cluster_family, replica_family
 from bridge.stores.etcd import lease_id
 from tests.servers import CALL, ConsulServer, EtcdServer
+from tests.storm.state import State
 
 MARK = "history/end"
+PATIENCE = 60.0  # seconds until a watch has come to what was written; a machine that runs other things too
 _TTL_BITS = 23
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """All that stood after one revision."""
-
-    revision: int
-    items: Mapping[str, Item]  # by whole key
-    exact: bool  # no other state lies between this one and the one before
 
 
 class History(Protocol):
@@ -46,7 +39,7 @@ class History(Protocol):
 
 
 class EtcdHistory:
-    """Read in one go by a watch from the first revision: etcd forgets nothing that nobody compacted."""
+    """A watch from the first revision on: etcd forgets nothing that nobody compacted."""
 
     def __init__(self, server: EtcdServer, roots: Iterable[str], clusters: Iterable[str]) -> None:
         self.server, self._since = server, 0
@@ -57,14 +50,15 @@ class EtcdHistory:
                 families += [cluster_family(cluster), replica_family(cluster, cluster)]
             for family in families:
                 self._families[lease_id(root.rstrip("/"), LeaseName(family, 0)) >> _TTL_BITS] = family
+        self._watch = _EtcdWatch(server)
 
     def states(self) -> list[State]:
         """See `History`."""
         self.server.put(MARK, str(time.monotonic_ns()))
-        end = self.server.revision()
+        self._watch.reach(self.server.revision())
         items: dict[str, Item] = {}
         found = []
-        for revision, events in self._revisions(end):
+        for revision, (seen, events) in sorted(self._watch.found.items()):
             for event in events:
                 kv = event["kv"]
                 key = base64.b64decode(kv["key"]).decode()
@@ -73,7 +67,7 @@ class EtcdHistory:
                 else:
                     items[key] = self._item(kv)
             if revision >= self._since:
-                found.append(State(revision, dict(items), exact=True))
+                found.append(State(revision, dict(items), exact=True, seen=seen))
         return found
 
     def now(self) -> State:
@@ -84,35 +78,7 @@ class EtcdHistory:
         assert isinstance(header, dict)
         assert isinstance(kvs, list)
         items = {base64.b64decode(kv["key"]).decode(): self._item(kv) for kv in kvs}
-        return State(int(header["revision"]), items, exact=False)
-
-    def _revisions(self, end: int) -> Iterator[tuple[int, list[dict[str, Any]]]]:
-        """The events of each, in order."""
-        now = 0
-        events: list[dict[str, Any]] = []
-        for event in self._events(end):
-            revision = int(event["kv"]["mod_revision"])
-            if revision != now and events:
-                yield now, events
-                events = []
-            now = revision
-            events.append(event)
-        yield now, events
-
-    def _events(self, end: int) -> Iterator[dict[str, Any]]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=CALL)
-        nul = base64.b64encode(b"\0").decode()
-        asked = {"create_request": {"key": nul, "range_end": nul, "start_revision": "1"}}
-        try:
-            connection.request("POST", "/v3/watch", json.dumps(asked))
-            answer = connection.getresponse()
-            while True:
-                for event in json.loads(answer.readline())["result"].get("events", ()):
-                    yield event
-                    if int(event["kv"]["mod_revision"]) == end:
-                        return
-        finally:
-            connection.close()
+        return State(int(header["revision"]), items, exact=False, seen=time.monotonic())
 
     def _item(self, kv: Mapping[str, str]) -> Item:
         number = int(kv.get("lease", 0))
@@ -126,9 +92,59 @@ class EtcdHistory:
     def cut(self, revision: int) -> None:
         """See `History`."""
         self._since = revision
+        self._watch.closed.set()
+        self._watch = _EtcdWatch(self.server)
 
     def close(self) -> None:
         """See `History`."""
+        self._watch.closed.set()
+
+
+@dataclass
+class _EtcdWatch:
+    """A thread that takes down what each revision changed and when it heard of it, whatever the store goes through."""
+
+    server: EtcdServer
+    found: dict[int, tuple[float, list[dict[str, Any]]]] = field(default_factory=dict)  # by revision
+
+    def __post_init__(self) -> None:
+        self.closed = Event()
+        Thread(target=self._run, daemon=True).start()
+
+    def reach(self, revision: int) -> None:
+        """Until it has heard of that one."""
+        deadline = time.monotonic() + PATIENCE
+        while revision not in self.found:
+            assert time.monotonic() < deadline, f"the watch of etcd never came to {revision}"
+            time.sleep(0.01)
+
+    def _run(self) -> None:
+        while not self.closed.is_set():
+            try:
+                self._follow(max(self.found, default=0) + 1)
+            except (OSError, http.client.HTTPException, ValueError, KeyError):
+                time.sleep(0.01)  # it is away, or begins again
+
+    def _follow(self, revision: int) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=CALL)
+        nul = base64.b64encode(b"\0").decode()
+        asked = {"create_request": {"key": nul, "range_end": nul, "start_revision": str(revision)}}
+        try:
+            connection.request("POST", "/v3/watch", json.dumps(asked))
+            answer = connection.getresponse()
+            while not self.closed.is_set() and (line := answer.readline()):
+                self._take(json.loads(line)["result"].get("events", ()))
+        finally:
+            connection.close()
+
+    def _take(self, events: Iterable[dict[str, Any]]) -> None:
+        """An answer holds whole revisions only."""
+        now = time.monotonic()
+        by_revision: dict[int, list[dict[str, Any]]] = {}
+        for event in events:
+            by_revision.setdefault(int(event["kv"]["mod_revision"]), []).append(event)
+        for revision in sorted(by_revision):
+            self.found[revision] = now, by_revision[revision]
 
 
 @dataclass
@@ -165,7 +181,7 @@ class ConsulHistory:
             now = int(answer.headers["X-Consul-Index"])
             if now > (self._found[-1].revision if self._found else 0):
                 rows = json.loads(body) if answer.status == 200 else []
-                self._found.append(State(now, self._items(rows), exact=False))
+                self._found.append(State(now, self._items(rows), exact=False, seen=time.monotonic()))
             return now if now > index else 0
         finally:
             connection.close()
@@ -203,7 +219,8 @@ class ConsulHistory:
     def now(self) -> State:
         """See `History`."""
         rows: list[Any] = list(self.server.pairs("").values())
-        return State(max((int(row["ModifyIndex"]) for row in rows), default=0), self._items(rows), exact=False)
+        revision = max((int(row["ModifyIndex"]) for row in rows), default=0)
+        return State(revision, self._items(rows), exact=False, seen=time.monotonic())
 
     def cut(self, revision: int) -> None:  # noqa: ARG002
         """See `History`."""

@@ -14,7 +14,7 @@ from itertools import pairwise
 from bridge.model.change import Item
 from bridge.model.keys import Place, Publisher, Role
 from bridge.ownership.records import FLEET, STANDING_FAMILY, cluster_family, named, read_claim
-from tests.storm.history import State
+from tests.storm.state import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +103,11 @@ def _claims(publisher: Publisher, state: State) -> dict[str, list[Claim]]:
     return found
 
 
+def claims_of(publisher: Publisher, state: State, group: str) -> list[Claim]:
+    """Of one group, oldest first."""
+    return _claims(publisher, state).get(group, [])
+
+
 @dataclass
 class Judge:
     """Of one history."""
@@ -128,6 +133,7 @@ class Judge:
 
     def _of(self, step: Step, later: Sequence[Step]) -> Iterator[str]:
         self._count("lease ended" if step.ended else "written")
+        self._count("seen whole" if step.after.exact else "states missed")
         yield from self._hands(step)
         yield from self._owners(step)
         yield from self._leases(step)

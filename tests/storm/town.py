@@ -1,7 +1,8 @@
-"""Clusters that share groups on one store: their worlds, their processes, and requests through a real Traefik 3."""
+"""Clusters that share groups on one store: their worlds and their processes."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -10,15 +11,15 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from http.client import HTTPException
 from pathlib import Path
-from threading import Event, Lock, Thread
 
 from bridge.layouts import LAYOUTS, layout
 from bridge.model.keys import Publisher, records_prefix
-from tests.servers import ROOT, ConsulServer, EtcdServer, running_consul, running_etcd
-from tests.storm.history import ConsulHistory, EtcdHistory, History, State
+from tests.servers import ROOT, Certificates, ConsulServer, EtcdServer, running_consul, running_etcd
+from tests.storm.history import ConsulHistory, EtcdHistory, History
+from tests.storm.journal import Written, read_journal, replayed
 from tests.storm.judge import Judge, left, unsettled
+from tests.storm.state import State
 from tests.test_run_etcd import Process
 from tests.traefik import TraefikServer, WebServer, running_traefik, web_servers
 from tests.worlds.generate import Object, encode
@@ -26,9 +27,9 @@ from tests.worlds.generate import Object, encode
 STACK, DOMAIN = "storm", "local"
 STEADY = "steady"  # the service that somebody who lives always has
 ROOTS = ("town", "v3-town")  # of Traefik 1, and of Traefik 3
-SETTLES = 60.0  # seconds, at most, until all is as it shall be
+GOES_LATE = 2.0  # seconds, at most, that a lease outlives its TTL
+SETTLES = 120.0  # seconds, at most, until all is as it shall be; on a busy machine a bridge takes a minute to start
 STILL = 1.0  # seconds in which nothing may be written then
-PAUSE = 0.02  # seconds between two requests
 
 Labels = Mapping[str, str]
 PLAIN: Labels = {}
@@ -44,7 +45,7 @@ class Cluster:
     services: dict[str, Labels] = field(default_factory=dict)
     process: Process | None = None
     frozen: bool = False
-    going: set[str] = field(default_factory=set)  # services that it gave up and perhaps still claims
+    thawed: float = 0.0  # when, on the monotonic clock
     leaves: bool = False  # with its end
     ending: bool = False  # it was told to end, and may take its time
 
@@ -54,7 +55,6 @@ class Cluster:
 
     def want(self, services: Mapping[str, Labels]) -> None:
         """Another world, replaced at once."""
-        self.going |= self.services.keys() - services.keys()
         self.services = dict(services)
         new = self.path.with_suffix(".new")
         new.write_bytes(encode(self._world()))
@@ -148,7 +148,7 @@ class Cluster:
     def thaw(self) -> None:
         assert self.process is not None
         self.process.popen.send_signal(signal.SIGCONT)
-        self.frozen = False
+        self.frozen, self.thawed = False, time.monotonic()
 
     def has_stopped(self) -> bool:
         """Whether it stopped by itself since it was asked last: see `child`."""
@@ -164,62 +164,6 @@ class Cluster:
             return False
         assert process.popen.poll() is None, process.lines
         return all(process.said(f"{layout}: leads cluster") for layout in ("traefik1", "traefik3"))
-
-
-@dataclass
-class Load:
-    """Requests for each host without end. Those must be answered that were asked while they were due all the time."""
-
-    traefik: TraefikServer
-    hosts: tuple[str, ...]
-    failed: list[str] = field(default_factory=list)
-    counted: int = 0
-
-    def __post_init__(self) -> None:
-        self._lock, self._ended = Lock(), Event()
-        self._due = dict.fromkeys(self.hosts, 0)  # 0: not due; else a number of its own each time
-        self._armed: dict[str, int] = {}  # the number at which it answered first
-        self._last = 0
-        self._threads = [Thread(target=self._send, args=(host,), daemon=True) for host in self.hosts]
-        for thread in self._threads:
-            thread.start()
-
-    def due(self, hosts: frozenset[str]) -> None:
-        """These are well somewhere from now on, and the others perhaps not."""
-        with self._lock:
-            for host in self.hosts:
-                if host not in hosts:
-                    self._due[host] = 0
-                elif not self._due[host]:
-                    self._last += 1
-                    self._due[host] = self._last
-
-    def is_armed(self, host: str) -> bool:
-        """Whether its failures count."""
-        return 0 < self._due[host] == self._armed.get(host)
-
-    def _send(self, host: str) -> None:
-        while not self._ended.is_set():
-            due = self._due[host]
-            began = time.monotonic()
-            try:
-                answer = self.traefik.request(host)
-                well, said = answer.status == 200 and answer.server != "", f"{answer.status} {answer.body[:80]}"
-            except (OSError, HTTPException) as err:
-                well, said = False, repr(err)
-            with self._lock:
-                if well and due:
-                    self._armed[host] = due
-                if due and self._armed.get(host) == due == self._due[host]:
-                    self.counted += 1
-                    if not well:
-                        self.failed.append(f"{began:.2f} {host}: {said}")
-            time.sleep(PAUSE)
-
-    def end(self) -> None:
-        self._ended.set()
-        for thread in self._threads:
-            thread.join()
 
 
 def host(service: str) -> str:
@@ -273,36 +217,45 @@ class Town:
         self.by_hand[key] = value
 
     def traefik(self) -> TraefikServer:
-        """The newest, beside all that happens."""
+        """The newest, beside all that happens.
+
+        With a certificate: without one it makes a key for each change that it takes in, which keeps a busy machine for
+        seconds.
+        """
         folder = self.folder / "traefik"
-        return self.stack.enter_context(running_traefik(folder, self.kind, self.server.endpoint, ROOTS[1]))
+        folder.mkdir()
+        certificates = Certificates.made_in(folder)
+        files = {"certFile": certificates.server_cert, "keyFile": certificates.server_key}
+        path = folder / "tls.yml"
+        path.write_text(json.dumps({"tls": {"stores": {"default": {"defaultCertificate": files}}}}))  # YAML, too
+        static = {"providers.file.filename": str(path)}
+        endpoint = self.server.endpoint
+        return self.stack.enter_context(running_traefik(folder, self.kind, endpoint, ROOTS[1], static=static))
 
     def now(self) -> State:
         """What stands."""
         return self.history.now()
 
     def well(self, *, but: Cluster | None = None) -> list[Cluster]:
-        """The clusters whose bridges lead and whose services are claimed in both layouts."""
+        """The clusters whose bridges lead and whose services are claimed in both layouts.
+
+        Of one that was thawed just now the lease may end all the same.
+        """
         items = self.now().items
+        ended = time.monotonic() - self.ttl - GOES_LATE
         return [
             one
             for one in self.clusters.values()
-            if one is not but and one.leads and all(claim in items for claim in self.claims(one))
+            if one is not but and one.leads and one.thawed < ended and all(claim in items for claim in self.claims(one))
         ]
 
     def claims(self, cluster: Cluster) -> list[str]:
         """The keys of the claims that it shall have."""
-        return [claim for service in cluster.services for claim in self._claims_on(cluster, service)]
-
-    def _claims_on(self, cluster: Cluster, service: str) -> list[str]:
-        return [f"{one.records}c/{cluster.name}/claim/{service}__{STACK}" for one in self.publishers]
-
-    def gone(self, cluster: Cluster) -> None:
-        """Look which of the services that it gave up it claims no more."""
-        items = self.now().items
-        cluster.going = {
-            name for name in cluster.going if any(claim in items for claim in self._claims_on(cluster, name))
-        }
+        return [
+            f"{one.records}c/{cluster.name}/claim/{service}__{STACK}"
+            for one in self.publishers
+            for service in cluster.services
+        ]
 
     def cut(self, restore: Callable[[], None]) -> None:
         """The store is set back, which begins another history."""
@@ -312,16 +265,26 @@ class Town:
             (self.folder / f"{name}.journal").write_text("")  # those revisions will be others
         self.history.cut(self.server.revision())
 
-    def _judge(self) -> None:
-        authors: dict[int, str] = {}
-        for name in self.clusters:
-            journal = self.folder / f"{name}.journal"
-            if journal.exists():
-                authors |= dict.fromkeys(map(int, journal.read_text().split()), name)
+    def states(self) -> list[State]:
+        """All that the store held, as far as its history and the journals of the processes tell."""
+        looks = self.history.states()
+        return looks if self.kind == "etcd" else replayed(looks, self._journals(), self._part)
+
+    def _journals(self) -> list[Written]:
+        return [one for name in self.clusters for one in read_journal(self.folder / f"{name}.journal", name)]
+
+    def _part(self, key: str) -> str:
+        """Of which publisher a key is."""
+        return next((one.tree for one in self.publishers if key.startswith((one.tree, one.records))), "")
+
+    def _judge(self) -> list[State]:
+        authors = {one.revision: one.author for one in self._journals()}
         judge = Judge(self.publishers, self.by_hand, authors)
-        self.faults += judge.faults(self.history.states())
+        states = self.states()
+        self.faults += judge.faults(states)
         for what, count in judge.seen.items():
             self.seen[what] = self.seen.get(what, 0) + count
+        return states
 
     def judged(self) -> list[str]:
         """What went wrong until now. To be asked once."""
@@ -367,6 +330,14 @@ class Town:
     def said(self) -> dict[str, list[str]]:
         """The last words of each bridge."""
         return {name: one.process.lines[-8:] for name, one in self.clusters.items() if one.process}
+
+
+def eventually(happens: Callable[[], bool]) -> None:
+    """Wait for what bridges do. Raises AssertionError where it never comes."""
+    deadline = time.monotonic() + SETTLES
+    while not happens():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.05)
 
 
 @contextmanager

@@ -5,16 +5,18 @@ from __future__ import annotations
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from tests.storm.town import DOMAIN, PLAIN, STACK, STEADY, Cluster, Labels, Load, Town, host, town
+from tests.storm.due import KNOWN, LATE, Due, around, spans
+from tests.storm.load import Load
+from tests.storm.state import State
+from tests.storm.town import DOMAIN, GOES_LATE, PLAIN, STACK, STEADY, Cluster, Labels, Town, host, town
 
 NAMES = ("a", "b", "c", "d", "e")
-TTL = {"etcd": 3, "consul": 4}  # seconds; a Consul's session takes up to twice what it is asked for
-GOES_LATE = 2.0  # seconds, at most, that a lease outlives its TTL
+TTL = {"etcd": 8, "consul": 10}  # seconds: a busy machine stands still for three now and then
 METHOD: Labels = {"traefik.backend.loadbalancer.method": "wrr"}  # the default is another
 ALIAS: Labels = {"traefik.alias": "other"}
 GUARDED: Labels = {"traefik.frontend.whiteList.sourceRange": "10.0.0.0/8"}
@@ -41,13 +43,15 @@ class Told:
     faults: list[str]
     seen: dict[str, int]
     log: list[str]  # when which move was made, to whom
-    requests: int
+    requests: int  # that had to be answered
+    known: float  # seconds behind a claim, at most, until Traefik knew of it
     seconds: float
 
     def __str__(self) -> str:
         return (
             f"{self.kind}, seed {self.seed}, {self.rounds} rounds in {self.seconds:.0f} s: {dict(self.happened)}; "
-            f"{self.seen}; {self.requests} requests; {len(self.faults)} faults"
+            f"{self.seen}; {self.requests} requests were due, "
+            f"claims known to Traefik within {self.known:.1f} s; {len(self.faults)} faults"
         )
 
 
@@ -60,6 +64,8 @@ class Weather:
     load: Load
     happened: Counter[str] = field(default_factory=Counter)
     log: list[str] = field(default_factory=list)
+    counted: int = 0  # requests that had to be answered
+    known: float = 0.0  # seconds behind a claim, at most, until Traefik knew of it
     later: list[tuple[float, Callable[[], object]]] = field(default_factory=list)
 
     def round(self) -> None:
@@ -83,12 +89,12 @@ class Weather:
         cluster = self.chance.choice(list(self.town.clusters.values()))
         if move(cluster):
             self._note(move.__name__.strip("_"), cluster)
-        self._due()
         time.sleep(self.chance.choice((0.0, 0.1, 0.3, 0.5)))
 
     def _note(self, what: str, cluster: Cluster) -> None:
         self.happened[what] += 1
-        self.log.append(f"{time.monotonic():.2f} {what} {cluster.name} {dict(cluster.services)}")
+        at = f"{time.monotonic():.2f} revision {self.town.server.revision()}"
+        self.log.append(f"{at}: {what} {cluster.name} {dict(cluster.services)}")
 
     def _reap(self) -> None:
         for cluster in self.town.clusters.values():
@@ -96,17 +102,10 @@ class Weather:
                 cluster.process, cluster.ending = None, False
                 self.later.append((time.monotonic() + self.chance.uniform(0, 2), cluster.start))
 
-    def _due(self, but: Cluster | None = None) -> None:
-        """Which hosts are well somewhere, without that cluster."""
-        served = {service for cluster in self.town.well(but=but) for service in cluster.services}
-        self.load.due(frozenset(host(service) for service in served & set(ASKED)))
-
     def _bears(self, cluster: Cluster) -> bool:
-        """Whether the cluster is up and may go; then its hosts are due by others only."""
-        if cluster.process is None or cluster.frozen or cluster.ending or not self.town.well(but=cluster):
-            return False
-        self._due(but=cluster)
-        return True
+        """Whether the cluster is up and may go: others are well."""
+        is_up = cluster.process is not None and not cluster.frozen and not cluster.ending
+        return is_up and bool(self.town.well(but=cluster))
 
     # The moves. Each says whether it could be made.
 
@@ -115,7 +114,6 @@ class Weather:
         others = {
             name: self.chance.choice(MENU[name]) for name in MENU if self.chance.random() < HAS and name != STEADY
         }
-        self._due(but=cluster)
         cluster.want({STEADY: cluster.services[STEADY], **others})
         return True
 
@@ -178,6 +176,25 @@ class Weather:
         wait = self.town.ttl + GOES_LATE * self.chance.uniform(0, 1)
         self.later.append((time.monotonic() + wait, move))
 
+    def unanswered(self, states: Sequence[State], until: float) -> list[str]:
+        """What had to be answered and was not; the log tells what went on meanwhile."""
+        publisher, found = self.town.publishers[1], []
+        for service in ASKED:
+            group = f"{service}__{STACK}"
+            claimed = spans(states, publisher, group)
+            if service == STEADY and claimed[0].ended < until:
+                found.append(f"nobody claimed {service} at {claimed[0].ended:.2f}")
+            due = Due(self.load.asked[host(service)], claimed)
+            self.counted += due.counted
+            self.known = max(self.known, due.known)
+            for streak in due.streaks():
+                began, ended = streak[0].began, streak[-1].ended
+                said = streak[0].said.strip()
+                found.append(f"{service}: {len(streak)} requests failed from {began:.2f} to {ended:.2f}: {said}")
+                self.log += around(states, publisher, group, began - KNOWN - LATE, ended + LATE)
+                self.log += self.load.told_by_traefik(began - KNOWN - LATE, ended + LATE)
+        return found
+
     def calm(self) -> None:
         """All come back."""
         for _, move in self.later:
@@ -214,6 +231,7 @@ def storm(kind: str, folder: Path, seed: int, rounds: int) -> Told:
         weather.calm()
         place.settle()
         load.end()
+        peace = time.monotonic()
         for number, cluster in enumerate(place.clusters.values()):
             if number % 2:
                 cluster.kill()
@@ -222,7 +240,7 @@ def storm(kind: str, folder: Path, seed: int, rounds: int) -> Told:
         deadline = time.monotonic() + place.ttl * 3 + 30
         while (found := place.left()) and time.monotonic() < deadline:
             time.sleep(0.2)
-        faults = [*place.judged(), *load.failed, *(f"left: {one}" for one in found)]
+        faults = [*place.judged(), *(f"left: {one}" for one in found), *weather.unanswered(place.states(), peace)]
         return Told(
             kind,
             seed,
@@ -230,7 +248,8 @@ def storm(kind: str, folder: Path, seed: int, rounds: int) -> Told:
             weather.happened,
             faults,
             place.seen,
-            weather.log,
-            load.counted,
+            sorted(weather.log, key=lambda line: float(line.split()[0])),
+            weather.counted,
+            weather.known,
             time.monotonic() - began,
         )
