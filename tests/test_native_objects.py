@@ -412,9 +412,30 @@ def test_where_clusters_share_nothing_nothing_is_published_under_a_global_name()
 
 # Containment.
 
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        "middlewares.own/plugin/p.plugin.q.r",
+        "middlewares.own/plugin.headers.x",
+        "middlewares.own/basicauth.users",
+        "routers.mine/tls.domains[0].main",
+        "services.mine/loadbalancer.server.port",
+    ],
+)
+def test_a_name_with_a_slash_reaches_into_no_other_object(label: str) -> None:
+    mine = WEB | {"routers.web.middlewares": "own", "middlewares.own.basicauth.users": "joe:x"}
+    quiet = publish(asks(mine, "a"))
+    found = publish(asks(mine, "a"), asks({label: "x"}, "b"))
+    assert found.keys == quiet.keys
+    assert {one.service for one in found.problems} == {"shop/b"}
+    (why,) = (one.reason for one in found.problems if one.label == f"traefik.http.{label}")
+    assert why.startswith("a name has letters, digits")
+
+
 PARTS = st.sampled_from(("routers", "services", "middlewares", "router", "web", "m", "rule", "service", "tls", ""))
 PARTS |= st.sampled_from(("loadbalancer", "server", "port", "plugin", "geo", "chain", "basicauth", "users", "headers"))
-PARTS |= st.sampled_from(("sticky", "cookie", "x[0]", "7", "@"))
+PARTS |= st.sampled_from(("sticky", "cookie", "x[0]", "7", "@", "own/plugin/p", "mine/tls"))
 TEXTS = st.text(max_size=6) | st.sampled_from(("", "true", "false", "80", "m", "web", "web@rancher", "x@file", "\n"))
 TEXTS |= st.sampled_from(("Host(`a.test`)", "Host(`mine.test`)", "Host(a.test)", "a:b", "10 s", "é"))
 NAMES = st.lists(PARTS, min_size=1, max_size=6).map(".".join)

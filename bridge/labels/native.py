@@ -154,7 +154,8 @@ class _Reader:
                 nowhere.append((label, found))
                 continue
             element = self.elements.setdefault(found.place, Element(found.place, label))
-            if why := found.wrong or unnameable(found.place.rpartition("/")[2]):
+            # All behind the kind is the name: with a slash in it, it would lie inside of another object.
+            if why := found.wrong or unnameable(found.place.split("/", 2)[2]):
                 self.refuse(found.place, label, text, why, found.hint)
                 continue
             path = found.path.lower() if "/plugin/" not in f"/{found.path.lower()}" else found.path
@@ -313,7 +314,7 @@ class _Reader:
             self.refuse(place, element.label, "", why, hint)
             return
         (to,) = services
-        only = to.rpartition("/")[2]
+        only = to.split("/", 2)[2]
         if to in self.lost:  # said here, since its name may be one that nobody can refer to
             why = f"the service {only}, which it needs, cannot be had as this service asks for it"
             self.refuse(place, element.label, "", why)
