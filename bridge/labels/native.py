@@ -21,7 +21,7 @@ from bridge.model.problem import Problem
 from bridge.model.route import MODIFIERS, Rule
 from bridge.model.world import told_name
 
-LOST = "left it out, with what depends on it"
+LOST = "left out what it belongs to, with what depends on that"
 IGNORED = "ignored it"
 DEFAULT_RULE = "--default-rule"
 DEFAULT = "default"
@@ -111,6 +111,12 @@ def published_port(bearer: Bearer, protocol: str, label: str) -> tuple[int, Prob
         return ports[0], None
     why, did = f"it publishes {len(ports)} ports, and no label says which", f"took the first, {ports[0]}"
     return ports[0], Problem(bearer.title, label, "", why, did, notice=True, suggestion=say)
+
+
+def missing(place: str, what: str, name: str) -> str:
+    """Why the object at `place` is lost that needs another one, of which another problem says more."""
+    _, kind, own_name = place.split("/", 2)
+    return f"{kind.removesuffix('s')} {own_name} needs {what} {name}, which is lost: another problem says why"
 
 
 def _scheme(text: str) -> str:
@@ -308,16 +314,17 @@ class _Reader:
         """A router that names no service gets the only one."""
         if own(element.text("service")):
             return
+        rule = element.fields.get("rule")
+        label = rule.label if rule and rule.label != DEFAULT_RULE else element.label
         if len(services) != 1:
-            why = f"it names no service, and there are {len(services)}"
+            why = f"its router names no service, and there are {len(services)}"
             hint = f"say traefik.{place.replace('/', '.')}.service"
-            self.refuse(place, element.label, "", why, hint)
+            self.refuse(place, label, "", why, hint)
             return
         (to,) = services
         only = to.split("/", 2)[2]
         if to in self.lost:  # said here, since its name may be one that nobody can refer to
-            why = f"the service {only}, which it needs, cannot be had as this service asks for it"
-            self.refuse(place, element.label, "", why)
+            self.refuse(place, label, "", missing(place, "service", only))
             return
         element.fields["service"] = Said("service", only, DEFAULT)
 
