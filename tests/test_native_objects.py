@@ -299,6 +299,16 @@ def test_slips_get_a_suggestion() -> None:
     assert found.places == {"services/web"}
 
 
+@pytest.mark.parametrize(
+    ("label", "slip"),
+    [("services.web.loadbalancer.port", True), ("services.web.loadbalancer.healthcheck.port", False)],
+)
+def test_a_port_said_by_a_label_that_is_not_known_is_named(label: str, slip: bool) -> None:
+    said = "traefik.http.services.web.loadbalancer.server.port"
+    (hint,) = (hint for name, hint in publish(asks({label: "80"})).told if name == said.removeprefix("traefik.http."))
+    assert hint == (f"say {said} in place of traefik.http.{label}" if slip else f"say {said}")
+
+
 def test_a_pattern_that_is_none_is_taken_as_the_host_that_it_is_with_a_notice() -> None:
     found = publish(asks(PORT | {"routers.web.rule": "HostRegexp(`A.test`)"}))
     assert found.of("routers/web")["rule"] == "Host(`a.test`)"

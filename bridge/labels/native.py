@@ -6,7 +6,7 @@ Where that left out a whole service for one odd label, here goes what the label 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from bridge.labels.fallback import Fallback
@@ -235,7 +235,7 @@ class _Reader:
             weight = self._value(place, element, "weight", _WEIGHT, 1)
         port = self._value(place, element, "port", _PORT, 0)
         if place not in self.lost:
-            port = port or self._published(place, protocol)
+            port = port or self._published(place, element, protocol)
         if place not in self.lost:
             element.pool = Pool(port, scheme, weight)
 
@@ -250,10 +250,14 @@ class _Reader:
             self.refuse(place, said.label, said.text, str(err))
             return default
 
-    def _published(self, place: str, protocol: str) -> int:
+    def _published(self, place: str, element: Element, protocol: str) -> int:
         """The first port that the containers are published at; 0, and the service is lost, where there is none."""
         label = f"traefik.{place.replace('/', '.')}.loadbalancer.server.port"
         port, problem = published_port(self.bearer, protocol, label)
+        # It is not known, and nobody would say so: what is lost is not typed.
+        ports = (one.label for path, one in element.fields.items() if path.endswith("port") and "check/" not in path)
+        if problem and not port and (slip := next(ports, "")):
+            problem = replace(problem, suggestion=f"say {label} in place of {told_name(slip)}")
         self.lost |= set() if port else {place}
         self.problems += [problem] if problem else []
         return port
