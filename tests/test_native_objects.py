@@ -309,6 +309,14 @@ def test_a_port_said_by_a_label_that_is_not_known_is_named(label: str, slip: boo
     assert hint == (f"say {said} in place of traefik.http.{label}" if slip else f"say {said}")
 
 
+def test_a_router_whose_service_is_lost_is_told_at_its_rule_and_not_at_any_label() -> None:
+    found = publish(asks(RULE | {"routers.web.entrypoints": "web"}))
+    (why,) = (one.reason for one in found.problems if one.label == "traefik.http.routers.web.rule")
+    assert why == "router web needs service web_shop, which is lost: another problem says why"
+    by_default = publish(asks({"routers.web.entrypoints": "web"}))
+    assert "routers.web.entrypoints" in dict(by_default.told)
+
+
 def test_a_pattern_that_is_none_is_taken_as_the_host_that_it_is_with_a_notice() -> None:
     found = publish(asks(PORT | {"routers.web.rule": "HostRegexp(`A.test`)"}))
     assert found.of("routers/web")["rule"] == "Host(`a.test`)"
