@@ -138,7 +138,24 @@ def test_routers_of_tcp_and_udp_are_told_as_their_labels_have_them(bridge: Bridg
     assert (old["protocol"], old["rule"], old["by_default"], old["by_length"]) == ("udp", "", False, False)
     assert rows(of(ran, "shop/short"), "old_routers") == [], "Traefik 2 knows no traefik.protocol"
     assert [one["name"] for one in rows(of(ran, "shop/short"), "routers")] == ["short_shop"]
-    assert "    udp router u\n      rule          none\n      priority      0\n" in bridge("migrate", *named).out
+    text = bridge("migrate", *named).out
+    assert "    udp router u\n      rule          none\n      entry points  dns\n      service" in text
+    assert "shop/short  moves whole\n  Traefik 2\n    nothing\n  Traefik 3\n" in text
+
+
+def test_a_tcp_router_for_all_names_has_no_priority_by_length(bridge: Bridge, source: Callable[..., str]) -> None:
+    labels = {
+        "traefik.tcp.routers.r.rule": "HostSNI(`*`)",
+        "traefik.tcp.routers.r.entrypoints": "sql",
+        "traefik.tcp.services.s.loadbalancer.server.port": "5432",
+    }
+    ran = told(bridge, "--source", source(db=ENABLE | labels), *LAYOUT)
+    (old,), (new,) = (rows(of(ran, "shop/db"), kind) for kind in ("old_routers", "routers"))
+    assert (old["priority"], old["by_length"], new["priority"]) == (0, False, 0)
+    text = bridge("migrate", "--source", source(db=ENABLE | labels), *LAYOUT).out
+    assert text.count("      priority      behind all others\n") == 2
+    first = bridge("migrate", "--source", source(db=ENABLE | labels | {"traefik.tcp.routers.r.priority": "7"}), *LAYOUT)
+    assert first.out.count("      priority      7\n") == 2
 
 
 def test_what_no_label_names_is_told_with_the_default_rule(bridge: Bridge, source: Callable[..., str]) -> None:
@@ -318,6 +335,31 @@ def test_what_traefik_2_published_without_being_asked_is_named(bridge: Bridge, s
     exposed = told(bridge, *named, "--expose-by-default")
     assert exposed.json["exposed"] == {"said": True, "only": [], "bare": ["shop/bare"]}
     assert [one["service"] for one in exposed.rows("services")] == ["shop/quiet", "shop/web"]
+
+
+def test_what_other_providers_give_is_named(bridge: Bridge, source: Callable[..., str]) -> None:
+    labels = NATIVE | {
+        "traefik.http.routers.web.middlewares": "login@file, own@rancher",
+        "traefik.http.middlewares.own.chain.middlewares": "limit@docker",
+        "traefik.http.routers.web.tls.options": "modern@file",
+        "traefik.http.routers.dash.rule": "Host(`d.test`)",
+        "traefik.http.routers.dash.service": "api@internal",
+    }
+    ran = bridge("migrate", "--source", source(web=labels), *LAYOUT)
+    (note,) = (line for line in ran.out.splitlines() if "other providers" in line)
+    assert "to Traefik 2: limit@docker, login@file, modern@file; give" in note
+    assert "other providers" not in bridge("migrate", "--source", source(web=NATIVE), *LAYOUT).out
+
+
+def test_a_service_that_only_says_enable_is_not_taken_for_traefik_2s(
+    bridge: Bridge, source: Callable[..., str]
+) -> None:
+    """Traefik 2 gave it the default rule and the published port."""
+    alone = "traefik.enable alone asks for rancher-traefik's route"
+    ran = bridge("migrate", "--source", source(web=NATIVE, bare=ENABLE, older=OLDER), *LAYOUT)
+    (note,) = (line for line in ran.out.splitlines() if alone in line)
+    assert note.endswith("traefik.http.services.NAME.loadbalancer.server.port: shop/bare")
+    assert alone not in bridge("migrate", "--source", source(web=NATIVE, older=OLDER), *LAYOUT).out
 
 
 # Other protocols than HTTP.

@@ -30,7 +30,7 @@ MINE = {
     "middlewares.own.basicauth.users": USERS,
     "services.mine.loadbalancer.server.port": "80",
 }
-NAMES = ("a", "b", "Web", "x_y", "own-2", "7", "é", "a@b", "a__b", "mine", "own", "zz-bridge", "")
+NAMES = ("a", "b", "Web", "x_y", "own-2", "7", "é", "a@b", "a__b", "mine", "own", "own/plugin/p", "zz-bridge", "")
 RULES = (
     "Host(`a.test`)",
     "Host(`a.test`, `b.test`)",

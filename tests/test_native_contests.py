@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from bridge.labels.native import LOST
 from bridge.layouts import layout
 from bridge.model.keys import Wish
 from bridge.model.problem import Problem
@@ -49,7 +50,7 @@ def test_of_both_vocabularies_the_first_stays_and_both_are_told(native: str, tra
     found, problems = routers(asks(HERE, native), older(translated))
     assert found == ({"web"} if native == "a" else {f"{translated}__shop"})
     assert {problem.service for problem in problems} == {"shop/a", "shop/b"}
-    assert {problem.did for problem in problems} & {"published no route of it", "left it out, with what depends on it"}
+    assert {problem.did for problem in problems} & {"published no route of it", LOST}
 
 
 def test_who_stands_stays_whatever_a_newcomer_is_called() -> None:

@@ -353,6 +353,24 @@ def test_slips_get_a_suggestion() -> None:
     assert found.places == {"services/web"}
 
 
+@pytest.mark.parametrize(
+    ("label", "slip"),
+    [("services.web.loadbalancer.port", True), ("services.web.loadbalancer.healthcheck.port", False)],
+)
+def test_a_port_said_by_a_label_that_is_not_known_is_named(label: str, slip: bool) -> None:
+    said = "traefik.http.services.web.loadbalancer.server.port"
+    (hint,) = (hint for name, hint in publish(asks({label: "80"})).told if name == said.removeprefix("traefik.http."))
+    assert hint == (f"say {said} in place of traefik.http.{label}" if slip else f"say {said}")
+
+
+def test_a_router_whose_service_is_lost_is_told_at_its_rule_and_not_at_any_label() -> None:
+    found = publish(asks(RULE | {"routers.web.entrypoints": "web"}))
+    (why,) = (one.reason for one in found.problems if one.label == "traefik.http.routers.web.rule")
+    assert why == "router web needs service web_shop, which is lost: another problem says why"
+    by_default = publish(asks({"routers.web.entrypoints": "web"}))
+    assert "routers.web.entrypoints" in dict(by_default.told)
+
+
 def test_a_pattern_that_is_none_is_taken_as_the_host_that_it_is_with_a_notice() -> None:
     found = publish(asks(PORT | {"routers.web.rule": "HostRegexp(`A.test`)"}))
     assert found.of("routers/web")["rule"] == "Host(`a.test`)"
@@ -466,9 +484,30 @@ def test_where_clusters_share_nothing_nothing_is_published_under_a_global_name()
 
 # Containment.
 
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        "middlewares.own/plugin/p.plugin.q.r",
+        "middlewares.own/plugin.headers.x",
+        "middlewares.own/basicauth.users",
+        "routers.mine/tls.domains[0].main",
+        "services.mine/loadbalancer.server.port",
+    ],
+)
+def test_a_name_with_a_slash_reaches_into_no_other_object(label: str) -> None:
+    mine = WEB | {"routers.web.middlewares": "own", "middlewares.own.basicauth.users": "joe:x"}
+    quiet = publish(asks(mine, "a"))
+    found = publish(asks(mine, "a"), asks({label: "x"}, "b"))
+    assert found.keys == quiet.keys
+    assert {one.service for one in found.problems} == {"shop/b"}
+    (why,) = (one.reason for one in found.problems if one.label == f"traefik.http.{label}")
+    assert why.startswith("a name has letters, digits")
+
+
 PARTS = st.sampled_from(("routers", "services", "middlewares", "router", "web", "m", "rule", "service", "tls", ""))
 PARTS |= st.sampled_from(("loadbalancer", "server", "port", "plugin", "geo", "chain", "basicauth", "users", "headers"))
-PARTS |= st.sampled_from(("sticky", "cookie", "x[0]", "7", "@"))
+PARTS |= st.sampled_from(("sticky", "cookie", "x[0]", "7", "@", "own/plugin/p", "mine/tls"))
 TEXTS = st.text(max_size=6) | st.sampled_from(("", "true", "false", "80", "m", "web", "web@rancher", "x@file", "\n"))
 TEXTS |= st.sampled_from(("Host(`a.test`)", "Host(`mine.test`)", "Host(a.test)", "a:b", "10 s", "é"))
 NAMES = st.lists(PARTS, min_size=1, max_size=6).map(".".join)

@@ -92,7 +92,7 @@ class TestGates:
             ("traefik.port", AUTO, 1),
             ("traefik.admin.frontend.rule", AUTO, 1),
             ("traefik.odd", AUTO, 0),
-            ("traefik.http.routers.web.rule", AUTO, 0),
+            ("traefik.http.routers.web.rule", AUTO, 1),
             ("traefik.weight", Policy(expose=True), 0),  # what nobody thought of is left out without a word
         ],
     )

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from bridge import config as options
-from bridge.cli.move_settings import Setting, files, native_notes, removed, settings
+from bridge.cli.move_settings import Setting, enabled_alone, files, native_notes, removed, settings
 from bridge.cli.moves import Backend1, Frontend1, Move, Moved, moves, of_tree, of_verdicts
 from bridge.cli.native_moves import Router2
 from bridge.cli.reading import World, is_labelled, read_world
@@ -78,11 +78,13 @@ def _migration(config: Config) -> Migration:
         judged = zip(filter(is_labelled, world.snapshot.services), world.verdicts, strict=True)
         claimed = claimed_there(standing_in_store(config, after), world.snapshot.environment, cluster)
         found = moves(of_verdicts(judged, cluster), after.layout, cluster, claimed)
-        tree, broken, exposed = None, 0, _exposed(config, world) if any(move.native for move in found) else None
+        native = any(move.native for move in found)
+        tree, broken, exposed = None, 0, _exposed(config, world) if native else None
+        told = enabled_alone(world) if native else ()
     elif address:
         *before, after = sites(config, layouts=[said.get(name, usual) for name, usual in _USUAL.items()])
         keys = _keys(config, before[0])
-        tree, exposed = read_back(keys, cluster), None
+        tree, exposed, told = read_back(keys, cluster), None, ()
         broken = _broken(keys, before[0])
         found = moves(of_tree(tree.routes, keys), after.layout, cluster)
     else:
@@ -102,6 +104,7 @@ def _migration(config: Config) -> Migration:
         notes=(
             *files(found),
             *native_notes(found),
+            *told,
             *(_notes(tree.certificates if tree else None, broken) if older or not found else ()),
         ),
     )
@@ -188,6 +191,8 @@ def _move_lines(move: Move, found: Migration) -> Iterator[str]:
         yield from _backend_lines(backend, found.old_layout)
     if move.native:
         yield "  Traefik 2"
+    if move.native and not move.old_routers:
+        yield "    nothing"
     for old in move.old_routers:
         yield from _router2_lines(old)
     yield "  Traefik 3"
@@ -234,10 +239,18 @@ def _protocol(name: str) -> str:
     return "" if name == "http" else f"{name} "
 
 
+def _priority_lines(protocol: str, priority: int, *, by_length: bool = False) -> Iterator[str]:
+    """UDP has none."""
+    if protocol == "tcp" and not priority:
+        yield _row("priority", "behind all others")
+    elif protocol != "udp":
+        yield _row("priority", f"{priority}{', the length of its rule' if by_length else ''}")
+
+
 def _router2_lines(router: Router2) -> Iterator[str]:
     yield f"    {_protocol(router.protocol)}router {safe(router.name)}"
     yield _row("rule", f"{router.rule or 'none'}{', the default one' if router.by_default else ''}")
-    yield _row("priority", f"{router.priority}{', the length of its rule' if router.by_length else ''}")
+    yield from _priority_lines(router.protocol, router.priority, by_length=router.by_length)
     yield _row("entry points", ", ".join(router.entry_points) or "the default ones")
     if router.middlewares:
         yield _row("middlewares", ", ".join(router.middlewares))
@@ -258,10 +271,11 @@ def _exposed_lines(exposed: Exposed) -> Iterator[str]:
 def _router_lines(router: Router, layout: RouteLayout) -> Iterator[str]:
     yield f"    {_protocol(router.protocol)}router {safe(router.name)}"
     yield _row("rule", router.rule or "none")
-    yield _row("priority", str(router.priority))
+    yield from _priority_lines(router.protocol, router.priority)
     yield _row("entry points", ", ".join(router.entry_points) or "the default ones")
-    tls = f"yes, certificates by {router.resolver}" if router.resolver else "yes" if router.tls else "no"
-    yield _row("TLS", tls)
+    if router.protocol != "udp":
+        tls = f"yes, certificates by {router.resolver}" if router.resolver else "yes" if router.tls else "no"
+        yield _row("TLS", tls)
     for middleware in router.middlewares:
         fields = _fields(f"{router.protocol}/middlewares/{middleware.name}/", middleware.fields, layout)
         yield _row("middleware", f"{middleware.name}: {', '.join(fields)}")

@@ -7,8 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from bridge.cli.moves import Move
+from bridge.cli.reading import World
 from bridge.cli.render import number, safe
+from bridge.labels import table
 from bridge.layouts.traefik3_moved import Router
+from bridge.layouts.traefik3_references import elsewhere
+from bridge.model.world import is_ours
 from bridge.stores.address import StoreAddress
 
 THROTTLE = "providers.providersThrottleDuration"
@@ -96,8 +100,35 @@ def native_notes(found: Iterable[Move]) -> Iterator[str]:
     if not moves:
         return
     yield "configuration that says x@rancher elsewhere, as in a file, must say x@etcd or x@consul"
+    if others := _of_others(moves):
+        yield f"labels name what other providers give to Traefik 2: {safe(', '.join(others))}; give it to Traefik 3 too"
     keys = {path for move in moves for path in move.keys}
     sticky = {"/".join(path.split("/")[:3]) for path in keys if "/sticky/" in path or path.endswith("/sticky")}
     if unnamed := [one for one in sticky if f"{one}/loadBalancer/sticky/cookie/name" not in keys]:
         what = number(len(unnamed), "service")
         yield f"the sticky cookies of {what} get another name with the provider: clients change their server once"
+
+
+def _of_others(moves: Iterable[Move]) -> list[str]:
+    """What labels name of other providers, sorted."""
+    objects: dict[str, dict[str, str]] = {}
+    for path, value in (item for move in moves for item in move.keys.items()):
+        *place, field = path.split("/", 3)
+        objects.setdefault("/".join(place), {})[field] = value
+    return sorted({name for values in objects.values() for name in elsewhere(values)})
+
+
+def enabled_alone(world: World) -> Iterator[str]:
+    """Traefik 2 gave such a service what here a label of its own must ask for."""
+    asking = {one.service for one in world.verdicts if one.route}
+    its = [
+        one.title
+        for one in world.snapshot.services
+        if one.ports and one.title in asking and [*filter(is_ours, one.labels)] == [table.ENABLE.name]
+    ]
+    if its:
+        yield (
+            f"{table.ENABLE.name} alone asks for rancher-traefik's route here, to port 80 of containers with a health "
+            "check, and not for Traefik 2's default rule and published port. Say a label of Traefik 2 too, as "
+            f"traefik.http.services.NAME.loadbalancer.server.port: {safe(', '.join(its))}"
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from bridge.labels.native import DEFAULT_RULE
+from bridge.labels.native import ANY_NAME, DEFAULT_RULE
 from bridge.labels.native_names import where
 from bridge.layouts.go_values import is_whole
 from bridge.model.native import Native, Said
@@ -19,7 +19,7 @@ class Router2:
     protocol: str  # http, tcp, udp
     rule: str  # empty: none, or nobody knows it
     by_default: bool  # no label says the rule
-    priority: int  # that counts
+    priority: int  # that counts; 0: of UDP none, of TCP for all names behind all others
     by_length: bool  # no label says it
     entry_points: tuple[str, ...]  # empty: Traefik's default ones
     middlewares: tuple[str, ...]  # as labels name them
@@ -50,13 +50,14 @@ def _router(place: str, fields: Mapping[str, str], made: Said | None) -> Router2
     rule = fields.get("rule") or (made.written if made else "")
     said = fields.get("priority", "")
     counts = is_whole(said) and int(said) != 0
+    last = protocol == "tcp" and rule == ANY_NAME and not counts
     return Router2(
         name=name,
         protocol=protocol,
         rule=rule,
         by_default=protocol == "http" and (made.label == DEFAULT_RULE if made else not fields.get("rule")),
-        priority=int(said) if counts else len(rule.encode()),
-        by_length=bool(rule) and not counts,
+        priority=int(said) if counts else 0 if last else len(rule.encode()),
+        by_length=bool(rule) and not counts and not last,
         entry_points=_items(fields, "entrypoints"),
         middlewares=_items(fields, "middlewares"),
         service=fields.get("service", ""),

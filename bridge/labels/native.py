@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from bridge.labels.fallback import Fallback
@@ -22,7 +22,7 @@ from bridge.model.problem import Problem
 from bridge.model.route import MODIFIERS, Rule
 from bridge.model.world import told_name
 
-LOST = "left it out, with what depends on it"
+LOST = "left out what it belongs to, with what depends on that"
 IGNORED = "ignored it"
 DEFAULT_RULE = "--default-rule"
 DEFAULT = "default"
@@ -116,6 +116,12 @@ def published_port(bearer: Bearer, protocol: str, label: str) -> tuple[int, Prob
     return ports[0], Problem(bearer.title, label, "", why, did, notice=True, suggestion=say)
 
 
+def missing(place: str, what: str, name: str) -> str:
+    """Why the object at `place` is lost that needs another one, of which another problem says more."""
+    _, kind, own_name = place.split("/", 2)
+    return f"{kind.removesuffix('s')} {own_name} needs {what} {name}, which is lost: another problem says why"
+
+
 def _scheme(text: str) -> str:
     if text.lower() not in _SCHEMES:
         raise ValueError(f"it is none of {', '.join(_SCHEMES)}")
@@ -157,7 +163,8 @@ class _Reader:
                 nowhere.append((label, found))
                 continue
             element = self.elements.setdefault(found.place, Element(found.place, label))
-            if why := found.wrong or unnameable(found.place.rpartition("/")[2]):
+            # All behind the kind is the name: with a slash in it, it would lie inside of another object.
+            if why := found.wrong or unnameable(found.place.split("/", 2)[2]):
                 self.refuse(found.place, label, text, why, found.hint)
                 continue
             path = found.path.lower() if "/plugin/" not in f"/{found.path.lower()}" else found.path
@@ -234,7 +241,7 @@ class _Reader:
             weight = self._value(place, element, "weight", _WEIGHT, 1)
         port = self._value(place, element, "port", _PORT, 0)
         if place not in self.lost:
-            port = port or self._published(place, protocol)
+            port = port or self._published(place, element, protocol)
         if place not in self.lost:
             element.pool = Pool(port, scheme, weight)
 
@@ -249,10 +256,14 @@ class _Reader:
             self.refuse(place, said.label, said.text, str(err))
             return default
 
-    def _published(self, place: str, protocol: str) -> int:
+    def _published(self, place: str, element: Element, protocol: str) -> int:
         """The first port that the containers are published at; 0, and the service is lost, where there is none."""
         label = f"traefik.{place.replace('/', '.')}.loadbalancer.server.port"
         port, problem = published_port(self.bearer, protocol, label)
+        # It is not known, and nobody would say so: what is lost is not typed.
+        ports = (one.label for path, one in element.fields.items() if path.endswith("port") and "check/" not in path)
+        if problem and not port and (slip := next(ports, "")):
+            problem = replace(problem, suggestion=f"say {label} in place of {told_name(slip)}")
         self.lost |= set() if port else {place}
         self.problems += [problem] if problem else []
         return port
@@ -314,16 +325,17 @@ class _Reader:
         """A router that names no service gets the only one."""
         if element.text("service").strip():
             return
+        rule = element.fields.get("rule")
+        label = rule.label if rule and rule.label != DEFAULT_RULE else element.label
         if len(services) != 1:
-            why = f"it names no service, and there are {len(services)}"
+            why = f"its router names no service, and there are {len(services)}"
             hint = f"say traefik.{place.replace('/', '.')}.service"
-            self.refuse(place, element.label, "", why, hint)
+            self.refuse(place, label, "", why, hint)
             return
         (to,) = services
-        only = to.rpartition("/")[2]
+        only = to.split("/", 2)[2]
         if to in self.lost:  # said here, since its name may be one that nobody can refer to
-            why = f"the service {only}, which it needs, cannot be had as this service asks for it"
-            self.refuse(place, element.label, "", why)
+            self.refuse(place, label, "", missing(place, "service", only))
             return
         element.fields["service"] = Said("service", only, DEFAULT)
 

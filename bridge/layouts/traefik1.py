@@ -88,7 +88,7 @@ class Traefik1:
     ) -> Natives:
         """Nothing: Traefik 1 knows none of it."""
         why = "its labels speak to Traefik 2 and 3 only"
-        do = "say it in Traefik 1's labels too, if its requests shall come here: bridge labels lists them"
+        do = "--layout traefik3 has it; shall Traefik 1 serve it too, say it in its labels: bridge labels lists them"
         words = {PROTOCOL.name: ("Traefik 1 knows HTTP alone", "layout traefik3 has it")}
         told = [
             Problem(one.title, one.label, "", *(said[0], "no frontend"), notice=True, suggestion=said[1])

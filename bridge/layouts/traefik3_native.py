@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from bridge.labels.native import DEFAULT, LOST
+from bridge.labels.native import DEFAULT, LOST, missing
 from bridge.labels.native_names import may_be_shown
 from bridge.layouts import Claimed, Natives, Target
 from bridge.layouts.server_urls import address, distinct, url
@@ -205,17 +205,17 @@ class _Merge:
             for place, titles in list(self.holders.items()):
                 for title in tuple(titles):
                     for other, label in self.object(title, place).refers:
-                        if why := self._missing(title, other):
+                        if why := self._missing(title, place, other):
                             self.lose(title, place, why, label)
                             going = True
                             break
 
-    def _missing(self, title: str, place: str) -> str:
-        """Why a service cannot refer to an object; empty where it can."""
-        what, name = _words(place)
-        if place in self.lost[title]:
-            return f"the {what} {name}, which it needs, cannot be had as this service asks for it"
-        return "" if place in self.holders else f"there is no {what} {name}"
+    def _missing(self, title: str, place: str, other: str) -> str:
+        """Why what a service has at `place` cannot refer to another object; empty where it can."""
+        what, name = _words(other)
+        if other in self.lost[title]:
+            return missing(place, what, name)
+        return "" if other in self.holders else f"there is no {what} {name}"
 
     def contest(self, routes: Mapping[str, Wish]) -> None:
         """Of what asks for the same requests, routes of older vocabularies among it, not all can stay."""

@@ -27,6 +27,12 @@ def referred(place: str, values: Mapping[str, str]) -> Iterator[tuple[str, str]]
                 yield f"{protocol}/{kind}/{name}", path
 
 
+def elsewhere(values: Mapping[str, str]) -> frozenset[str]:
+    """What one object names of other providers, as `x@file`; `values` as above. What Traefik itself has is none."""
+    names = {name for path in (*_KINDS, "tls/options") for name in values.get(path, "").split(",") if "@" in name}
+    return frozenset(name for name in names if not name.endswith("@internal"))
+
+
 def leans_on(keys: Mapping[str, str]) -> frozenset[str]:
     """The groups of the objects that one object of native labels names; of any other keys none."""
     place = "/".join(next(iter(keys), "").split("/")[:3])

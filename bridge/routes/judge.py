@@ -392,13 +392,13 @@ def _enabled(service: Service, policy: Policy) -> tuple[Gate, Problem | None]:
             "enabled", says, EXPOSED if says else f"no label asks for it, and without a port {EXPOSED} does not"
         ), None
     if found.origin != table.ENABLE.name:
-        return Gate("enabled", False, "no label asks for it"), _forgotten(service)
+        return Gate("enabled", False, f"no label asks for it, as {table.ENABLE.name}=true does"), _forgotten(service)
     return Gate("enabled", found.value is not Publish.NO, f"{table.ENABLE.name} is {found.value.value}"), None
 
 
 def _forgotten(service: Service) -> Problem | None:
     """The notice where labels say how a route shall be, and none asks for it: to Traefik's own provider all do."""
-    if not any(text and spot(name) for name, text in service.labels.items()):
+    if not any(text and (spot(name) or is_newer(name)) for name, text in service.labels.items()):
         return None
     why, do = (
         f"it has labels, and none is {table.ENABLE.name}",
