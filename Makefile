@@ -4,7 +4,7 @@ PYTHON = python3
 BIN = .venv/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet install
 
-.PHONY: test lint types demo consul traefik docs schemas fuzz audit pythons requirements clean
+.PHONY: test lint types demo demo-fan-in consul traefik docs site schemas fuzz audit pythons requirements clean
 
 test: .venv/with-test consul traefik
 	$(BIN)/pytest
@@ -19,6 +19,10 @@ types: .venv/with-test
 demo: .venv/with-demo
 	$(BIN)/bridge demo
 
+# The same of two clusters on one store.
+demo-fan-in: .venv/with-demo
+	$(BIN)/bridge demo-fan-in
+
 # What the code says of itself, written down; tests hold it to the code.
 docs: .venv/with-test
 	$(BIN)/bridge labels --output markdown > docs/labels.md
@@ -27,6 +31,10 @@ docs: .venv/with-test
 schemas: .venv/with-test
 	for name in $$($(BIN)/bridge schema | cut -d ' ' -f 1); do \
 	  $(BIN)/bridge schema $$name > schemas/$$name.json || exit 1; done
+
+# The pages as a site, in build/site; a link that leads nowhere is a fault.
+site: .venv/with-docs
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --fresh-env -c docs . build/site
 
 # Looks for what breaks the promises to services' owners, as long as you like; not part of the tests. What it finds
 # worth trying stays in .cache/fuzz, and the next run goes on from there.
@@ -77,7 +85,7 @@ audit: .cache/audit/bin/pip-audit .venv/with-test
 
 # Before a release: tests with each Python of those that are promised and here, but for those that take long.
 PYTHONS = python3.11 python3.12 python3.13 python3.14
-LONG = run_% container packaging interleavings histories demo traefik3_% native_real drain_traefik
+LONG = run_% container packaging interleavings histories demo demo_fan_in traefik3_% native_real drain_traefik
 TRIED = $(filter-out $(LONG:%=tests/test_%.py),$(wildcard tests/test_*.py))
 
 pythons: consul traefik

@@ -9,12 +9,14 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from enum import Enum
 from fractions import Fraction
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from bridge.labels.fallback import rule_template
+from bridge.labels.faults import meant
 from bridge.labels.types import Address, host, truth
 from bridge.layouts import LAYOUTS
 from bridge.model.change import FOR_EVER
@@ -48,6 +50,10 @@ class FanIn(Enum):
     MERGE = "merge"  # one frontend, with the servers of all
     SEPARATE = "separate"  # a frontend for each
 
+
+PREFIX = "BRIDGE_"  # of all variables
+OTHER_VARIABLES = frozenset(("BRIDGE_DEBUG",))  # that are no option
+_NEARLY = 0.89  # how much alike two variables are of which one is a slip for the other: BRIDGE_TLL, BRIDGE_TTL
 
 ONLY = {Output.GITHUB: "check", Output.MARKDOWN: "labels"}  # the one command that prints so
 DRAINING = frozenset(("drain", "undrain"))
@@ -91,7 +97,7 @@ class Option(Generic[T_co]):
     @property
     def variable(self) -> str:
         """How the environment names it."""
-        return "BRIDGE_" + self.name.replace("-", "_").upper()
+        return PREFIX + self.name.replace("-", "_").upper()
 
 
 # What may be said.
@@ -657,9 +663,16 @@ TABLE: tuple[Option[object], ...] = (
 )
 
 
+def taken_by(command: str) -> tuple[Option[object], ...]:
+    """The rows that it takes; `config` takes those of `run`, whose values it shows."""
+    if command == "config":
+        return tuple(option for option in TABLE if "run" in option.commands or option is OUTPUT)
+    return tuple(option for option in TABLE if command in option.commands)
+
+
 def default_of(option: Option[object], command: str) -> str | None:
     """What `command` takes where nobody says the option, as a user would write it; None: nothing."""
-    return option.run_default if command == "run" and option.run_default else option.default
+    return option.run_default if command in ("run", "config") and option.run_default else option.default
 
 
 @dataclass(frozen=True, slots=True)
@@ -705,9 +718,10 @@ def load(command: str, flags: Mapping[str, str], environment: Mapping[str, str])
     """What `command` was told by flags (name: text), environment and file.
 
     An empty variable says nothing: that is how a compose file leaves one out. Raises UsageError, also for what a file
-    says to other commands.
+    says to other commands, and for a variable that is a slip for one of ours.
     """
-    taken = [option for option in TABLE if command in option.commands]
+    _refuse_slips(environment)
+    taken = taken_by(command)
     said: dict[str, Said] = {}
     for option in taken:
         if option.name in flags:
@@ -716,7 +730,8 @@ def load(command: str, flags: Mapping[str, str], environment: Mapping[str, str])
             said[option.name] = Said(environment[option.variable], option.variable)
     if CONFIG.name in said:
         in_file = _read_file(said[CONFIG.name])
-        said = {name: one for name, one in in_file.items() if command in _BY_NAME[name].commands} | said
+        names = {option.name for option in taken}
+        said = {name: one for name, one in in_file.items() if name in names} | said
     config = Config(said, command)
     for option in taken:
         config.find(option)
@@ -752,6 +767,19 @@ def _secret(config: Config, said: Option[str], in_file: Option[str], what: str) 
 _BY_NAME = {option.name: option for option in TABLE}
 
 
+def _refuse_slips(environment: Mapping[str, str]) -> None:
+    """Raises UsageError for a variable that is nearly one of ours: nobody would hear that it says nothing.
+
+    Any other is somebody else's: Docker's links make BRIDGE_PORT_80_TCP and the like for a service called bridge.
+    """
+    known = {option.variable for option in TABLE} | OTHER_VARIABLES
+    for name in sorted(environment):
+        if name.startswith(PREFIX) and name not in known and environment[name]:
+            near = get_close_matches(name, known, 1, _NEARLY)
+            if near:
+                raise UsageError(name, "", f"is no option; you may mean {near[0]}")
+
+
 def _parsed(option: Option[T], said: Said) -> T:
     try:
         return option.parse(said.text)
@@ -782,8 +810,11 @@ def _as_text(name: str, value: object, path: str) -> str:
             thing, "", f"a secret stands in no configuration file; use {option.variable} or {option.flag}-file"
         )
     if option is None or not option.in_file:
-        known = ", ".join(one.name for one in TABLE if one.in_file and not one.secret)
-        raise UsageError(thing, "", f"is no option; use one of {known}")
+        known = [one.name for one in TABLE if one.in_file and not one.secret]
+        near = meant(name.replace("_", "-"), known)
+        raise UsageError(
+            thing, "", f"is no option; {f'you may mean {near}' if near else 'use one of ' + ', '.join(known)}"
+        )
     match value:
         case bool():
             return str(value).lower()

@@ -188,7 +188,9 @@ def test_what_must_be_said_and_is_not_names_all_three_ways() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("tll = 5", r"tll in \S+: is no option; use one of source, store, "),
+        ("tll = 5", r"tll in \S+: is no option; you may mean ttl"),
+        ("store_ca = 5", r"store_ca in \S+: is no option; you may mean store-ca"),
+        ("xyz = 5", r"xyz in \S+: is no option; use one of source, store, "),
         ('config = "other"', r"config in \S+: is no option"),
         ("[sync]\nttl = 5", r"sync in \S+: is no option"),
         ("ttl = [1]", r"ttl in \S+: use one text, number"),

@@ -64,11 +64,15 @@ def test_what_is_no_terminal_gets_plain_lines_that_fit(told: Told) -> None:
     assert max(map(len, told.out.splitlines())) <= 78
 
 
-def test_the_readme_shows_what_it_prints(told: Told) -> None:
+def test_a_page_shows_what_it_prints_and_the_readme_the_beginning(told: Told) -> None:
     """But for times, ports, numbers of requests and which container comes first, which differ."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    shown = re.findall(r"```text\n(Healthy.*?)```", readme, re.S)[0]
-    assert timeless(shown) == timeless(told.out)
+    shown, begins = (
+        timeless(re.findall(r"```text\n(Healthy.*?)```", (ROOT / name).read_text(encoding="utf-8"), re.S)[0])
+        for name in ("docs/demo.md", "README.md")
+    )
+    assert shown == timeless(told.out)
+    assert shown.startswith(begins)
+    assert begins.count("\n") > 40
 
 
 def timeless(text: str) -> str:

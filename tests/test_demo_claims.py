@@ -160,7 +160,7 @@ def test_a_bridge_that_does_not_end_in_order_ends_it(served: Story, monkeypatch:
     end = Child.end
     monkeypatch.setattr(Child, "end", lambda child, _: end(child, signal.SIGKILL))
     with pytest.raises(BridgeError, match="replica a ended with code -9"):
-        served.leave()
+        served.plot.leave()
 
 
 def test_an_etcd_that_comes_back_empty_ends_it(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,14 +191,14 @@ def test_a_fault_that_the_bridge_does_not_notice_ends_it(story: Story, monkeypat
 def test_a_key_that_leave_leaves_ends_it(served: Story) -> None:
     write_stray(served.stage.etcd)
     with pytest.raises(BridgeError, match="etcd still holds stray;"):
-        served.leave()
+        served.plot.leave()
 
 
 def test_a_leave_that_fails_ends_it(served: Story, monkeypatch: pytest.MonkeyPatch) -> None:
     start = Children.start_bridge
     monkeypatch.setattr(Children, "start_bridge", lambda its, name, _, told: start(its, name, ["leave", "--odd"], told))
     with pytest.raises(BridgeError, match="leave ended with code 2: bridge: No such option"):
-        served.leave()
+        served.plot.leave()
 
 
 # What comes through Traefik
@@ -227,7 +227,7 @@ def test_a_container_that_still_answers_ends_it(served: Story, monkeypatch: pyte
 def test_a_container_that_does_not_come_to_answer_ends_it(served: Story, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stages, "PATIENCE", 2.0)
     with pytest.raises(BridgeError, match="answers by web-test-9: not within 2 s"):
-        served.traffic.joined(["web-test-9"], 0.0)
+        served.plot.traffic.joined(["web-test-9"], 0.0)
 
 
 def test_a_claim_that_is_not_so_is_one_line_and_code_1(tmp_path: Path) -> None:
@@ -257,7 +257,7 @@ def test_a_round_without_a_container_is_told_from_one_in_which_it_comes_late() -
     """First in one round of three and last in the next: four answers lie between."""
 
     def seen(names: str) -> float | None:
-        return traffic._round_without([Visit(float(at), name, "") for at, name in enumerate(names)], "b", 2)
+        return traffic._round_without([Visit(float(at), name, "") for at, name in enumerate(names)], {"b"}, 2)
 
     assert seen("bacacb") is None
     assert seen("bacaca") == 5.0

@@ -1,4 +1,4 @@
-"""What the README says is so: its commands run as they stand there, and no option, label or command is missing."""
+"""What README and configuration.md say is so: commands run as they stand there, no option or label is missing."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from tests.servers import EtcdServer
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
 
 
 def section(title: str) -> str:
     return README.split(f"\n## {title}\n", 1)[1].split("\n## ", 1)[0]
 
 
-def rows(title: str) -> list[list[str]]:
-    """The cells of a section's table, without its head."""
-    lines = [line for line in section(title).splitlines() if line.startswith("|")]
+def rows(text: str) -> list[list[str]]:
+    """The cells of the table in it, without its head."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
 
 
@@ -32,7 +33,7 @@ def said(cell: str) -> str:
 
 
 def test_every_option_is_told_with_its_flag_its_variable_and_its_key() -> None:
-    told = [tuple(map(said, row[:3])) for row in rows("Options")]
+    told = [tuple(map(said, row[:3])) for row in rows(CONFIGURATION)]
     assert told == [
         ("" if row.secret else row.flag, row.variable, "" if row.secret or not row.in_file else row.name)
         for row in TABLE
@@ -40,27 +41,27 @@ def test_every_option_is_told_with_its_flag_its_variable_and_its_key() -> None:
 
 
 def test_every_default_is_told() -> None:
-    told = {said(row[1]): said(row[4]) for row in rows("Options") if row[4].startswith("`")}
+    told = {said(row[1]): said(row[4]) for row in rows(CONFIGURATION) if row[4].startswith("`")}
     assert told == {row.variable: row.default for row in TABLE if row.default}
 
 
 def test_the_labels_that_are_told_exist_and_their_number_is_right() -> None:
     """All of them are told on a page of their own."""
     names = [label.name for label in table.TABLE]
-    told = [said(row[0]) for row in rows("Labels")]
+    told = [said(row[0]) for row in rows(section("Labels"))]
     assert len(told) >= 12
     assert [name for name in told if name not in names] == []
     assert f"has all {len(names)} labels" in section("Labels")
 
 
 def test_every_command_and_every_exit_code_is_told() -> None:
-    assert [said(row[0]) for row in rows("Commands")] == [f"bridge {name}" for name in COMMANDS]
+    assert [said(row[0]) for row in rows(section("Commands"))] == [f"bridge {name}" for name in COMMANDS]
     assert re.findall(r"\*\*(\d)\*\*", section("Commands")) == list("012345")
 
 
 def test_the_configuration_file_can_be_used_as_it_stands(tmp_path: Path) -> None:
     example = tmp_path / "bridge.toml"
-    example.write_text(re.findall(r"```toml\n(.*?)```", README, re.S)[0])
+    example.write_text(re.findall(r"```toml\n(.*?)```", CONFIGURATION, re.S)[0])
     config = load("sync", {"config": str(example)}, {})
     assert config.get(STORE).prefix == "traefik"
 
@@ -91,22 +92,3 @@ def test_the_design_names_every_room_and_every_part_of_ownership() -> None:
     assert {"model", "ownership"} <= rooms
     assert "claims" in parts
     assert rooms | parts <= words
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "README.md",
-        "CHANGELOG.md",
-        "docs/design.md",
-        "docs/labels.md",
-        "docs/from-traefik2.md",
-        "docs/moving.md",
-        "docs/security.md",
-        "docs/traefik3.md",
-    ],
-)
-def test_every_link_leads_somewhere(name: str) -> None:
-    page = ROOT / name
-    links = re.findall(r"\]\((?!https://)([^)#]+)\)", page.read_text(encoding="utf-8"))
-    assert [link for link in links if not (page.parent / link).exists()] == []

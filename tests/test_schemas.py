@@ -267,8 +267,8 @@ def test_a_file_fits_exactly_when_it_is_taken(tmp_path: Path, line: str) -> None
     assert fits("config", said) is taken
 
 
-def test_the_configuration_of_the_readme_fits() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_configuration_that_is_told_fits() -> None:
+    text = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
     check("config", tomllib.loads(re.findall(r"```toml\n(.*?)```", text, re.S)[0]))
 
 

@@ -69,10 +69,12 @@ COMMANDS = {
     "leave": Command("bridge.cli.leave", "Remove all that this cluster published, also of one that is no more."),
     "healthcheck": Command("bridge.cli.healthcheck", "Ask the bridge that runs here whether it works."),
     "policy": Command("bridge.cli.policy", "Print the rights that the bridge needs in a store.", "consul|etcd"),
+    "config": Command("bridge.cli.config", "Show what run would be told, and where each value comes from."),
     "labels": Command("bridge.cli.labels", "List all labels, and the keys that they become."),
     "schema": Command("bridge.cli.schema", "Print a JSON Schema of what the bridge reads or prints.", "[NAME]"),
     "completion": Command("bridge.cli.completion", "Teach a shell to complete what the bridge knows.", "bash|zsh|fish"),
     "demo": Command("bridge.cli.demo", "See it work, with an etcd and a Traefik 3 of its own."),
+    "demo-fan-in": Command("bridge.cli.demo_fan_in", "See two clusters share one store: one is drained, and one is killed."),
 }
 
 
@@ -100,7 +102,7 @@ class _Commands(click.Group):
 
 def _command(name: str) -> click.Command:
     """The command with a flag for each of its rows in the table of options."""
-    from bridge.config import TABLE, Option, default_of, load
+    from bridge.config import Option, default_of, load, taken_by
 
     module = cast("_Module", import_module(COMMANDS[name].module))
 
@@ -129,7 +131,7 @@ def _command(name: str) -> click.Command:
         except UsageError as err:
             raise config.blamed(err) from err
 
-    rows = (option for option in TABLE if name in option.commands and not option.secret)
+    rows = (option for option in taken_by(name) if not option.secret)
     params: list[click.Parameter] = [flag(option) for option in rows]
     if metavar := COMMANDS[name].argument:
         many = -1 if metavar.endswith("...") else 1

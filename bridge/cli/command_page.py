@@ -8,7 +8,7 @@ from importlib import import_module
 
 from bridge.cli import COMMANDS, EXIT_CODES
 from bridge.cli.render import say
-from bridge.config import TABLE, Option
+from bridge.config import TABLE, Option, taken_by
 
 _HEAD = """\
 # Commands
@@ -32,7 +32,7 @@ def page() -> Iterator[str]:
             yield from ("", "```text", f"bridge {name} [OPTIONS] {command.argument}", "```")
         for paragraph in _paragraphs(import_module(command.module).__doc__ or ""):
             yield from ("", *paragraph)
-        if taken := [f"`{option.flag}`" for option in TABLE if name in option.commands and not option.secret]:
+        if taken := [f"`{option.flag}`" for option in taken_by(name) if not option.secret]:
             yield from ("", f"Options: {', '.join(taken)}.")
     yield from ("", "## Options", "", "| option | variable | default | meaning |", "|---|---|---|---|")
     yield from map(_row, TABLE)

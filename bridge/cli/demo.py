@@ -10,6 +10,8 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
@@ -17,25 +19,33 @@ import click
 
 from bridge import config as options
 from bridge.config import Config
-from bridge.demo.stage import stage
+from bridge.demo.stage import Stage, stage
 from bridge.demo.story import THREE, Story
+from bridge.demo.world import World
 
 
 def run(config: Config) -> int:
     """The exit code. Raises BridgeError."""
-    for ending in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, _end)
-    began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="bridge-demo-") as name, stage(Path(name), THREE) as set_up:
+    with playing(THREE) as set_up:
         story = Story(set_up)
         story.tell()
         if config.get(options.KEEP):
             story.keep()
         else:
-            story.leave()
-    click.echo(f"\nAll that was started has ended, its folder is removed: {time.monotonic() - began:.1f} s in all.")
+            story.plot.leave()
     click.echo("The README shows how to do the same with your own etcd and Traefik.")
     return 0
+
+
+@contextmanager
+def playing(first: World) -> Iterator[Stage]:
+    """A stage in a folder of its own; in the end both are gone, and that is told. Raises BridgeError."""
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, _end)
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="bridge-demo-") as name, stage(Path(name), first) as set_up:
+        yield set_up
+    click.echo(f"\nAll that was started has ended, its folder is removed: {time.monotonic() - began:.1f} s in all.")
 
 
 def _end(number: int, _: FrameType | None) -> None:

@@ -110,6 +110,16 @@ class Ledger:
         self.stage.check(len(left) == 1 and left[0] is not None, "the servers are not on one living lease")
         return left[0] or 0.0
 
+    def comes(self, happens: Callable[[dict[str, Item]], bool], what: str, may_move: str) -> str:
+        """Something happens to Traefik 3's keys, and to none that has not `may_move` in its path."""
+        now = self.until(lambda seen: happens(TRAEFIK3.keys(seen)), what)
+        before, after = TRAEFIK3.keys(self.last), TRAEFIK3.keys(now)
+        moved = {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
+        strange = {path for path in moved if may_move not in path}
+        self.stage.check(not strange, f"written without a reason: {named(strange)}")
+        self.last = now
+        return f"{number(len(moved), 'key')} of Traefik's, {len(before.keys() - moved)} untouched"
+
     # Looking
 
     def look(self) -> Reading:

@@ -65,15 +65,22 @@ class Stage:
 
     # Bridges
 
-    def start(self, replica: str, layout: str) -> str:
-        """One more `bridge run`; the command as a user would give it."""
-        arguments = ["run", "--replica", replica, "--layout", layout]
+    def start(self, replica: str, layout: str, *more: str) -> str:
+        """One more `bridge run`, with more arguments where there are some; the command as a user would give it."""
+        arguments = ["run", "--replica", replica, "--layout", layout, *more]
         self.bridges[replica] = self.start_bridge(f"replica {replica}", arguments)
         return " ".join(("bridge", *arguments))
 
     def start_bridge(self, name: str, arguments: list[str]) -> Child:
         """A bridge that may end when it likes."""
         return self.children.start_bridge(name, arguments, self.variables())
+
+    def run_bridge(self, *arguments: str) -> list[str]:
+        """What a bridge said that did its work and ended."""
+        child = self.start_bridge(arguments[0], [*arguments])
+        code = child.wait(PATIENCE)
+        self.check(code == 0, f"{arguments[0]} ended with code {code}: {' '.join(child.lines())}")
+        return child.lines()
 
     def end(self, replica: str) -> None:
         """One less, in order."""

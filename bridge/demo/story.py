@@ -7,12 +7,12 @@ import time
 
 from bridge.demo.byhand import ByHand
 from bridge.demo.etcd import start_again
-from bridge.demo.ledger import LEADER, TRAEFIK1, TRAEFIK3, Ledger, named
+from bridge.demo.ledger import LEADER, TRAEFIK1, TRAEFIK3, named
 from bridge.demo.metadata import FAULTS
-from bridge.demo.stage import GRACE, PATIENCE, PREFIX, Stage
-from bridge.demo.tell import INDENT, changes, listed, quote, result, say, tree
-from bridge.demo.traefik import THROTTLE, start_traefik
-from bridge.demo.traffic import Traffic
+from bridge.demo.plot import Plot
+from bridge.demo.stage import GRACE, PREFIX, Stage
+from bridge.demo.tell import INDENT, changes, listed, result, say, tree
+from bridge.demo.traefik import THROTTLE
 from bridge.demo.visitors import EVERY, visit
 from bridge.demo.world import CONTAINERS, PORTS, STACK, World, asked_as, labels
 from bridge.model.keys import STANDING
@@ -34,14 +34,8 @@ class Story:
 
     def __init__(self, stage: Stage, world: World = THREE) -> None:
         self.stage, self.world = stage, world
-        self.ledger = Ledger(stage)
-        self._traffic: Traffic | None = None
-
-    @property
-    def traffic(self) -> Traffic:
-        """What comes through Traefik, once it serves."""
-        assert self._traffic is not None, "nothing is served yet"
-        return self._traffic
+        self.plot = Plot(stage)
+        self.ledger = self.plot.ledger
 
     def tell(self) -> None:
         """From the first key to the last but the end."""
@@ -83,8 +77,8 @@ class Story:
     def serve(self) -> None:
         """The first answer."""
         began = time.monotonic()
-        traefik = start_traefik(self.stage.children, self.stage.traefik, self.stage.etcd.endpoint, PREFIX)
-        traffic = self._traffic = Traffic(self.stage, traefik, asked_as(SERVICE))
+        traffic = self.plot.open(asked_as(SERVICE))
+        traefik = traffic.traefik
         self.stage.title("A real Traefik 3 reads them")
         result(f"--providers.etcd.endpoints={self.stage.etcd.endpoint}")
         result(f"--providers.etcd.rootKey={PREFIX}")
@@ -132,7 +126,7 @@ class Story:
         self._meanwhile()
         began = self._change(f"service {SECOND} is deployed", TWO_SERVICES)
         host = asked_as(SECOND)
-        found = self.traffic.once(lambda found: bool(found.who), f"{host} answers", host)
+        found = self.plot.traffic.once(lambda found: bool(found.who), f"{host} answers", host)
         result(f"first answer for {host}", found.at - began)
 
     def follow(self) -> None:
@@ -191,38 +185,18 @@ class Story:
         self._change(f"back, {SERVICE} scaled to 3", SCALED_BACK)
         time.sleep(GRACE)
         self.stage.containers.stop(gone)
-        self.traffic.pause(len(CONTAINERS))
-        result(f"{listed(gone)} stop {GRACE:.0f} s later: {self.traffic.answered()}")
-
-    def leave(self) -> None:
-        """The last key."""
-        requests = self.traffic.end()
-        (replica,) = self.stage.bridges
-        self.stage.end(replica)
-        began = time.monotonic()
-        arguments = ["leave", "--layout", self.ledger.layouts]
-        self.stage.title("The bridge goes for good", " ".join(("bridge", *arguments)))
-        result(f"The visitors have gone home: {requests}")
-        child = self.stage.start_bridge("leave", arguments)
-        code = child.wait(PATIENCE)
-        self.stage.check(code == 0, f"leave ended with code {code}: {' '.join(child.lines())}")
-        for line in child.lines():
-            quote(line)
-        left = self.ledger.look().items
-        self.stage.check(not left, f"etcd still holds {named(left)}")
-        result(f"of {len(self.ledger.last.items)} keys and records {len(left)} are left", time.monotonic() - began)
-        self.traffic.once(lambda found: found.said == "status 404", "Traefik serves no more")
-        result(f"Traefik answers 404 for {self.traffic.host}")
+        self.plot.traffic.pause(len(CONTAINERS))
+        result(f"{listed(gone)} stop {GRACE:.0f} s later: {self.plot.traffic.answered()}")
 
     def keep(self) -> None:
         """All goes on until Ctrl-C, and the world changes by hand."""
         self.stage.title("It goes on until Ctrl-C")
-        result(f"The visitors have gone home: {self.traffic.end()}")
+        result(f"The visitors have gone home: {self.plot.traffic.end()}")
         self.stage.metadata.by_hand = ByHand(self.stage, self.world)
-        url, api = self.stage.metadata.url, self.traffic.traefik.api
+        url, api = self.stage.metadata.url, self.plot.traffic.traefik.api
         say(
             "",
-            f"{INDENT}ask        {self.traffic.curl()}",
+            f"{INDENT}ask        {self.plot.traffic.curl()}",
             f"{INDENT}dashboard  http://{api}/dashboard/",
             f"{INDENT}etcd       etcdctl --endpoints={self.stage.etcd.endpoint} get --prefix {PREFIX}/",
             f"{INDENT}metadata   curl {url}/2016-07-29/stacks",
@@ -249,7 +223,7 @@ class Story:
     def _check_rounds(self, names: list[str]) -> None:
         """Each container answers once a round, from the first answer on; `names`: who has answered until now."""
         healthy = self.world.healthy(SERVICE)
-        traffic, size = self.traffic, len(healthy)
+        traffic, size = self.plot.traffic, len(healthy)
         while len(names) < ROUNDS * size:
             names.append(visit(traffic.traefik.web, traffic.host).who)
         rounds = [names[at : at + size] for at in range(0, len(names), size)]
@@ -260,13 +234,13 @@ class Story:
 
     def _joined(self, began: float, *names: str) -> None:
         """They answer."""
-        seconds = self.traffic.joined(names, began)
-        result(f"{listed(names)} {'answers' if len(names) == 1 else 'answer'}: {self.traffic.answered()}", seconds)
+        seconds = self.plot.traffic.joined(names, began)
+        result(f"{listed(names)} {'answers' if len(names) == 1 else 'answer'}: {self.plot.traffic.answered()}", seconds)
 
     def _left(self, name: str, began: float) -> None:
         """It answers no more."""
-        seconds = self.traffic.left(name, len(self.world.healthy(SERVICE)), began)
-        result(f"Traefik leaves it out: {self.traffic.answered()}", seconds)
+        seconds = self.plot.traffic.left({name}, len(self.world.healthy(SERVICE)), began)
+        result(f"Traefik leaves it out: {self.plot.traffic.answered()}", seconds)
 
     def _hear_warning(self, replica: str, of: str, times: int = 1) -> None:
         """From its publisher of Traefik 3's keys; of one among several the log gives the name."""
@@ -274,4 +248,4 @@ class Story:
         self.stage.hear(replica, f"WARNING {name}{of}:", times)
 
     def _meanwhile(self) -> None:
-        result(f"meanwhile {self.traffic.answered()}")
+        result(f"meanwhile {self.plot.traffic.answered()}")

@@ -27,8 +27,13 @@ def title(step: int, text: str, command: str = "") -> None:
         say(head)
     elif len(run) < room:
         say(head + click.style(f"{run:>{room}}", fg="cyan"))
-    else:
+    elif len(run) <= WIDTH:
         say(head, click.style(f"{run:>{WIDTH}}", fg="cyan"))
+    else:
+        lines = textwrap.wrap(
+            run, WIDTH - 2, initial_indent=INDENT, subsequent_indent=2 * INDENT, break_on_hyphens=False
+        )
+        say(head, *(click.style(line, fg="cyan") for line in (*(f"{one} \\" for one in lines[:-1]), lines[-1])))
 
 
 def result(text: str, seconds: float | None = None) -> None:

@@ -33,6 +33,10 @@ class Traffic:
 
     def answered(self) -> str:
         """What came since this was asked before: a container's answer for each."""
+        return f"{number(len(self.account()), 'request')}, 0 failed"
+
+    def account(self) -> list[Visit]:
+        """All who came since this was asked before, each answered by a container."""
         visits = self.visitors.since(self._until)
         failed = [one for one in visits if not one.who]
         total = number(len(visits), "request")
@@ -41,18 +45,19 @@ class Traffic:
         if visits:
             self._until = visits[-1].at
             self.requests += len(visits)
-        return f"{total}, 0 failed"
+        return visits
 
     def joined(self, names: Collection[str], began: float) -> float:
         """Seconds from `began` until each of these had answered."""
         return self._seconds(lambda visits: _last_of_firsts(visits, names), began, f"answers by {listed(names)}")
 
-    def left(self, name: str, others: int, began: float) -> float:
-        """Seconds from `began` until requests went round `others` without this one, which then answers none."""
-        found = self._seconds(lambda visits: _round_without(visits, name, others), began, f"{name} answers no more")
-        self.pause(ROUNDS * others)
-        still = [one for one in self.visitors.since(began + found) if one.who == name]
-        self.stage.check(not still, f"{name} still answered {number(len(still), 'request')}")
+    def left(self, names: Collection[str], others: int, began: float, rounds: int = ROUNDS) -> float:
+        """Seconds from `began` until requests went round `others` without these, which then answer none in `rounds`."""
+        told = listed(names)
+        found = self._seconds(lambda visits: _round_without(visits, names, others), began, f"{told} answer no more")
+        self.pause(rounds * others)
+        still = [one for one in self.visitors.since(began + found) if one.who in names]
+        self.stage.check(not still, f"{told} still answered {number(len(still), 'request')}")
         return found
 
     def pause(self, requests: int) -> None:
@@ -85,14 +90,14 @@ def _last_of_firsts(visits: list[Visit], names: Collection[str]) -> float | None
     return max(firsts[name] for name in names) if firsts.keys() >= set(names) else None
 
 
-def _round_without(visits: list[Visit], name: str, others: int) -> float | None:
-    """When so many in a row were answered that it would have been among them; None: not yet.
+def _round_without(visits: list[Visit], names: Collection[str], others: int) -> float | None:
+    """When so many in a row were answered that each of these would have been among them; None: not yet.
 
     Traefik asks each once a round, but not in the same order: first in one and last in the next is the most.
     """
     row = 0
     for one in visits:
-        row = 0 if one.who == name else row + 1
+        row = 0 if one.who in names else row + 1
         if row > 2 * others:
             return one.at
     return None

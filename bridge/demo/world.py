@@ -52,6 +52,7 @@ class World:
 
     running: frozenset[str]
     unhealthy: frozenset[str] = frozenset()
+    environment: str = _ENVIRONMENT  # its uuid
 
     def healthy(self, service: str) -> frozenset[str]:
         """The containers that shall answer for a service."""
@@ -76,7 +77,7 @@ class World:
         stack = {
             "uuid": _STACK_UUID,
             "name": STACK,
-            "environment_uuid": _ENVIRONMENT,
+            "environment_uuid": self.environment,
             "services": [self._service(name, ports) for name in sorted(self.services())],
         }
         return json.dumps([stack]).encode()

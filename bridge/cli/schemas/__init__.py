@@ -37,6 +37,7 @@ SCHEMAS = {
     "check": Known("what check --output json prints", outputs.check),
     "migrate": Known("what migrate --output json prints", outputs.migrate),
     "policy": Known("what policy --output json prints", outputs.policy),
+    "configured": Known("what config --output json prints", outputs.configured),
     "explain": Known("what explain --output json prints", outputs.explain),
 }
 

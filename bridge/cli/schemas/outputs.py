@@ -308,3 +308,14 @@ def explain() -> Schema:
         keys=many(thing(key=TEXT, value=TEXT, origin=TEXT)),
     )
     return thing(services=many(service))
+
+
+def configured() -> Schema:
+    """What `run` would be told."""
+    return by_name(
+        thing(
+            value=said("as a user would write it; null: nobody says it, or it is a secret", or_null(TEXT)),
+            origin=said("a flag, a variable, a key and its file, or default; empty: nobody says it", TEXT),
+            secret=TRUTH,
+        )
+    )
