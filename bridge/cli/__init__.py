@@ -74,7 +74,9 @@ COMMANDS = {
     "schema": Command("bridge.cli.schema", "Print a JSON Schema of what the bridge reads or prints.", "[NAME]"),
     "completion": Command("bridge.cli.completion", "Teach a shell to complete what the bridge knows.", "bash|zsh|fish"),
     "demo": Command("bridge.cli.demo", "See it work, with an etcd and a Traefik 3 of its own."),
-    "demo-fan-in": Command("bridge.cli.demo_fan_in", "See two clusters share one store: one is drained, and one is killed."),
+    "demo-fan-in": Command(
+        "bridge.cli.demo_fan_in", "See two clusters share one store: one is drained, and one is killed."
+    ),
 }
 
 

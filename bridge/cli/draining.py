@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from enum import Enum
 
 from bridge import config as options
-from bridge.cli.render import Json, heading, safe, say, say_each_json, warn
+from bridge.cli.render import heading, say, say_each_json, warn
 from bridge.config import Config, Output
 from bridge.model.change import Change, Committed, Create, Delete, Item, Transaction
 from bridge.model.drain import Drain, Scope, drained_name
@@ -18,6 +18,7 @@ from bridge.ownership.drains import Drains
 from bridge.ownership.records import drain_path, presence_path, read_drain, write_drain
 from bridge.stores.base import Store, Unavailable
 from bridge.sync import drains_in
+from bridge.views.words import Json, safe
 
 SCOPES = (Scope.HOST, Scope.SERVICE, Scope.CONTAINER)  # as config.DRAINED
 TRIES = 3  # at a record that others write at the same time

@@ -12,18 +12,12 @@ from bridge import config as options
 from bridge.cli.render import (
     DONE,
     PLANNED,
-    Json,
     difference_lines,
     differences_json,
     heading,
     merged,
-    number,
-    problems_json,
-    safe,
     say,
     say_each_json,
-    shown,
-    span,
     waits_json,
     warn,
     warn_outcome,
@@ -36,6 +30,7 @@ from bridge.model.problem import Problem, UsageError
 from bridge.ownership.adopt import Fate, Handed
 from bridge.ownership.plan import Difference, Plan
 from bridge.report import Report
+from bridge.views.words import Json, number, problems_json, safe, shown, span
 
 MARKS = {Fate.STAYS: ("=", "green"), Fate.CHANGES: ("~", "yellow"), Fate.GOES: ("-", "red"), Fate.LEFT: ("!", "cyan")}
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from bridge.cli.moves import Move
-from bridge.cli.render import number, safe
 from bridge.layouts.traefik3_moved import Router
 from bridge.stores.address import StoreAddress
+from bridge.views.words import number, safe
 
 THROTTLE = "providers.providersThrottleDuration"
 RANCHER = "providers.rancher"

@@ -14,8 +14,8 @@ from enum import Enum
 
 from bridge import config as options
 from bridge.cli.draining import drain_lines, drains_json
-from bridge.cli.render import Json, cut, heading, number, safe, say, say_each_json, shown, span
-from bridge.cli.seen import is_ours, look, seconds_or_none
+from bridge.cli.render import heading, say, say_each_json
+from bridge.cli.seen import look, seconds_or_none
 from bridge.cli.wiring import Site, sites
 from bridge.config import Config, Output
 from bridge.model.change import LeaseName
@@ -27,6 +27,8 @@ from bridge.ownership.mirror import Held, Side
 from bridge.ownership.quarrels import Disagreement, disagreements
 from bridge.ownership.records import named
 from bridge.ownership.standing import Standing
+from bridge.views.clusters import is_ours
+from bridge.views.words import Json, cut, number, safe, shown, span
 
 BY_HAND = "hand-written"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bridge.cli.render import Json
 from bridge.cli.schemas import inputs, kept, outputs
 from bridge.cli.schemas.words import Schema
+from bridge.views.words import Json
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bridge.cli.check import LEVELS
-from bridge.cli.clusters import State as ClusterState
 from bridge.cli.draining import Done
 from bridge.cli.moves import Moved
 from bridge.cli.policy import ACCESS, POLICIES, RESOURCES
@@ -13,6 +12,7 @@ from bridge.labels.fates import Fate
 from bridge.model.drain import Scope
 from bridge.ownership.adopt import Fate as KeyFate
 from bridge.report import Outcome
+from bridge.views.clusters import State as ClusterState
 
 _PROBLEM: dict[str, Schema] = {
     "service": said("stack/service; empty where no service is concerned", TEXT),
@@ -41,6 +41,18 @@ _DRAINS = many(
         name=said("empty for the whole cluster", TEXT),
         when=TEXT,
         record=said("its key", TEXT),
+    )
+)
+_CONTAINERS = many(
+    thing(
+        name=TEXT,
+        uuid=TEXT,
+        state=TEXT,
+        health=TEXT,
+        address=TEXT,
+        external=said("an address that an external service names, no container", TRUTH),
+        servers=many(TEXT),
+        why=said("it has none, or another one than the rest", TEXT),
     )
 )
 _ONE: Schema = {"$ref": "#/$defs/one"}
@@ -289,23 +301,19 @@ def explain() -> Schema:
         kind=TEXT,
         published=TRUTH,
         summary=TEXT,
-        gates=many(thing(name=TEXT, passed=TRUTH, why=TEXT)),
+        gates=many(
+            thing(
+                name=TEXT,
+                passed=TRUTH,
+                closes=said("not passed it closes the route; else it leaves it without servers", TRUTH),
+                why=TEXT,
+            )
+        ),
         labels=many(thing(name=TEXT, value=TEXT, fate=one_of(fate.value for fate in Fate), why=TEXT)),
         settings=many(thing(name=TEXT, value=TEXT, origin=TEXT)),
         problems=_PROBLEMS,
-        containers=many(
-            thing(
-                name=TEXT,
-                uuid=TEXT,
-                state=TEXT,
-                health=TEXT,
-                address=TEXT,
-                external=said("an address that an external service names, no container", TRUTH),
-                servers=many(TEXT),
-                why=said("it has none, or another one than the rest", TEXT),
-            )
-        ),
-        keys=many(thing(key=TEXT, value=TEXT, origin=TEXT)),
+        containers=_CONTAINERS,
+        keys=many(thing(layout=TEXT, key=TEXT, value=said("hidden where it may be a secret", TEXT), origin=TEXT)),
     )
     return thing(services=many(service))
 
