@@ -115,15 +115,20 @@ def explained(
     for service in snapshot.services:
         its = left.get(service.title)
         verdict = its.pop(0) if its and is_labelled(service) else None
-        said = {*of_all.get(service.title, ()), *(verdict.problems if verdict else ())}
+        said = (*of_all.get(service.title, ()), *(verdict.problems if verdict else ()))
         yield Explained(
             service=service,
             verdict=verdict,
-            problems=tuple(sorted(said, key=lambda one: (one.notice, one))),
+            problems=in_order(said),
             trees=tuple(_tree(one, wishes, verdict, cluster) for one, wishes in asked),
             containers=tuple(_containers(service, verdict, known)),
             undecided=service.title in undecided,
         )
+
+
+def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Each once, notices last."""
+    return tuple(sorted(set(problems), key=lambda one: (one.notice, one)))
 
 
 def _by_asker(wishes: Iterable[Wish]) -> dict[str, list[Wish]]:

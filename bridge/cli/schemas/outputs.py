@@ -14,7 +14,7 @@ from bridge.ownership.adopt import Fate as KeyFate
 from bridge.report import Outcome
 from bridge.views.clusters import State as ClusterState
 
-_PROBLEM: dict[str, Schema] = {
+PROBLEM: dict[str, Schema] = {
     "service": said("stack/service; empty where no service is concerned", TEXT),
     "label": said("the label, or the key, that is wrong", TEXT),
     "value": said("as it was found; empty where it may be a secret", TEXT),
@@ -23,7 +23,7 @@ _PROBLEM: dict[str, Schema] = {
     "notice": said("worth knowing, nothing to mend", TRUTH),
     "suggestion": said("what may help; empty where nobody knows", TEXT),
 }
-_PROBLEMS = many(thing(**_PROBLEM))
+_PROBLEMS = many(thing(**PROBLEM))
 _CHANGES = many(
     thing(
         action=one_of(("add", "change", "remove")),
@@ -43,7 +43,7 @@ _DRAINS = many(
         record=said("its key", TEXT),
     )
 )
-_CONTAINERS = many(
+CONTAINERS = many(
     thing(
         name=TEXT,
         uuid=TEXT,
@@ -197,7 +197,7 @@ def policy() -> Schema:
 
 def check() -> Schema:
     """What is wrong: with a source, with a store, or with both."""
-    problem = thing(**_PROBLEM, file=or_null(TEXT), line=or_null({"type": "integer", "minimum": 1}))
+    problem = thing(**PROBLEM, file=or_null(TEXT), line=or_null({"type": "integer", "minimum": 1}))
     world = thing(services=COUNT, labelled=COUNT, published=COUNT, problems=many(problem))
     finding = thing(
         key=TEXT,
@@ -312,7 +312,7 @@ def explain() -> Schema:
         labels=many(thing(name=TEXT, value=TEXT, fate=one_of(fate.value for fate in Fate), why=TEXT)),
         settings=many(thing(name=TEXT, value=TEXT, origin=TEXT)),
         problems=_PROBLEMS,
-        containers=_CONTAINERS,
+        containers=CONTAINERS,
         keys=many(thing(layout=TEXT, key=TEXT, value=said("hidden where it may be a secret", TEXT), origin=TEXT)),
     )
     return thing(services=many(service))
