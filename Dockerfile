@@ -26,9 +26,12 @@ COPY --from=build /opt/bridge /opt/bridge
 ENV PATH=/opt/bridge/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
-    BRIDGE_SOURCE=http://rancher-metadata
+    BRIDGE_SOURCE=http://rancher-metadata \
+    BRIDGE_HTTP=127.0.0.1:8090
 # A number: no host and no orchestrator can look up a name that only the image knows.
 USER 65532:65532
 STOPSIGNAL SIGTERM
+# It asks where BRIDGE_HTTP says: so say another address by the variable, not by the flag.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["bridge", "healthcheck"]
 ENTRYPOINT ["bridge"]
 CMD ["run"]

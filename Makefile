@@ -4,9 +4,9 @@ PYTHON = python3
 BIN = .venv/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet install
 
-.PHONY: test lint types demo demo-fan-in consul traefik docs site schemas fuzz audit pythons requirements clean
+.PHONY: test lint types demo demo-fan-in consul traefik promtool docs site schemas fuzz audit pythons requirements clean
 
-test: .venv/with-test consul traefik
+test: .venv/with-test consul traefik promtool
 	$(BIN)/pytest
 
 lint: .venv/with-test
@@ -53,6 +53,10 @@ fuzz: .venv/with-test .venv/with-fuzz
 consul:
 	tests/fetch_consul.sh .cache
 
+# Checks the files in compose/monitoring: the one on the PATH, else Debian's.
+promtool:
+	tests/fetch_promtool.sh .cache
+
 # The oldest Traefik 3 that the bridge writes for; the newest comes with the tests' packages.
 traefik: .cache/traefik/bin/traefik
 
@@ -88,7 +92,7 @@ PYTHONS = python3.11 python3.12 python3.13 python3.14
 LONG = run_% container packaging interleavings histories demo demo_fan_in traefik3_% native_real drain_traefik
 TRIED = $(filter-out $(LONG:%=tests/test_%.py),$(wildcard tests/test_*.py))
 
-pythons: consul traefik
+pythons: consul traefik promtool
 	for python in $(PYTHONS); do \
 	  $$python --version 2>/dev/null || { echo "$$python: not here, not tried"; continue; }; \
 	  its=.cache/pythons/$$(basename $$(dirname $$python))-$$(basename $$python) && $$python -m venv $$its && \

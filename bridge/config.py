@@ -397,7 +397,7 @@ PRIORITY = Option(
     "priority",
     raised_priority,
     "With separate: added to the priority of each frontend. Of clusters with one rule the highest gets the requests, "
-    "and the next one when its frontend is gone.",
+    "and the next one when its frontend is gone, or drained.",
     PUBLISHED,
     "NUMBER",
     "0",

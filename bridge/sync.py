@@ -65,13 +65,33 @@ def lay_out(
     `claimed`: what this cluster's claims ask for, as `claims` tells it.
     `known` is kept from one call to the next by whoever wants routes that did not change to cost nothing.
     """
-    laid = dict(known or {})
     verdicts = tuple(verdicts)
-    natives = layout.natives([verdict.native for verdict in verdicts if verdict.native], cluster, claimed)
     both = (one for one in verdicts if one.native and one.native.asked and one.route)
     beaten = {one.service: one.native.label for one in both if one.native} if layout.speaks_native else {}
     routes = {one.route.title: one.route for one in verdicts if one.route and one.service not in beaten}
-    refused: dict[str, Problem] = {}
+    laid, refused, missing = _lay_routes(routes, layout, cluster, known or {})
+    asking = [verdict.native for verdict in verdicts if verdict.native]
+    natives = layout.natives(asking, cluster, claimed, {title: one.wish for title, one in laid.items()})
+    if natives.beaten:  # others may refer to what is gone
+        left = {title: route for title, route in routes.items() if title not in natives.beaten}
+        laid, refused, missing = _lay_routes(left, layout, cluster, laid)
+    if known is not None:
+        known.clear()
+        known.update(laid)
+    losses = (problem for one in laid.values() for problem in one.losses)
+    won = (
+        Problem(title, label, "", "it speaks to this Traefik itself", _WON, notice=True)
+        for title, label in beaten.items()
+    )
+    problems = tuple(dict.fromkeys((*refused, *losses, *missing, *natives.problems, *won)))
+    return {**{one.wish.group: one.wish for one in laid.values()}, **natives.wishes}, problems
+
+
+def _lay_routes(
+    routes: Mapping[str, Route], layout: RouteLayout, cluster: str, known: Mapping[str, Laid]
+) -> tuple[dict[str, Laid], list[Problem], list[Problem]]:
+    """Those that can be laid out, by title; what of the others is to be told, and of what they miss."""
+    laid, refused = dict(known), dict[str, Problem]()
     while True:
         left = [route for title, route in routes.items() if title not in refused]
         grounded = _grounded(left, layout)
@@ -84,18 +104,8 @@ def lay_out(
                     refused[route.title] = _cannot(route, layout, err)
         if len(refused) == before:  # else something may refer to what is refused
             break
-    laid = {route.title: laid[route.title] for route in left}
-    if known is not None:
-        known.clear()
-        known.update(laid)
-    losses = (problem for one in laid.values() for problem in one.losses)
-    missing = (problem for _, problems in grounded for problem in problems)
-    won = (
-        Problem(title, label, "", "it speaks to this Traefik itself", _WON, notice=True)
-        for title, label in beaten.items()
-    )
-    problems = tuple(dict.fromkeys((*refused.values(), *losses, *missing, *natives.problems, *won)))
-    return {**{one.wish.group: one.wish for one in laid.values()}, **natives.wishes}, problems
+    missing = [problem for _, problems in grounded for problem in problems]
+    return {route.title: laid[route.title] for route in left}, list(refused.values()), missing
 
 
 def _grounded(routes: list[Route], layout: RouteLayout) -> list[tuple[Route, tuple[Problem, ...]]]:

@@ -84,6 +84,7 @@ class Image:
     stop_signal: str = "SIGTERM"
     entrypoint: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
+    check: tuple[str, ...] = ()  # what asks whether it is well
     labels: dict[str, str] = field(default_factory=dict)
 
     def below(self, path: str) -> Path:
@@ -161,6 +162,8 @@ class Builder:
                 image.entrypoint = one.listed()
             case "CMD":
                 image.command = one.listed()
+            case "HEALTHCHECK":
+                image.check = Instruction("CMD", one.text.partition("CMD ")[2]).listed()
             case _:
                 raise ValueError(f"{one.word}: write what it should do here first")
 

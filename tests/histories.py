@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from multiprocessing import Pool
+from typing import Protocol
 
 from bridge.layouts.traefik1 import TRAEFIK1
 from bridge.leases import REPLICA_TTL
@@ -109,6 +110,7 @@ class Cluster:
     history: dict[str, list[Wish]] = field(default_factory=dict)
     leaving: bool = False
     separate: bool = False  # its groups are its own alone
+    held: bool = False  # the brake is shut: nothing goes but what is drained
 
     def name_of(self, group: str) -> str:
         """As it names a group now."""
@@ -133,12 +135,27 @@ class Cluster:
         self.history.setdefault(wish.group, []).append(wish)
 
 
-class Bridge:
-    """One process: its own mirror and clock readings, the real plan, packing and fence."""
+class Stage(Protocol):
+    """Where bridges act: the store, the time, and who watches what they do."""
 
-    def __init__(self, history: History, cluster: Cluster, replica: str) -> None:
+    now: float  # seconds
+    count: int  # of the processes so far
+    server: MemoryServer
+    mutation: Mutation
+
+    def tree(self) -> Mapping[str, str]:
+        """All keys of Traefik's, and their values."""
+
+    def after_commit(self, before: Mapping[str, str]) -> None:
+        """Raises Violation where a transaction broke a promise. `before`: the tree."""
+
+
+class Bridge:
+    """One process, or one publisher of it: its own mirror and clock readings, the real plan, packing and fence."""
+
+    def __init__(self, history: Stage, cluster: Cluster, replica: str, publisher: Publisher | None = None) -> None:
         self.history, self.cluster, self.name = history, cluster, replica
-        self.publisher = Publisher(TRAEFIK1, TREE, RECORDS, cluster.name)
+        self.publisher = publisher or Publisher(TRAEFIK1, TREE, RECORDS, cluster.name)
         self.stalled = False
         self.restart()
 
@@ -150,7 +167,7 @@ class Bridge:
         self.store = Memory(self.history.server)
         self.lease = LeaseName(replica_family(self.cluster.name, self.replica), REPLICA_TTL)
         self.store.know((cluster_family(self.cluster.name), FLEET, STANDING_FAMILY, self.lease.family))
-        self.mirror = Mirror.empty(TREE, RECORDS)
+        self.mirror = Mirror.empty(self.publisher.tree, self.publisher.records)
         self.memory = PlanMemory(self.publisher)
         self.idle = False
         self.stalled = False
@@ -170,11 +187,12 @@ class Bridge:
 
     def _run(self) -> Iterator[None]:
         while True:
-            self._fold(RECORDS)
+            self._fold(self.publisher.records)
             yield
-            self._fold(TREE)
+            self._fold(self.publisher.tree)
             yield
-            due = self.memory.plan(self._wishes(), self.mirror, self.terms(), self.history.now)
+            held = self.cluster.held
+            due = self.memory.plan(self._wishes(), self.mirror, self.terms(), self.history.now, hold=held)
             self.last = due
             if (due.units or due.farewell) and self._may_lead():
                 try:
@@ -189,7 +207,8 @@ class Bridge:
     def _wishes(self) -> Mapping[str, Wish]:
         if self.cluster.leaving:
             return {}
-        return {**self.cluster.wishes, STANDING: Wish(STANDING, TRAEFIK1.standing(), {}, title=STANDING)}
+        standing = self.publisher.layout.standing()
+        return {**self.cluster.wishes, STANDING: Wish(STANDING, standing, {}, title=STANDING)}
 
     def _leader(self) -> tuple[int, str]:
         held = self.mirror.records.held.get(leader_path(self.cluster.name))
@@ -202,7 +221,7 @@ class Bridge:
 
     def fence(self) -> Create | Check:
         """That this process leads."""
-        key = RECORDS + leader_path(self.cluster.name)
+        key = self.publisher.records + leader_path(self.cluster.name)
         revision, token = self._leader()
         if revision and token == self.token:
             return Check(key, revision)
@@ -246,7 +265,7 @@ class Bridge:
         return False
 
     def _must_lead(self, transaction: Transaction) -> None:
-        key = RECORDS + leader_path(self.cluster.name)
+        key = self.publisher.records + leader_path(self.cluster.name)
         if any(change.key == key for change in transaction.changes):
             return
         item = self.history.server._items.get(key)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from unittest import mock
 
 from bridge.layouts.traefik1 import TRAEFIK1
 from bridge.model.change import Check, Committed, Create, Delete, Item, LeaseName, Limits, Transaction, Update
 from bridge.model.keys import Layout, Publisher, Wish
+from bridge.ownership import plan as planning
 from bridge.ownership.mirror import Mirror
 from bridge.ownership.pack import pack
 from bridge.ownership.plan import Plan, Settled, Unit, plan
@@ -98,7 +100,10 @@ class Scene:
 
 @dataclass
 class PlanMemory:
-    """Plans as a process that lives on, with what it kept of the last time; fails where that changes the plan."""
+    """Plans as a process that lives on, with what it kept of the last time; fails where that changes the plan.
+
+    It fails, too, where a plan that looks at every group says otherwise than one that passes by what is settled.
+    """
 
     publisher: Publisher
     standing: Standing | None = None
@@ -115,6 +120,10 @@ class PlanMemory:
         afresh = stand(mirror, self.publisher)
         assert self.standing == afresh
         assert due == plan(wishes, afresh, terms, now, hold=hold)
+        with mock.patch.object(planning._Planner, "_is_settled", return_value=False):
+            assert replace(due, settled=Settled()) == replace(
+                plan(wishes, afresh, terms, now, hold=hold), settled=Settled()
+            )
         self.settled = due.settled
         return due
 

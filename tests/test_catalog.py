@@ -16,7 +16,7 @@ import pytest
 
 from bridge import __version__
 from bridge.cli.wiring import sites
-from bridge.config import STORE, TABLE, load
+from bridge.config import HTTP, STORE, TABLE, load
 from tests.catalog import Question, questions, rendered
 from tests.servers import Certificates, ConsulServer, EtcdServer, free_ports
 from tests.test_compose import (
@@ -110,10 +110,13 @@ def test_both_files_name_the_same_services_with_words_that_rancher_knows(answers
     for one in docker["services"].values():
         assert one.keys() <= DOCKER_KEYS
         assert all(isinstance(value, str) for value in one["labels"].values())
-    for name, one in rancher["services"].items():
+    for one in rancher["services"].values():
         assert one.keys() <= RANCHER_KEYS
         assert one.get("health_check", {}).keys() <= CHECK_KEYS
-        assert ("health_check" in one) == (name != "bridge")
+        assert "health_check" in one
+    listens = load("run", {}, docker["services"]["bridge"]["environment"]).get(HTTP)
+    assert listens is not None
+    assert rancher["services"]["bridge"]["health_check"]["port"] == listens.port
     mounted = {volume.split(":")[0] for one in docker["services"].values() for volume in one.get("volumes", ())}
     assert {name for name in mounted if not name.startswith("/")} == docker.get("volumes", {}).keys()
 

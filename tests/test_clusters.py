@@ -12,10 +12,15 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from bridge.cli.schemas import schema
+from bridge.layouts import LAYOUTS, layout
+from bridge.layouts.traefik1 import TRAEFIK1
 from bridge.leases import Keeper
 from bridge.model.change import LeaseName
 from bridge.model.keys import STANDING
+from bridge.report import Outcome
+from bridge.routes import Policy, judge_all
 from bridge.stores.base import Store
+from bridge.sync import lay_out, sync
 from bridge.writer import Writer
 from tests.commands import Bridge, Ran, silent
 from tests.publishing import ConsulPublication, Publication, Publishing, service, with_labels, world
@@ -234,7 +239,7 @@ def test_a_clusters_own_frontends_are_its_alone(bridge: Bridge, place: Publishin
         )
         assert ran.code == 0, ran
     found = clusters()
-    assert [(row["routes"], row["servers"], row["problems"]) for row in found.values()] == [(1, 3, []), (1, 3, [])]
+    assert [(row["routes"], row["servers"]) for row in found.values()] == [(1, 3), (1, 3)]
     lines = bridge("show", "--store", place.url).out.splitlines()
     assert "proxy-test/web-test  of cluster default alone" in lines
     assert "proxy-test/web-test  of cluster other alone" in lines
@@ -243,6 +248,78 @@ def test_a_clusters_own_frontends_are_its_alone(bridge: Bridge, place: Publishin
     left = {path.split("/")[1] for path in place.published()}
     assert left == {"default--web-test__proxy-test", STANDING}
     assert not [path for path in place.recorded() if "other" in path]
+
+
+def own(place: Publishing, cluster: str, priority: int = 0, *, name: str = "traefik1", separate: bool = True) -> None:
+    """One service in a cluster that keeps it apart, or not."""
+    wishes, _ = lay_out(
+        judge_all(world(service("web", 1)), Policy(cluster, separate=separate, raised=priority)), layout(name), cluster
+    )
+    settings = place.settings(cluster=cluster, ttl=TTL)
+    tree = layout(name).tree_prefix(place.prefix, place.url.partition(":")[0])
+    settings = replace(settings, publisher=replace(settings.publisher, layout=layout(name), tree=tree))
+    assert sync(wishes, place.client(), settings).outcome is Outcome.DONE
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_frontends_of_two_clusters_with_one_rule_are_a_problem_of_both_unless_one_stands_by(
+    bridge: Bridge, place: Publishing, name: str
+) -> None:
+    def told() -> dict[str, list[str]]:
+        found = rows(bridge("clusters", "--store", place.url, "--layout", name, "--output", "json"))
+        return {
+            cluster: [f"{why}; {did}" for why, did in zip(reasons(row), dids(row), strict=True)]
+            for cluster, row in found.items()
+        }
+
+    folder = "frontends" if name == "traefik1" else "http/routers"
+    own(place, "a", name=name)
+    assert told() == {"a": []}
+    own(place, "b", name=name)
+    either = (
+        f"{folder}/a--web__shop, of cluster a alone, and {folder}/b--web__shop, of cluster b alone, ask for the same"
+    )
+    either += " requests; Traefik gives all of them to either"
+    assert told() == {"a": [either], "b": [either]}
+    own(place, "b", 1, name=name)
+    assert told() == {"a": [], "b": []}
+    own(place, "c", name=name, separate=False)
+    mixed = told()
+    assert mixed.keys() == {"a", "b", "c"}
+    assert [len(its) for its in mixed.values()] == [1, 1, 2]
+    assert (
+        f"which clusters share, ask for the same requests; Traefik gives all of them to {folder}/a--web__shop"
+        in mixed["a"][0]
+    )
+
+
+def test_a_cluster_that_goes_from_one_fan_in_to_the_other_is_no_problem(place: Publishing, clusters: Clusters) -> None:
+    """For a while it has both."""
+    own(place, "a", separate=False)
+    both = lay_out(judge_all(world(service("web", 1)), Policy("a", separate=True)), TRAEFIK1, "a")[0]
+    shared = lay_out(judge_all(world(service("web", 1)), Policy("a")), TRAEFIK1, "a")[0]
+    sync({**shared, **both}, place.client(), place.settings(cluster="a", ttl=TTL))
+    found = clusters()["a"]
+    assert (found["routes"], found["problems"]) == (2, [])
+
+
+def test_what_is_drained_is_told_of_each_cluster(bridge: Bridge, place: Publishing, clusters: Clusters) -> None:
+    publish(place, "default")
+    publish(place, "other")
+    at = ("--store", place.url, "--cluster", "other")
+    for what in (("--host", "h1"), ("--service", "shop/web")):
+        assert bridge("drain", *what, *at).code == 0
+    found = clusters()
+    drained = found["other"]["drains"]
+    assert isinstance(drained, list)
+    assert [(one["scope"], one["name"]) for one in drained] == [("host", "h1"), ("service", "shop/web")]
+    assert found["default"]["drains"] == []
+    lines = bridge("clusters", "--store", place.url).out.splitlines()
+    at_line = lines.index("drained in cluster other:")
+    assert [line.split("  since ")[0].strip() for line in lines[at_line + 1 : at_line + 3]] == [
+        "host h1",
+        "service shop/web",
+    ]
 
 
 def test_show_narrows_to_one_service_and_says_where_there_is_none(bridge: Bridge, place: Publishing) -> None:

@@ -22,7 +22,7 @@ import pytest
 import yaml
 
 from bridge import __version__
-from bridge.config import SOURCE, STORE, TABLE, load
+from bridge.config import HTTP, SOURCE, STORE, TABLE, load
 from bridge.layouts.traefik1 import TRAEFIK1
 from bridge.sources import open_source
 from tests.dockerfile import instructions
@@ -261,7 +261,15 @@ def check(folder: str, name: str) -> tuple[int, str]:
 @pytest.mark.parametrize("folder", STACKS)
 def test_whatever_listens_is_checked(folder: str) -> None:
     checked = {name for name, one in services(folder, "rancher-compose.yml").items() if "health_check" in one}
-    assert checked == services(folder).keys() - {"bridge"}
+    assert checked == services(folder).keys()
+
+
+@pytest.mark.parametrize("folder", STACKS)
+def test_the_bridge_is_checked_where_it_answers(folder: str) -> None:
+    listens = load("run", {}, named_texts(services(folder)["bridge"]["environment"])).get(HTTP)
+    assert listens is not None
+    assert listens.host == "0.0.0.0"
+    assert check(folder, "bridge") == (listens.port, "/healthz")
 
 
 def answers(port: int, path: str) -> bool:

@@ -62,7 +62,8 @@ def test_rancher_knows_every_word_and_nothing_may_write_or_has_a_capability_too_
         assert one["labels"]["traefik.enable"] == "false"
     for one in rancher.values():
         assert one.keys() <= RANCHER_KEYS
-        assert one.get("health_check", {}).keys() <= CHECK_KEYS
+        assert "health_check" in one
+        assert one["health_check"].keys() <= CHECK_KEYS
 
 
 def test_the_bridge_understands_what_it_is_told() -> None:
@@ -148,6 +149,7 @@ def test_two_environments_with_a_token_each_answer_as_one(tmp_path: Path) -> Non
             told: dict[str, str] = services("environment", **answers)["bridge"]["environment"]
             (tmp_path / f"{cluster}.json").write_bytes(at_its_host(cluster[0], server))
             own = {"BRIDGE_SOURCE": f"file:{tmp_path / cluster}.json", "BRIDGE_REPLICA": cluster}
+            own["BRIDGE_HTTP"] = f"127.0.0.1:{free_ports(1)[0]}"  # here they share one address
             popen = subprocess.Popen(
                 [sys.executable, "-m", "bridge", "run"],
                 cwd=ROOT,

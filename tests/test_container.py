@@ -38,7 +38,7 @@ from tests.dockerfile import (
     unlock,
 )
 from tests.publishing import Publication
-from tests.servers import EtcdServer
+from tests.servers import EtcdServer, free_ports
 
 ROOT = Path(__file__).parent.parent
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
@@ -81,7 +81,8 @@ def test_what_the_dockerfile_installs_publishes_as_another_user_and_writes_no_fi
     image: Image, publication: Publication, world: Path
 ) -> None:
     before, left_before = contents(image.root), left_by(image)
-    process = image.start({"BRIDGE_SOURCE": f"file:{world}", "BRIDGE_STORE": publication.url})
+    its = {"BRIDGE_HTTP": f"127.0.0.1:{free_ports(1)[0]}"}  # here other tests have the same address
+    process = image.start({**its, "BRIDGE_SOURCE": f"file:{world}", "BRIDGE_STORE": publication.url})
     try:
         deadline = time.monotonic() + PATIENCE
         while sum(path.endswith("/url") for path in publication.published()) < 3:
@@ -89,6 +90,10 @@ def test_what_the_dockerfile_installs_publishes_as_another_user_and_writes_no_fi
             assert time.monotonic() < deadline
             time.sleep(0.02)
         assert user_of(process.pid) == (int(image.user.split(":")[0]) if os.getuid() == 0 else os.getuid())
+        assert image.check[:1] == image.entrypoint
+        check = image.start(its, *image.check[1:])
+        assert check.communicate(timeout=PATIENCE)[1] == ""
+        assert check.returncode == 0
         asked = time.monotonic()
         process.send_signal(signal.Signals[image.stop_signal])
         said = process.communicate(timeout=PATIENCE)[1]
@@ -118,7 +123,7 @@ def user_of(process: int) -> int:
 
 
 def test_without_a_store_it_says_which_variable_to_give(image: Image) -> None:
-    process = image.start({})
+    process = image.start({"BRIDGE_HTTP": ""})
     said = process.communicate(timeout=PATIENCE)[1]
     assert process.returncode == 2
     assert "BRIDGE_STORE" in said
@@ -223,6 +228,13 @@ def test_the_bridge_itself_is_process_1_and_hears_the_signal_that_ends_it() -> N
     (command,) = said("CMD")
     assert command.listed()[0] in COMMANDS
     assert [one.text for one in said("STOPSIGNAL")] == ["SIGTERM"]
+
+
+def test_the_image_asks_itself_whether_it_works_without_a_shell() -> None:
+    (check,) = said("HEALTHCHECK")
+    *options, command = re.split(r"\s+(?=--|CMD)", check.text)
+    assert Instruction("CMD", command.removeprefix("CMD ")).listed() == ("bridge", "healthcheck")
+    assert all(re.fullmatch(r"--[a-z-]+=\d+s?", one) for one in options)
 
 
 def test_a_shell_form_would_be_refused() -> None:

@@ -121,6 +121,11 @@ def source(tmp_path: Path) -> tuple[str, ...]:
     return ("--source", f"file:{path}")
 
 
+def listed(value: object) -> list[dict[str, object]]:
+    assert isinstance(value, list)
+    return value
+
+
 def said(ran: Ran, code: int = 0) -> Ran:
     assert ran.code == code, ran
     return ran
@@ -230,6 +235,54 @@ def test_sync_and_plan_obey_without_a_second_reading_and_explain_names_the_recor
     said(bridge("undrain", "--service", "stack-0/web-0", *at))
     said(bridge("sync", *source, *at, "--read-time", "0"))
     assert publication.published() == before
+
+
+@pytest.mark.parametrize(
+    ("what", "kept"),
+    [
+        ((), {"web-0", "web-1"}),
+        (("--service", "stack-0/web-0"), {"web-0"}),
+        (("--host", "10.9.9.1"), {"web-1"}),
+        (("--container", "lost"), {"web-0"}),
+        (("--container", "other"), set()),
+    ],
+)
+def test_servers_that_no_drain_reaches_are_told_by_drain_and_explain(
+    bridge: Bridge, publication: Publishing, source: tuple[str, ...], what: tuple[str, ...], kept: set[str]
+) -> None:
+    at = ("--store", publication.url)
+    said(bridge("sync", *source, *at, "--read-time", "0"))
+    base = "backends/{}__stack-0/servers/{}/url"
+    by_hand = {"web-0": base.format("web-0", "default--lost"), "web-1": base.format("web-1", "mine")}
+    publication.write(by_hand["web-0"], "http://10.9.9.9:80")
+    publication.write(by_hand["web-1"], "http://10.9.9.1:80")
+    publication.write(base.format("web-1", "munich--c1"), "http://10.9.9.1:80")
+    told = said(bridge("drain", *what, *at)).err
+    assert {
+        name for name, path in by_hand.items() if f"notice: {publication.tree}{path}: it was written" in told
+    } == kept
+    assert "munich" not in told
+    for name, path in by_hand.items():
+        ran = said(bridge("explain", f"stack-0/{name}", *source, *at))
+        assert (f"{publication.tree}{path}" in ran.out and "bridge adopt takes it over" in ran.out) is (name in kept)
+    assert "by hand" not in said(bridge("undrain", *what, *at)).err
+
+
+@pytest.mark.parametrize("drained", [0, 1])
+def test_explain_knows_the_records_of_each_layout_and_takes_each_for_its_own_keys(
+    bridge: Bridge, publication: Publishing, source: tuple[str, ...], drained: int
+) -> None:
+    layouts = "traefik1", f"traefik3=v3/{publication.prefix}"
+    at = ("--store", publication.url)
+    said(bridge("drain", "--service", "stack-0/web-0", *at, "--layout", layouts[drained]))
+    ran = said(bridge("explain", "stack-0/web-0", *source, *at, "--layout", ",".join(layouts), "--output", "json"))
+    (found,) = ran.rows("services")
+    records = publication.records, f"bridge/v3.2f{publication.prefix}/"
+    why = f"it is drained, by {records[drained]}c/default/drain/service--stack-0--web-0"
+    assert [one["why"] for one in listed(found["containers"])] == [why, why]
+    urls = [str(one["key"]) for one in listed(found["keys"]) if str(one["key"]).endswith("/url")]
+    assert len(urls) == 2
+    assert all(("v3/" in url) is (drained == 0) for url in urls)
 
 
 def test_what_is_unknown_is_kept_with_a_notice_and_what_cannot_be_read_is_a_problem(

@@ -22,6 +22,7 @@ from bridge.ownership.records import drain_path, drain_records, named, read_drai
 from bridge.routes import Judge, Policy
 from bridge.routes.contests import all_alike
 from bridge.routes.drained import needs_hosts, resolve
+from bridge.routes.judge import AHEAD
 from bridge.sources.document import snapshot
 from bridge.sync import Laid, lay_out
 from tests.planning import Scene, server, wish
@@ -322,3 +323,31 @@ def test_a_brake_that_holds_lets_go_what_was_drained_and_nothing_else() -> None:
     changed = {change.key.removeprefix("/traefik/") for unit in due.units for change in unit.changes}
     assert {path for path in changed if path in map(server, MANY)} == {server(name) for name in MANY[:5]}
     assert brake(due.removed, due.servers, BrakeRule()) is Brake.SHUT
+
+
+# Where another cluster stands by
+
+
+def raised(seen: Snapshot, *drains: Drain, policy: Policy) -> dict[str, int]:
+    return {title: one.route.raised for title, one in judged(seen, *drains, policy=policy).items() if one.route}
+
+
+def test_a_route_that_is_drained_and_separate_comes_behind_all_others_of_its_rule() -> None:
+    seen = world(service("web"), service("api"))
+    policy = Policy("a", separate=True, raised=5)
+    assert raised(seen, policy=policy) == {"shop/web": 5 + AHEAD, "shop/api": 5 + AHEAD}
+    assert raised(seen, drain(Scope.CLUSTER), policy=policy) == {"shop/web": 0, "shop/api": 0}
+    of_one = raised(seen, drain(Scope.SERVICE, "shop/web"), policy=policy)
+    assert of_one == {"shop/web": 0, "shop/api": 5 + AHEAD}
+    first, *_ = (box for one in seen.services for box in one.containers if one.name == "web")
+    assert raised(seen, drain(Scope.CONTAINER, first.uuid), policy=policy)["shop/web"] == 5 + AHEAD
+    assert set(raised(seen, policy=replace(policy, weight_factor=Fraction(0))).values()) == {0}
+    assert set(raised(seen, drain(Scope.CLUSTER), policy=Policy("a")).values()) == {0}, "what clusters share"
+
+
+def test_what_is_sick_yields_by_an_operators_word_alone() -> None:
+    sick = service("web")
+    sick = with_containers(sick, *(replace(box, health_state="unhealthy") for box in sick.containers))
+    policy = Policy("a", separate=True)
+    assert raised(world(sick), policy=policy) == {"shop/web": AHEAD}
+    assert raised(world(sick), drain(Scope.CLUSTER), policy=policy) == {"shop/web": 0}

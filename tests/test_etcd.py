@@ -21,6 +21,7 @@ from bridge.stores.etcd import lease_id, prefix_end
 from bridge.stores.etcdrpc import RangeAnswer
 from tests.grounds import LASTING, PATIENCE, EtcdGround, commit, create, standing
 from tests.servers import Certificates, EtcdServer, free_ports, running_etcd
+from tests.traefik import until
 
 ROOT = "bridge/traefik"
 PASSWORD = "correct horse"
@@ -157,6 +158,39 @@ def test_the_longest_ttl_is_granted(etcd_ground: EtcdGround) -> None:
     longest = LeaseName("c/a", 8_388_607)
     store.ensure(longest)
     assert (store.remaining(longest) or 0) > 8_388_000
+
+
+@pytest.mark.parametrize(("wanted", "granted"), [(300, 60), (300, 301), (60, 76), (0, 600), (60, 3_155_760_000)])
+def test_a_lease_that_somebody_else_granted_for_another_ttl_is_not_taken(
+    etcd_ground: EtcdGround, wanted: int, granted: int
+) -> None:
+    """Neither renewed, so that it ends, nor taken for one that lives when it holds keys already."""
+    name, store = LeaseName(f"c/x{wanted}-{granted}", wanted), etcd_ground.client()
+    number = lease_id(etcd_ground.records_root.rstrip("/"), name)
+    etcd_ground.server.ask("lease/grant", ID=number, TTL=granted)
+
+    def rest() -> int:
+        return int(str(etcd_ground.server.ask("lease/timetolive", ID=number)["TTL"]))
+
+    until(lambda: rest() < granted)
+    told = f"{number:x}.*for {granted} s, and not {wanted or 3_155_760_000} s.*etcdctl lease revoke {number:x}"
+    with pytest.raises(Refused, match=told):
+        store.ensure(name)
+    assert rest() < granted
+    with pytest.raises(Refused, match=told):
+        store.renew((name,))
+    etcd_ground.server.revoke(number)
+    store.ensure(name)
+    assert store.renew((name,)) == ()
+
+
+def test_a_lease_that_etcd_itself_grants_for_longer_is_taken(etcd_ground: EtcdGround) -> None:
+    """Its least TTL is 2 s, and up to 75 s with a longer time-out for elections."""
+    name, store = LeaseName("c/least", 1), etcd_ground.client()
+    store.ensure(name)
+    store.ensure(name)
+    assert store.renew((name,)) == ()
+    etcd_ground.server.revoke(lease_id(etcd_ground.records_root.rstrip("/"), name))
 
 
 def test_a_strangers_lease_reads_as_its_number(etcd_ground: EtcdGround) -> None:

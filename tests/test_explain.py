@@ -520,3 +520,14 @@ def test_a_label_that_costs_its_middleware_is_refused(bridge: Bridge, tmp_path: 
     assert fates["traefik.http.middlewares.m.ratelimit.average"] == "refused"
     assert fates["traefik.http.routers.r.middlewares"] == "refused"
     assert fates["traefik.http.services.s.loadbalancer.server.port"] == "used"
+
+
+def test_where_clusters_share_nothing_no_label_of_traefik_2_counts_as_used(bridge: Bridge) -> None:
+    separate = ("--source", REAL, "--layout", "traefik3", "--fan-in", "separate", "--output", "json")
+    (found,) = bridge("explain", "taskman/apache", *separate).rows("services")
+    why = "its labels name what clusters share, and --fan-in separate shares nothing"
+    assert (found["summary"], found["published"]) == (f"not published: {why}", False)
+    newer = [one for one in rows(found, "labels") if str(one["name"]).startswith("traefik.http.")]
+    assert len(newer) > 3
+    assert {one["fate"] for one in newer} == {"refused"}
+    assert all(str(one["why"]).startswith(why) for one in newer)

@@ -26,6 +26,7 @@ from bridge.model.keys import (
 from bridge.model.world import Service
 from bridge.ownership.records import cluster_family, named
 from bridge.routes import Policy, judge_all
+from bridge.routes.judge import AHEAD
 from bridge.sync import lay_out, seniority
 from tests.golden_reader import Configuration, Store, configuration
 from tests.odd_labels import Odd
@@ -100,11 +101,11 @@ def test_all_keys_begin_with_their_cluster_whatever_labels_say(odd: list[Odd], c
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
-def test_but_for_its_name_a_route_is_the_same(name: str) -> None:
+def test_but_for_its_name_and_its_priority_a_route_is_the_same(name: str) -> None:
     found = (replace(service("web"), labels=ASKED), replace(service("page"), stack="other"))
     shared, owned = (
-        {path: value for one in wishes_of(layout(name), Policy("a", separate=separate), *found) for path, value in one}
-        for separate in (False, True)
+        {path: value for one in wishes_of(layout(name), policy, *found) for path, value in one}
+        for policy in (Policy("a"), Policy("a", separate=True, raised=-AHEAD))
     )
     assert len(owned) > 20
 
@@ -156,14 +157,14 @@ def test_a_priority_is_added_to_the_rules_length(raised: int) -> None:
     assert lengths[0] == lengths[1] + raised
     assert read[0].answer("web.shop.local", "/").servers == read[1].answer("web.shop.local", "/").servers != frozenset()
     third = layout_of(layout("traefik3"), Policy("a", separate=True, raised=raised), service("web"))
-    assert third.shared["http/routers/a--web__shop/priority"] == str(len("Host:web.shop.local") + raised)
+    assert third.shared["http/routers/a--web__shop/priority"] == str(len("Host:web.shop.local") + AHEAD + raised)
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_a_priority_is_added_to_a_labels_too(name: str) -> None:
     found = with_labels(service("web"), frontend_priority="20")
     wish = layout_of(layout(name), Policy("a", separate=True, raised=5), found)
-    assert [value for path, value in wish.shared.items() if path.endswith("/priority")] == ["25"]
+    assert [value for path, value in wish.shared.items() if path.endswith("/priority")] == [str(25 + AHEAD)]
 
 
 def test_of_two_clusters_the_one_of_the_higher_priority_gets_the_requests_and_then_the_other() -> None:

@@ -137,6 +137,30 @@ def test_what_another_kept_until_now_is_renewed_at_once() -> None:
         assert tuple(keeper.renewed) == (SHORT,)
 
 
+def test_it_tells_when_each_lease_was_last_renewed_and_nothing_of_one_that_fails() -> None:
+    """A time that stands still is how others learn that a lease is about to end."""
+    store = Watched(MemoryServer())
+    with Keeper(store) as keeper:
+        keeper.keep([SHORT])
+        granted = keeper.renewed[SHORT]
+        assert _comes_true(lambda: keeper.renewed[SHORT] > granted)
+        failed = Event()
+
+        def fail() -> None:
+            failed.set()
+            raise Unavailable("the store", store.url, "no answer")
+
+        store.meanwhile = fail
+        assert failed.wait(PATIENCE)
+        last = keeper.renewed[SHORT]
+        failed.clear()
+        assert failed.wait(PATIENCE)
+        assert keeper.renewed[SHORT] == last
+        store.meanwhile = lambda: None
+        keeper.drop(SHORT)
+        assert _comes_true(lambda: not keeper.renewed)
+
+
 def test_what_was_dropped_is_renewed_no_more() -> None:
     """Another that is kept beside it tells that there was time to."""
     store, other = Watched(MemoryServer()), LeaseName("fleet", 1)

@@ -98,6 +98,29 @@ def test_equal_labels_of_two_clusters_are_one_route_with_the_servers_of_both(
     assert stands(publication) == {}
 
 
+@pytest.mark.parametrize(("protocol", "kept"), [("tcp", "loadBalancer/proxyProtocol"), ("udp", "loadBalancer/servers")])
+def test_connections_of_two_clusters_are_shared_by_the_servers_of_both(
+    publish: Publish, publication: Publication, protocol: str, kept: str
+) -> None:
+    short = {"traefik.protocol": protocol, "traefik.port": "53", "traefik.frontend.entryPoints": "dns"}
+    assert problems(publish("a", short)) == problems(publish("b", short)) == []
+    service = f"{protocol}/services/web_shop"
+    servers = {f"{service}/loadBalancer/servers/{one}--box-{one}/address": f"10.42.0.{ord(one)}:53" for one in "ab"}
+    assert stands(publication, service).items() >= servers.items()
+    for cluster in ("a", "b"):
+        assert publish(cluster, short).rows("written") == []
+    other = {**short, "traefik.frontend.entryPoints": "another"}
+    assert problems(publish("b", other))
+    assert stands(publication, f"{protocol}/routers/")[f"{protocol}/routers/web_shop/entryPoints"] == "dns"
+    publish("b", short)
+    publish("a", {})
+    left = {f"{service}/{kept}", f"{service}/loadBalancer/servers/b--box-b/address"}
+    assert stands(publication, service).keys() == left
+    assert f"{protocol}/routers/web_shop/service" in stands(publication, "")
+    publish("b", {})
+    assert stands(publication, "") == {}
+
+
 def test_the_first_cluster_decides_what_a_name_means_and_the_other_is_told(
     publish: Publish, publication: Publication
 ) -> None:
@@ -112,6 +135,78 @@ def test_the_first_cluster_decides_what_a_name_means_and_the_other_is_told(
     publish("a", {})
     publish("b", other)
     assert stands(publication, users) == {users: "eve:x"}
+
+
+USERS = "http/middlewares/users/basicAuth/users"
+OPEN = {"traefik.http.middlewares.users.compress": "true"}
+GUARDED = {
+    "traefik.http.middlewares.users.basicauth.users": "joe:x",
+    "traefik.http.routers.web.middlewares": "users",
+    "traefik.http.routers.web.rule": "Host(`b.test`)",
+    "traefik.http.services.web.loadbalancer.server.port": "80",
+}
+
+
+def test_a_router_is_withheld_whose_middleware_another_cluster_decides_otherwise(
+    publish: Publish, publication: Publication
+) -> None:
+    """Else b's host would be open to everybody: who decides the name means no password by it."""
+    publish("a", OPEN)
+    (reason,) = [reason for reason in problems(publish("b", GUARDED)) if "needs" in reason]
+    assert reason == "http.routers.web needs http.middlewares.users, which cluster a decides and wants otherwise"
+    assert stands(publication, "http/routers/") == {}
+    assert stands(publication, "http/middlewares/") == {"http/middlewares/users/compress": "true"}
+    assert publish("b", GUARDED).rows("written") == []
+    publish("a", {})
+    publish("b", GUARDED)
+    assert stands(publication, "http/routers/web/middlewares") == {"http/routers/web/middlewares": "users"}
+    assert stands(publication, "http/middlewares/") == {USERS: "joe:x"}
+
+
+def test_who_decides_changes_no_middleware_while_anothers_router_relies_on_it(
+    publish: Publish, publication: Publication
+) -> None:
+    guard = {"traefik.http.middlewares.users.basicauth.users": "joe:x"}
+    chain = {"traefik.http.middlewares.both.chain.middlewares": "users"}
+    publish("a", guard)
+    publish("b", GUARDED | chain | {"traefik.http.routers.web.middlewares": "both"})
+    assert stands(publication, "http/routers/web/service")
+    began = publication.revision()
+    said = publish("a", OPEN)
+    assert any("cluster b" in str(wait["what"]) for wait in said.rows("waits"))
+    assert stands(publication, USERS) == {USERS: "joe:x"}
+    publish("b", GUARDED | chain | {"traefik.http.routers.web.middlewares": "both"})
+    assert stands(publication, "http/routers/") == {}
+    publish("a", OPEN)
+    assert stands(publication, "http/middlewares/users/") == {"http/middlewares/users/compress": "true"}
+    prefix = f"{publication.prefix}/"
+    for revision in range(began + 1, publication.revision() + 1):
+        held = publication._range(prefix, revision)
+        assert USERS in held or "http/routers/web/service" not in held
+
+
+def test_servers_stay_out_from_behind_a_router_that_another_cluster_guards_otherwise(
+    publish: Publish, publication: Publication
+) -> None:
+    """Also where who decides takes the guard away later: it waits until they are gone."""
+    servers = "http/services/web/loadBalancer/servers/"
+    alone = {path: text for path, text in LABELS.items() if not path.endswith("middlewares")}
+    publish("a", alone)
+    said = problems(publish("b"))
+    assert (
+        "what leads to http.services.web is or needs http.routers.web, which cluster a decides and wants otherwise"
+        in said
+    )
+    assert {path.split("/")[-2] for path in stands(publication, servers)} == {"a--box-a"}
+    publish("a", LABELS)
+    publish("b")
+    assert {path.split("/")[-2] for path in stands(publication, servers)} == {"a--box-a", "b--box-b"}
+    publish("a", alone)
+    assert stands(publication, "http/routers/web/middlewares"), "b's servers are there"
+    publish("b")
+    publish("a", alone)
+    assert not stands(publication, "http/routers/web/middlewares")
+    assert {path.split("/")[-2] for path in stands(publication, servers)} == {"a--box-a"}
 
 
 def test_who_asked_for_a_name_first_keeps_it_in_its_cluster_too(
@@ -184,3 +279,94 @@ def test_a_router_never_stands_without_what_it_names(publish: Publish, publicati
             assert f"http/services/{service}/loadBalancer/passHostHeader" in tree
             assert all(f"http/middlewares/{name}/basicAuth/users" in tree for name in guards.split(","))
     assert len(transactions) > 5
+
+
+@pytest.mark.parametrize(("count", "held"), [(12, True), (9, False)])
+def test_who_goes_to_separate_is_held_by_the_brake_since_nothing_comes_for_these_routes(
+    publish: Publish, publication: Publication, bridge: Bridge, tmp_path: Path, count: int, held: bool
+) -> None:
+    """As any removal of so many servers: `plan` shows it, `sync` holds it, and --force lets it go."""
+    publish("a", many(count))
+    before = stands(publication)
+    assert sum(path.endswith("/url") for path in before) == count
+    said: tuple[str, ...] = (
+        "--layout",
+        "traefik3",
+        "--store",
+        publication.url,
+        "--cluster",
+        "a",
+        "--fan-in",
+        "separate",
+    )
+    said += ("--source", f"file:{tmp_path / 'a.json'}", "--output", "json")
+    planned = bridge("plan", *said).json
+    assert (planned["removed_servers"], planned["held"]) == (count, held)
+    assert {one["key"] for one in bridge("plan", *said).rows("changes") if one["after"] is None} == {
+        f"{publication.prefix}/{path}" for path in before
+    }
+    if held:
+        assert bridge("sync", *said, "--read-time", "0").code == 3
+        assert stands(publication) == before
+    assert bridge("sync", *said, "--read-time", "0", *(("--force",) if held else ())).code == 0
+    assert stands(publication) == {}
+
+
+USUAL = {
+    "traefik.http.middlewares.r.addprefix.prefix": "/x",
+    "traefik.http.routers.r.rule": "Host(`a.test`)",
+    "traefik.http.services.web_shop.loadbalancer.server.port": "80",  # as it is called where no label does
+}
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("r", {"http.routers.r", "http.middlewares.r"}),
+        ("R@rancher", {"http.routers.r", "http.middlewares.r"}),
+        ("http.routers.r", {"http.routers.r"}),
+        ("shop/web", {"http.services.web_shop"}),
+    ],
+)
+def test_show_and_release_know_what_native_labels_named_and_what_is_called_after_its_service(
+    publish: Publish, publication: Publication, bridge: Bridge, words: str, found: set[str]
+) -> None:
+    publish("a", USUAL)
+    at = ("--store", publication.url, "--layout", "traefik3")
+    (shown,) = [bridge("show", words, *at, "--output", "json").json]
+    assert isinstance(shown["groups"], list)
+    assert {one["group"] for one in shown["groups"]} == found
+    ran = bridge("release", words, *at, "--cluster", "a", "--output", "json")
+    assert ran.code == 0, ran
+    assert {one["service"] for one in ran.rows("keys")} == found
+    held = publication.held(f"{publication.prefix}/")
+    free = {".".join(path.split("/")[:3]) for path, item in held.items() if item.lease is None}
+    assert free == found
+
+
+@pytest.mark.parametrize("words", ["shop/idle", "rr", "http", "routers.r"])
+def test_what_nothing_is_called_is_refused_with_how_things_are_called(
+    publish: Publish, publication: Publication, bridge: Bridge, words: str
+) -> None:
+    publish("a", USUAL)
+    at = ("--store", publication.url, "--layout", "traefik3")
+    for command in ("show", "release"):
+        ran = bridge(command, words, *at, *(("--cluster", "a") if command == "release" else ()))
+        assert (ran.code, "http.routers.NAME" in ran.err) == (2, True)
+
+
+def test_who_takes_a_name_over_opens_nothing_before_it_means_what_its_labels_say(
+    publish: Publish, publication: Publication
+) -> None:
+    mine = many(40, guard="users") | {"traefik.http.middlewares.users.basicauth.users": "joe:x"}
+    publish("a", OPEN)
+    publish("b", mine)
+    publish("a", {})
+    began, prefix = publication.revision(), f"{publication.prefix}/"
+    publish("b", mine)
+    opened = 0
+    for revision in range(began + 1, publication.revision() + 1):
+        held = publication._range(prefix, revision)
+        opened = sum(path.endswith("/service") for path in held)
+        assert not opened or USERS in held
+    assert opened == 40

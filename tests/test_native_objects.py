@@ -299,6 +299,12 @@ def test_slips_get_a_suggestion() -> None:
     assert found.places == {"services/web"}
 
 
+def test_a_pattern_that_is_none_is_taken_as_the_host_that_it_is_with_a_notice() -> None:
+    found = publish(asks(PORT | {"routers.web.rule": "HostRegexp(`A.test`)"}))
+    assert found.of("routers/web")["rule"] == "Host(`a.test`)"
+    assert [problem.did for problem in found.problems if problem.notice] == ["wrote Host(`a.test`)"]
+
+
 def test_a_slip_in_a_kinds_name_costs_the_router_that_it_may_have_guarded() -> None:
     found = publish(asks(WEB | {"router.web.middlewares": "auth"}))
     assert "routers/web" not in found.places

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bridge.labels.newer_rules import parse
-from bridge.labels.newer_translation import confined, mended, translated
+from bridge.labels.newer_slips import plain_patterns, suggestion
+from bridge.labels.newer_translation import confined, translated
 from bridge.layouts.traefik3_language import http_flaws
 
 ROWS = [
@@ -48,28 +51,82 @@ def test_a_rule_of_traefik_2_is_written_as_traefik_3_reads_it(old: str, new: str
     assert not list(http_flaws(new, (3, 7)))
 
 
-@pytest.mark.parametrize(
-    ("rule", "suggestion"),
-    [
-        ("Host(a.example)", "Host(`a.example`)"),
-        ("Host(a.example, b.example)", "Host(`a.example`) || Host(`b.example`)"),
-        ("Host('a') && Path(/x)", "Host(`a`) && Path(`/x`)"),
-        ("Host(`a.example)", "Host(`a.example`)"),
-        ("Host()", ""),
-        ("Hst(`a`)", ""),
-        ("Host:a", ""),
-        ("Host(`ä.example`)", ""),
-        ("Host(`a`) &&", ""),
-        ("Headers(`a`)", ""),
-        ("Path(`{id}/x`)", ""),
-        ("PathPrefix(`/{id:(}`)", ""),
-        ("", ""),
-    ],
-)
-def test_what_is_no_rule_is_refused_and_forgotten_back_quotes_are_suggested(rule: str, suggestion: str) -> None:
+SLIPS = [
+    ("Host(a.example)", "Host(`a.example`)"),
+    ("Host(a.example, b.example)", "Host(`a.example`) || Host(`b.example`)"),
+    ("Host('a') && Path(/x)", "Host(`a`) && Path(`/x`)"),
+    ("Host(“a.example”)", "Host(`a.example`)"),
+    ("Host(`a.example)", "Host(`a.example`)"),
+    ("Host(a.example`) && Path(`/x`)", "Host(`a.example`) && Path(`/x`)"),
+    ("Host(`a.example`", "Host(`a.example`)"),
+    ("Host(`a`) PathPrefix(`/x`)", "Host(`a`) && PathPrefix(`/x`)"),
+    ("Host(`a`), PathPrefix(`/x`)", "Host(`a`) && PathPrefix(`/x`)"),
+    ("Host(`a`); PathPrefix(`/x`);", "Host(`a`) && PathPrefix(`/x`)"),
+    ("Host(`a`) & PathPrefix(`/x`)", "Host(`a`) && PathPrefix(`/x`)"),
+    ("Host(`a`) and PathPrefix(`/x`)", "Host(`a`) && PathPrefix(`/x`)"),
+    ("Host(`a`) | Host(`b`)", "Host(`a`) || Host(`b`)"),
+    ("Host(`a`) OR Host(`b`)", "Host(`a`) || Host(`b`)"),
+    ("Hots(`a`)", "Host(`a`)"),
+    ("hostHeader(`a`)", "Host(`a`)"),
+    ("PathPrefx(`/a`)", "PathPrefix(`/a`)"),
+    ("Host:a.example", "Host(`a.example`)"),
+    ("Host:a.example,b.example;PathPrefix:/x", "(Host(`a.example`) || Host(`b.example`)) && PathPrefix(`/x`)"),
+    ("Headers:X-A,b,X-C,d", "Header(`X-A`, `b`) && Header(`X-C`, `d`)"),
+    ("HostRegexp:{s:[a-z]+}.x", r"HostRegexp(`^[a-z]+\.x$`)"),
+    ("Host()", ""),
+    ("Xyz(`a`)", ""),
+    ("Host(`ä.example`)", ""),
+    ("Host(`a`) &&", ""),
+    ("Headers(`a`)", ""),
+    ("Path(`{id}/x`)", ""),
+    ("PathPrefix(`/{id:(}`)", ""),
+    ("", ""),
+    ("Host(a.example)" * 100, ""),
+]
+
+
+@pytest.mark.parametrize(("rule", "better"), SLIPS, ids=[rule[:50] for rule, _ in SLIPS])
+def test_what_is_no_rule_is_refused_and_what_it_may_be_a_slip_for_is_suggested(rule: str, better: str) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         translated(rule)
-    assert mended(rule) == suggestion
+    assert suggestion(rule) == (f"write {better}" if better else "")
+
+
+@pytest.mark.parametrize(
+    ("rule", "better", "options"),
+    [
+        ("PathPrefixStrip(`/x`)", "PathPrefix(`/x`)", "stripPrefix.prefixes"),
+        ("Host:a;PathPrefixStrip:/x", "Host(`a`) && PathPrefix(`/x`)", "stripPrefix.prefixes"),
+        ("Host:a;AddPrefix:/x", "Host(`a`)", "addPrefix.prefix"),
+        ("Host(a) && PathStripRegex(/{x})", "Host(`a`) && PathRegexp(`^/[^/]+$`)", "stripPrefixRegex.regex"),
+    ],
+)
+def test_what_traefik_1_does_to_a_path_is_a_middleware_of_traefik_2(rule: str, better: str, options: str) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        translated(rule)
+    assert suggestion(rule) == f"write {better}, and say traefik.http.middlewares.NAME.{options} for the rest"
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            ["Host", "Path", "(", ")", "`", "'", "a.x", "/x", ",", " ", "&&", "|", ":", ";", "{", "}", "\\"]
+        )
+    )
+)
+def test_whatever_is_suggested_is_a_rule(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    if better := suggestion(text):
+        rule = better.removeprefix("write ")
+        assert translated(rule)[0] == rule
+
+
+def test_a_plain_host_is_no_pattern() -> None:
+    assert plain_patterns("HostRegexp(`a.example`, `{s}.x`) || hostregexp(`b.x`) || Host(`c.x`)") == (
+        "a.example",
+        "b.x",
+    )
+    assert plain_patterns(r"HostRegexp(`.+`, `a\.example`, `^a.example$`)") == ()
 
 
 @pytest.mark.parametrize(

@@ -665,3 +665,20 @@ def test_while_removals_are_held_no_shared_key_goes_and_the_rest_is_written(lost
     assert lost.items() <= before.items()
     process.settle(without)
     assert not lost.keys() & scene.values().keys()
+
+
+def test_a_group_that_several_clusters_agree_on_needs_no_second_look() -> None:
+    """Else each flip of one server would cost a look at every service that two clusters have."""
+    wanted = wish(PROTECTED)
+    _, processes = settled(wanted, wanted)
+    for process in processes:
+        assert process.due(wanted).settled.groups.keys() == {GROUP}
+
+
+def test_a_group_that_another_cluster_asks_something_else_for_is_looked_at() -> None:
+    """What it disagrees on is a problem in every pass."""
+    _, (decider, guest) = settled(wish(), wish({METHOD: "drr"}))
+    for process, wanted in ((decider, wish()), (guest, wish({METHOD: "drr"}))):
+        due = process.due(wanted)
+        assert not due.settled.groups
+        assert due.problems

@@ -265,17 +265,21 @@ def test_a_cluster_can_end_the_leases_of_the_fleet(place: Place, both: tuple[Sec
 
 
 def test_leases_of_etcd_are_open_to_whoever_reaches_it(locked_etcd: LockedEtcd, bridge: Bridge, tmp_path: Path) -> None:
-    """Without a login: kept alive, listed with their keys' names, ended while they are empty, and taken beforehand."""
+    """Without a login: kept alive, listed with their keys' names, ended while they are empty, and taken beforehand:
+    that keeps the bridge away until they end, and none of its keys comes on them."""
     place = Place(locked_etcd, bridge, tmp_path, f"place{next(_places)}")
     b, lease, theirs = place.admit(B), place.lease(cluster_family(B)), 7 * TTL
     assert locked_etcd.ask(NOBODY, "lease/grant", ID=lease, TTL=TTL).status == 200
     assert locked_etcd.ask(NOBODY, "lease/revoke", ID=lease).status == 200
     assert locked_etcd.ask(NOBODY, "lease/grant", ID=lease, TTL=theirs).status == 200
+    refused = place.said(b, *place.publishes("sync", B), code=1)
+    assert f"for {theirs} s, and not {TTL} s" in refused.err
+    assert locked_etcd.ask(NOBODY, "lease/revoke", ID=lease).status == 200
     place.sync(b, B)
     told = locked_etcd.ask(NOBODY, "lease/timetolive", ID=lease, keys=True)
-    assert f'"grantedTTL":"{theirs}"' in told.text
+    assert f'"grantedTTL":"{TTL}"' in told.text
     assert b64encode((place.records + presence_path(B)).encode()).decode() in told.text
-    assert f'"TTL":"{theirs}"' in locked_etcd.ask(NOBODY, "lease/keepalive", ID=lease).text
+    assert f'"TTL":"{TTL}"' in locked_etcd.ask(NOBODY, "lease/keepalive", ID=lease).text
     assert locked_etcd.ask(NOBODY, "lease/revoke", ID=lease).status == 400
     assert locked_etcd.ask(NOBODY, "kv/range", key=b64encode(b"x").decode()).status == 400
 

@@ -240,6 +240,46 @@ def test_when_a_whole_environment_dies_no_request_fails_once_its_lease_has_ended
     assert all(one.server == "b" for one in sent if one.sent > ended + max(0.0, late))
 
 
+def said(two: Two, *arguments: str) -> None:
+    """A command beside, for cluster a, in both layouts."""
+    where = ("--store", two.place.url, "--layout", f"traefik1,traefik3={two.prefix3}", "--cluster", "a")
+    command = [sys.executable, "-m", "bridge", *arguments, *where]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == 0, ran.stderr
+
+
+def answers_alone(load: Load, server: str) -> None:
+    """Return once no other has answered any request for a while."""
+    began = time.monotonic()
+    until(lambda: load.since(began)[-30:], lambda last: len(last) == 30 and set(last) == {server})
+
+
+def test_a_cluster_that_is_drained_lets_the_other_answer_until_it_is_drained_no_more(two: Two) -> None:
+    first, server = both_up(two, separate=True), traefik(two, NEWEST)
+    until(lambda: server.request(HOST).server, lambda answer: answer == "a")
+    load = Load(server)
+    for _ in range(2):
+        said(two, "drain")
+        answers_alone(load, "b")
+        assert two.old_traefik().answer(HOST, "/").servers == {two.url("b")}
+        said(two, "undrain")
+        answers_alone(load, "a")
+        assert two.old_traefik().answer(HOST, "/").servers == {two.url("a")}
+    sent = load.end()
+    assert [one for one in sent if not one.server] == []
+    assert first.popen.poll() is None
+
+
+def test_a_cluster_that_is_drained_and_alone_answers_503(two: Two) -> None:
+    two.start("a", "--fan-in", "separate", "--priority", "1")
+    server = traefik(two, NEWEST)
+    until(lambda: server.request(HOST).server, lambda answer: answer == "a")
+    said(two, "drain")
+    until(lambda: server.request(HOST).status, lambda status: status == 503)
+    said(two, "undrain")
+    until(lambda: server.request(HOST).server, lambda answer: answer == "a")
+
+
 def test_merged_clusters_share_one_frontend_which_outlives_either(two: Two) -> None:
     first, server = both_up(two, separate=False), traefik(two, NEWEST)
     until(lambda: {server.request(HOST).server for _ in range(6)}, lambda answers: answers == {"a", "b"})

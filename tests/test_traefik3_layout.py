@@ -731,9 +731,25 @@ G = "web__shop"
             "http/middlewares/mine/headers/frameDeny",
             Place("http.middlewares.mine", "http/middlewares/mine", Role.PROTECTS),
         ),
+        ("tcp/routers/mine/service", Place("tcp.routers.mine", "tcp/routers/mine", Role.OPENS)),
+        ("tcp/routers/mine/tls/passthrough", Place("tcp.routers.mine", "tcp/routers/mine", Role.PROTECTS)),
+        ("tcp/middlewares/m/inFlightConn/amount", Place("tcp.middlewares.m", "tcp/middlewares/m", Role.PROTECTS)),
+        ("tcp/services/s/loadBalancer/proxyProtocol", Place("tcp.services.s", "tcp/services/s", Role.REST)),
+        ("udp/services/s/loadBalancer/servers", Place("udp.services.s", "udp/services/s", Role.REST)),
+        (
+            "udp/services/s/loadBalancer/servers/east--c-1/address",
+            Place("udp.services.s", "udp/services/s/loadBalancer/servers/east--c-1", Role.SERVER, "east"),
+        ),
+        (
+            "tls/stores/default/defaultGeneratedCert/resolver",
+            Place("tls.stores.default", "tls/stores/default", Role.REST),
+        ),
         # Traefik merges names that differ in case: such a key is one of ours to it.
         (f"HTTP/Routers/{G.upper()}/Rule", Place(G, f"http/routers/{G}", Role.RULE)),
-        *((path, None) for path in ("", "http", "http/routers", "http/routers/", "tcp/routers/a/b", "tls/options/x/y")),
+        *(
+            (path, None)
+            for path in ("", "http", "http/routers", "http/routers/", f"tcp/routers/{G}/rule", "tls/options/x/y")
+        ),
         *((path, None) for path in ("http/serversTransports/x/serverName", "http/models/x/tls", "frontends/a/b")),
     ],
 )

@@ -20,6 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.publishing import Publication
 from tests.servers import EtcdServer, free_ports, running_etcd
 from tests.test_run_etcd import ROOT, Fleet, Process, World, eventually
+from tests.worlds.generate import stacks
 
 
 def ask(port: int, path: str, method: str = "GET") -> tuple[int, bytes]:
@@ -166,19 +167,13 @@ def test_one_that_follows_is_ready_to_lead(fleet: Fleet, port: int) -> None:
 
 
 def test_the_brake_is_told_with_what_it_holds(fleet: Fleet, port: int) -> None:
-    from tests.worlds.generate import stacks
-
     fleet.world.stacks = stacks(4, 10)
     fleet.world.write()
     fleet.start("a", "--http", f"127.0.0.1:{port}", "--confirm", "0")
     eventually(lambda: ask(port, "/readyz")[0] == 200)
-    for service in range(len(fleet.world.stacks[0]["services"])):  # type: ignore[arg-type]
-        for one in fleet.world.containers(service):
-            one["health_state"] = "unhealthy"
-    for stack in fleet.world.stacks[1:]:
-        for its in stack["services"]:  # type: ignore[attr-defined]
-            for one in its["containers"]:
-                one["health_state"] = "unhealthy"
+    found: Any = fleet.world.stacks
+    for one in (one for stack in found for its in stack["services"] for one in its["containers"]):
+        one["health_state"] = "unhealthy"
     fleet.world.write()
     eventually(lambda: figures(port)["bridge_brake_shut",] == 1)
     eventually(lambda: figures(port)["bridge_held_removals",] >= 10)

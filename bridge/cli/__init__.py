@@ -57,14 +57,14 @@ COMMANDS = {
     "explain": Command("bridge.cli.explain", "Say why one service is published, or is not.", "STACK/SERVICE"),
     "migrate": Command("bridge.cli.migrate", "Say what becomes of each route of Traefik 1 and 2 in Traefik 3."),
     "show": Command(
-        "bridge.cli.show", "Show what the store holds, whose it is, and how long it would live.", "[STACK/SERVICE]"
+        "bridge.cli.show", "Show what the store holds, whose it is, and how long it would live.", "[STACK/SERVICE|NAME]"
     ),
     "clusters": Command("bridge.cli.clusters", "Say who publishes in the store, and what is wrong among them."),
     "drain": Command("bridge.cli.drain", "Take the requests from a host, a service, a container, or all of a cluster."),
     "undrain": Command("bridge.cli.undrain", "Let what was drained get requests again."),
     "adopt": Command("bridge.cli.adopt", "Take over keys that were written by hand.", "[STACK/SERVICE|KEY]..."),
     "release": Command(
-        "bridge.cli.release", "Let go of keys: they stand on, as hand-written ones.", "[STACK/SERVICE]..."
+        "bridge.cli.release", "Let go of keys: they stand on, as hand-written ones.", "[STACK/SERVICE|NAME]..."
     ),
     "leave": Command("bridge.cli.leave", "Remove all that this cluster published, also of one that is no more."),
     "healthcheck": Command("bridge.cli.healthcheck", "Ask the bridge that runs here whether it works."),

@@ -1,4 +1,5 @@
-"""Say who publishes here: each cluster with its leader, its lease, what it has in the store, and what is wrong.
+"""Say who publishes here: each cluster with its leader, its lease, what it has in the store, what of it is drained, and
+what is wrong.
 
 Reads the store and no source. Writes nothing, and grants and renews no lease. A cluster whose lease ended, or that
 left something behind, is told as gone.
@@ -10,6 +11,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from bridge import config as options
+from bridge.cli.draining import drained_lines, drains_json
 from bridge.cli.render import heading, say, say_each_json
 from bridge.cli.seen import look, seconds_or_none
 from bridge.cli.wiring import sites
@@ -58,6 +60,8 @@ def _lines(chosen: Publisher, found: Sequence[Row]) -> Iterator[str]:
     for row in found:
         if row.state is State.GONE:
             yield f"cluster {safe(row.cluster)} is gone; {_remedy(row)}"
+    for row in found:
+        yield from drained_lines(row.cluster, row.drains)
     told = dict.fromkeys(problem for row in found for problem in row.problems)  # one may concern two clusters
     yield from (safe(f"problem: {problem}") for problem in told)
 
@@ -105,4 +109,5 @@ def _json(row: Row) -> Json:
         "servers": row.servers,
         "by_hand": row.keys,
         "problems": problems_json(row.problems),
+        "drains": drains_json(row.drains),
     }

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from bridge import config as options
 from bridge.cli.draining import Done, Draining, What, asked, say_drained
+from bridge.cli.seen import look
+from bridge.cli.undrained import undrained
 from bridge.cli.wiring import Site, opened_store, publisher, sites
 from bridge.config import Config
 from bridge.model.problem import UsageError
@@ -30,4 +32,5 @@ def _drain(config: Config, site: Site, what: What | None) -> Draining:
         if what is not None:
             here.did = Done.DRAINED if here.drain(what) else Done.ALREADY
         here.look()
+        here.by_hand = tuple(key for key, _ in undrained(look(config, site), here.publisher.cluster, here.found))
         return here

@@ -9,6 +9,7 @@ from enum import Enum
 
 from bridge import config as options
 from bridge.cli.render import heading, say, say_each_json, warn
+from bridge.cli.undrained import REMEDY, WHY
 from bridge.config import Config, Output
 from bridge.model.change import Change, Committed, Create, Delete, Item, Transaction
 from bridge.model.drain import Drain, Scope, drained_name
@@ -18,9 +19,10 @@ from bridge.ownership.drains import Drains
 from bridge.ownership.records import drain_path, presence_path, read_drain, write_drain
 from bridge.stores.base import Store, Unavailable
 from bridge.sync import drains_in
-from bridge.views.words import Json, safe
+from bridge.views.words import Json, number, safe
 
 SCOPES = (Scope.HOST, Scope.SERVICE, Scope.CONTAINER)  # as config.DRAINED
+TOLD = 5  # servers that are named, of those that no drain reaches
 TRIES = 3  # at a record that others write at the same time
 
 
@@ -68,6 +70,7 @@ class Draining:
         self.did = Done.LISTED
         self.key = ""  # of the record that it was about
         self.found = Drains()
+        self.by_hand = tuple[str, ...]()  # keys of servers that are drained in vain, where that was looked for
         self.is_published = True  # somebody publishes as this cluster
 
     def drain(self, what: What) -> bool:
@@ -120,6 +123,10 @@ def say_drained(config: Config, found: Sequence[Draining]) -> int:
     for one in found:
         for problem in one.found.problems:
             warn(f"problem: {problem}")
+        for key in one.by_hand[:TOLD]:
+            warn(f"notice: {key}: {WHY}; {REMEDY}")
+        if more := len(one.by_hand[TOLD:]):
+            warn(f"notice: so it is with {number(more, 'more server')}; bridge show names them")
         if not one.is_published:
             warn(f"notice: nobody publishes as cluster {one.publisher.cluster} here now; who does will obey")
     return 0
@@ -129,6 +136,14 @@ def drain_lines(drains: Sequence[Drain]) -> Iterator[str]:
     """A line each."""
     width = max((len(one.title) for one in drains), default=0)
     yield from (f"  {safe(one.title):<{width}}  since {safe(one.when)}" for one in drains)
+
+
+def drained_lines(cluster: str, drains: Drains) -> Iterator[str]:
+    """What is drained in a cluster, with a heading, and what nobody can read; nothing where nothing is."""
+    if drains.drains:
+        yield f"drained in cluster {safe(cluster)}:"
+        yield from drain_lines(drains.drains)
+    yield from (f"record {safe(key)} cannot be read: it may drain something" for key in drains.unreadable)
 
 
 def drains_json(drains: Drains) -> Json:

@@ -9,12 +9,16 @@ said.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 
 from bridge import config as options
+from bridge.cli.naming import means
 from bridge.cli.reading import World, read_world
 from bridge.cli.render import say, say_json, warn
-from bridge.cli.wiring import NO_DRAINS, drains_in_store, sites
+from bridge.cli.seen import look
+from bridge.cli.undrained import REMEDY, WHY, undrained
+from bridge.cli.wiring import drains_in_store, sites
 from bridge.config import Config, Output
 from bridge.model.problem import Problem, UsageError
 from bridge.model.route import Gate
@@ -38,8 +42,10 @@ CLOSE = 3  # names that are told where there is no such service
 
 def run(config: Config, title: str) -> int:
     """The exit code. Raises BridgeError."""
-    world = read_world(config, _drains(config))
+    drains = _drains(config)
+    world = read_world(config, drains)
     wanted = title.strip("/").lower()  # names are in lower case
+    world = replace(world, problems=(*world.problems, *_by_hand(config, drains, wanted)))
     found = [one for one in _explained(world, config.get(options.CLUSTER)) if one.service.title == wanted]
     if not found:
         raise UsageError("service", title, _none(wanted, world))
@@ -50,13 +56,21 @@ def run(config: Config, title: str) -> int:
     return 0
 
 
-def _drains(config: Config) -> Drains:
-    """What is drained, where a store is named; its being away keeps nobody from an explanation."""
+def _drains(config: Config) -> tuple[Drains, ...]:
+    """What is drained for each layout, where a store is named; its being away keeps nobody from an explanation."""
     try:
-        return drains_in_store(config, sites(config)[0])
+        return tuple(drains_in_store(config, site) for site in sites(config))
     except StoreError as err:
         warn(f"notice: what is drained is not known: {err}")
-        return NO_DRAINS
+        return ()
+
+
+def _by_hand(config: Config, drains: Sequence[Drains], title: str) -> Iterator[Problem]:
+    """The servers of the service that stay although they are drained."""
+    for site, its in zip(sites(config), drains, strict=False):
+        for key, group in undrained(look(config, site), config.get(options.CLUSTER), its) if its.drains else ():
+            if means(title, group):
+                yield Problem(title, key, "", WHY, "left it as it is", notice=True, suggestion=REMEDY)
 
 
 def _explained(world: World, cluster: str) -> Iterator[Explained]:

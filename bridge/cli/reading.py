@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ from bridge.model.keys import Wish
 from bridge.model.problem import Problem
 from bridge.model.route import Verdict
 from bridge.model.world import Snapshot
-from bridge.ownership.drains import Drains
+from bridge.ownership.drains import Drains, union
 from bridge.sources.base import Locating, Place
 from bridge.sync import lay_out
 
@@ -41,22 +41,25 @@ class World:
     undecided: frozenset[str]  # stack/service of those in a contest that only a store can decide, and none was named
 
 
-def read_world(config: Config, drains: Drains = NO_DRAINS) -> World:
+def read_world(config: Config, drains: Sequence[Drains] = ()) -> World:
     """Where services ask for the same requests, a named store is asked who was there first, as `run` asks it.
 
+    `drains`: what is drained for each layout; the verdicts know of all of it, the keys of each layout of its own.
     Raises SourceError, StoreError, UsageError.
     """
     asked = sites(config)
+    of_all = union(drains)
     with closing(source_opener(config)()) as source:
-        snapshot = read_source(source, drains)
+        snapshot = read_source(source, of_all)
     standing = standing_in_store(config, asked[0])
-    decided = settled(config, asked[0].layout, snapshot, standing, drains)
+    decided = settled(config, asked[0].layout, snapshot, standing, of_all)
     verdicts, contested = decided.verdicts, decided.contested
     cluster, laid = config.get(options.CLUSTER), []
     found = {*snapshot.problems, *decided.problems, *(one for verdict in verdicts for one in verdict.problems)}
-    for site in asked:
+    for site, its in zip(asked, drains or [NO_DRAINS] * len(asked), strict=True):
+        own = decided if its == of_all else settled(config, asked[0].layout, snapshot, standing, its)
         claimed = claimed_there(standing_in_store(config, site), snapshot.environment, cluster)
-        wishes, unwritten = lay_out(verdicts, site.layout, cluster, claimed=claimed)
+        wishes, unwritten = lay_out(own.verdicts, site.layout, cluster, claimed=claimed)
         laid.append((site, wishes))
         found.update(unwritten)
     locate = source.locate if isinstance(source, Locating) else lambda _service, _label: None

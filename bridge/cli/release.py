@@ -1,6 +1,7 @@
 """Let go of this cluster's keys: they stand on as they are, as hand-written ones.
 
-Name services, or say --all for all that this cluster publishes; the backstop goes with leave only. No lease holds the
+Name services, or say --all for all that this cluster publishes; the backstop goes with leave only. No record says which
+service's labels of Traefik 2 and 3 named an object: name that itself, as NAME or http.routers.NAME. No lease holds the
 keys any more, and no bridge changes them: a bridge whose source still asks for such a service finds it frozen and says
 so, until the keys are deleted or adopted. Its new containers get servers as far as the keys allow, its old ones stay.
 A service that another cluster claims too is not let go of. --dry-run shows what would be done.
@@ -13,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from bridge import config as options
 from bridge.cli.handing import Handing, say_handing
+from bridge.cli.naming import HINT, means
 from bridge.cli.progress import Teller
 from bridge.cli.wiring import Site, ends_in_order, opened_store, settings, sites
 from bridge.config import Config
@@ -68,7 +70,9 @@ def _chosen(config: Config, site: Site, names: Sequence[str]) -> Chosen:
         standing: Standing = survey(store, chosen)
     mine = [group for name, group in sorted(standing.groups.items()) if group.claim_of(chosen.publisher.cluster)]
     groups = tuple(
-        group for group in mine if group.name != STANDING and (not names or group_title(group.name) in names)
+        group
+        for group in mine
+        if group.name != STANDING and (not names or any(means(name, group.name) for name in names))
     )
     errand = Errand(frozenset(group.name for group in groups), releases=True)
     return Chosen(site, replace(chosen, errand=errand), groups)
@@ -76,12 +80,14 @@ def _chosen(config: Config, site: Site, names: Sequence[str]) -> Chosen:
 
 def _refuse_unknown(names: Sequence[str], chosen: Sequence[Chosen]) -> None:
     """Raises UsageError for a name that cannot be let go of."""
-    groups = {group_title(group.name): (one, group) for one in chosen for group in one.groups}
+    groups = [group.name for one in chosen for group in one.groups]
     for name in names:
-        if name not in groups:
+        its = {group_title(group) for group in groups if means(name, group)}
+        if not its:
             cluster = chosen[0].chosen.publisher.cluster
-            raise UsageError("argument", name, f"cluster {cluster} publishes no such service here; see bridge show")
-        left = next((key.why for one in chosen for key in one.keys if key.service == name and key.why), "")
+            why = f"cluster {cluster} publishes no such service here; see bridge show"
+            raise UsageError("argument", name, f"{why}; {HINT}")
+        left = next((key.why for one in chosen for key in one.keys if key.service in its and key.why), "")
         if left:
             raise UsageError("argument", name, f"is not let go of: {left}")
 

@@ -2,7 +2,8 @@
 
 Reads the store and no source. Writes nothing, and grants and renews no lease. A server is its cluster's; rules and the
 like are of all clusters that claim the service, and the decider's wish for them counts. With STACK/SERVICE only what
-stands of that service.
+stands of that service. No record says which service's labels of Traefik 2 and 3 named a router, service or middleware:
+name that itself, as NAME or http.routers.NAME. What none of them named is found by STACK/SERVICE.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from bridge import config as options
-from bridge.cli.draining import drain_lines, drains_json
+from bridge.cli.draining import drained_lines, drains_json
+from bridge.cli.naming import HINT, means
 from bridge.cli.render import heading, say, say_each_json
 from bridge.cli.seen import look, seconds_or_none
 from bridge.cli.wiring import Site, sites
@@ -22,12 +24,11 @@ from bridge.model.change import LeaseName
 from bridge.model.keys import STANDING, Layout, Place, Publisher, Role, group_title, split_owner
 from bridge.model.problem import UsageError
 from bridge.ownership.claims import Group
-from bridge.ownership.drains import Drains, read_drains
-from bridge.ownership.mirror import Held, Side
+from bridge.ownership.drains import Drains
+from bridge.ownership.mirror import Held
 from bridge.ownership.quarrels import Disagreement, disagreements
-from bridge.ownership.records import named
 from bridge.ownership.standing import Standing
-from bridge.views.clusters import is_ours
+from bridge.views.clusters import drains_by_cluster, is_ours
 from bridge.views.words import Json, cut, number, safe, shown, span
 
 BY_HAND = "hand-written"
@@ -109,7 +110,8 @@ def run(config: Config, title: str = "") -> int:
     wanted = title.strip("/")
     found = [_survey(config, site, wanted) for site in sites(config)]
     if wanted and not any(one.groups for one in found):
-        raise UsageError("service", title, "nothing of it stands, and nobody claims it; bridge show names all that do")
+        why = "nothing of it stands, and nobody claims it; bridge show names all that do"
+        raise UsageError("service", title, f"{why}, and {HINT}")
     if config.get(options.OUTPUT) is Output.JSON:
         say_each_json([_json(one) for one in found])
     else:
@@ -123,20 +125,13 @@ def _survey(config: Config, site: Site, title: str) -> Survey:
     seen = look(config, site)
     groups = survey(seen.standing, seen.leases)
     if title:
-        groups = tuple(group for group in groups if group_title(group.group) == title)
+        groups = tuple(group for group in groups if means(title, group.group))
     leaders = {cluster: leader.name if leader else "unknown" for cluster, leader in sorted(seen.leaders.items())}
     keeper = "backstop" if site.layout.has_backstop else "sentinel"
-    return Survey(seen.publisher, keeper, groups, seen.leases, leaders, _drains(seen.standing.mirror.records))
+    return Survey(seen.publisher, keeper, groups, seen.leases, leaders, drains_by_cluster(seen.standing.mirror.records))
 
 
 # What stands
-
-
-def _drains(records: Side) -> dict[str, Drains]:
-    """What is drained, by cluster."""
-    found = {path: held.value for path, held in records.held.items() if named(path).kind == "drain"}
-    clusters = sorted({named(path).cluster for path in found})
-    return {cluster: read_drains(records.prefix, cluster, found) for cluster in clusters}
 
 
 def survey(standing: Standing, leases: Mapping[LeaseName, float]) -> tuple[Shown, ...]:
@@ -247,10 +242,7 @@ def _lines(found: Survey) -> Iterator[str]:
 
 def _drained(found: Survey) -> Iterator[str]:
     for cluster, drains in found.drains.items():
-        if drains.drains:
-            yield f"drained in cluster {safe(cluster)}:"
-            yield from drain_lines(drains.drains)
-        yield from (f"record {safe(key)} cannot be read: it may drain something" for key in drains.unreadable)
+        yield from drained_lines(cluster, drains)
 
 
 def _state(group: Shown, keeper: str) -> str:

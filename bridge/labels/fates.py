@@ -62,6 +62,9 @@ def _used(verdict: Verdict) -> Iterator[str]:
 
 
 def _fate(name: str, text: str, its: list[Problem], used: bool, verdict: Verdict | None) -> tuple[Fate, str]:
+    withheld = verdict.native.withheld if verdict and verdict.native and where(name) else ""
+    if withheld and not its and not _is_unknown(name):
+        return Fate.REFUSED, withheld
     if its:
         why = "; ".join(text for one in its for text in (one.reason, one.did, one.suggestion) if text)
         if _is_unknown(name):

@@ -37,6 +37,7 @@ _KINDS: Mapping[object, Kind] = {
     table.file_path: Kind("a path", r"[A-Za-z0-9/._~+@=:\-]+"),
     table.forward_address: Kind("a URL", r"[Hh][Tt][Tt][Pp][Ss]?://[\s\S]+"),
     table.full_headers: Kind("headers", r"[^:]*:[\s\S]+"),
+    table.spoken_protocol: Kind("http or https; tcp or udp", "(?:[Hh][Tt][Tt][Pp][Ss]?|[Tt][Cc][Pp]|[Uu][Dd][Pp])"),
     table.tag: Kind("text of one line, no backslash"),
     types.address_word: Kind("container or host", "(?:[Cc][Oo][Nn][Tt][Aa][Ii][Nn][Ee][Rr]|[Hh][Oo][Ss][Tt])"),
     types.basic_user: Kind("name:hash", r"[^:]+:(?:\$(?:apr1|1)\$|\$2[abxy]\$|\{SHA\})[^\s:,]+"),

@@ -12,7 +12,8 @@ from typing import TypeVar
 from bridge.labels.fallback import Fallback
 from bridge.labels.native_names import Where, may_be_shown, own, unnameable, where
 from bridge.labels.newer_rules import Tree, calls
-from bridge.labels.newer_translation import confined, mended, translated
+from bridge.labels.newer_slips import plain_patterns, suggestion
+from bridge.labels.newer_translation import confined, translated
 from bridge.labels.templates import automatic_name, normalized
 from bridge.labels.types import Whole
 from bridge.model.native import Said
@@ -24,15 +25,18 @@ LOST = "left it out, with what depends on it"
 IGNORED = "ignored it"
 DEFAULT_RULE = "--default-rule"
 DEFAULT = "default"
-ROUTERS, SERVICES = "http/routers/", "http/services/"
 SERVER = "loadbalancer/server/"
 RULE_LIMIT = 20_000  # characters
+ANY_NAME = "HostSNI(`*`)"
 
 _PORT, _WEIGHT = Whole(1, 65535), Whole(0, 1_000_000)
+_UNBALANCED = ("weighted", "mirroring", "failover")
 _SCHEMES = ("http", "https", "h2c")
 T = TypeVar("T")
 
 _AUTOMATIC_OFF = ("tcp/routers/", "tcp/services/", "udp/routers/", "udp/services/")
+_PROTOCOLS = ("http", "tcp", "udp")
+_NO_ENTRY_POINT = "it names no entry point, and would take the connections of all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,8 @@ class Bearer:
     title: str
     service: str
     stack: str
-    ports: tuple[int, ...]  # on which its containers are published, the one to take first
+    ports: tuple[int, ...]  # on which its containers are published, for TCP, the one to take first
+    udp_ports: tuple[int, ...] = ()  # likewise
     fallback: Fallback = field(default_factory=Fallback)
     allows: Callable[[str], bool] | None = None  # hosts; None: any
 
@@ -84,7 +89,8 @@ def read_native(bearer: Bearer, labels: Mapping[str, str]) -> Reading:
     """What these labels ask for. Whatever the text, never an exception."""
     reader = _Reader(bearer)
     reader.collect(labels)
-    reader.complete()
+    for protocol in _PROTOCOLS:
+        reader.complete(protocol)
     reader.services()
     reader.routers()
     kept = sorted(reader.elements.items())
@@ -93,6 +99,18 @@ def read_native(bearer: Bearer, labels: Mapping[str, str]) -> Reading:
         tuple(sorted(reader.lost)),
         tuple(dict.fromkeys(reader.problems)),
     )
+
+
+def published_port(bearer: Bearer, protocol: str, label: str) -> tuple[int, Problem | None]:
+    """The port to take where `label` says none, 0 where there is none, and what is to be told of that."""
+    ports, say = bearer.udp_ports if protocol == "udp" else bearer.ports, f"say {label}"
+    if not ports:
+        why = "no label says the port, and none is published"
+        return 0, Problem(bearer.title, label, "", why, LOST, suggestion=say)
+    if len(ports) == 1:
+        return ports[0], None
+    why, did = f"it publishes {len(ports)} ports, and no label says which", f"took the first, {ports[0]}"
+    return ports[0], Problem(bearer.title, label, "", why, did, notice=True, suggestion=say)
 
 
 def _scheme(text: str) -> str:
@@ -108,6 +126,7 @@ class _Reader:
         self.bearer = bearer
         self.elements: dict[str, Element] = {}
         self.lost: set[str] = set()
+        self.unclear = False  # a label may have been meant for a router of TCP or UDP
         self.problems: list[Problem] = []
 
     def problem(
@@ -145,32 +164,39 @@ class _Reader:
         for label, found in nowhere:  # nobody knows which of its name it speaks of
             self.problem(label, labels[label], found.wrong, hint=found.hint)
             self.lost |= {place for place in self.elements if place.endswith(f"/{found.name}")}
+            self.unclear |= not label.lower().startswith("traefik.http.")
 
     def named(self, kind: str) -> list[str]:
         """The places of all objects of a kind, lost ones too: they are asked for."""
         return sorted(place for place in self.elements if place.startswith(kind))
 
-    def complete(self) -> None:
-        """The router and the service that no label names."""
-        if not any(place.startswith("http/") for place in self.elements):
+    def complete(self, protocol: str) -> None:
+        """The router and the service that no label names. Only of HTTP there is such a router.
+
+        Labels of another kind bring HTTP's along too, where its port is known.
+        """
+        routers, services = f"{protocol}/routers/", f"{protocol}/services/"
+        named = any(place.startswith(f"{protocol}/") for place in self.elements)
+        brought = protocol == "http" and self.elements and self.bearer.ports and self._may_route()
+        if not named and not brought:
             return
         name = automatic_name(self.bearer.service, self.bearer.stack)
-        if not self.named(SERVICES) and self._wants_service():
-            self._automatic(SERVICES, name)
-        services = self.named(SERVICES)
-        if not self.named(ROUTERS) and len(services) == 1 and self._may_route():
-            self._automatic(ROUTERS, name)
+        if not self.named(services) and self._wants_service(protocol):
+            self._automatic(services, name)
+        found = self.named(services)
+        if protocol == "http" and not self.named(routers) and len(found) == 1 and self._may_route():
+            self._automatic(routers, name)
 
     def _may_route(self) -> bool:
-        return not any(place.startswith(_AUTOMATIC_OFF) for place in self.elements)
+        return not self.unclear and not any(place.startswith(_AUTOMATIC_OFF) for place in self.elements)
 
-    def _wants_service(self) -> bool:
+    def _wants_service(self, protocol: str) -> bool:
         """Whether a router needs the service that no label names."""
-        if not self._may_route() and not self.named(ROUTERS):
-            return False
-        routers = self.named(ROUTERS)
+        routers = self.named(f"{protocol}/routers/")
+        if not routers:
+            return protocol == "http" and self._may_route()
         name = automatic_name(self.bearer.service, self.bearer.stack)
-        return not routers or any(own(self.elements[one].text("service")) in ("", name) for one in routers)
+        return any(own(self.elements[one].text("service")) in ("", name) for one in routers)
 
     def _automatic(self, kind: str, name: str) -> None:
         place = kind + name
@@ -184,18 +210,25 @@ class _Reader:
 
     def services(self) -> None:
         """The port, the scheme and the weight of each service's servers."""
-        for place in self.named(SERVICES):
-            if place not in self.lost:
-                self._service(place, self.elements[place])
+        for protocol in _PROTOCOLS:
+            for place in self.named(f"{protocol}/services/"):
+                if place not in self.lost:
+                    self._service(place, self.elements[place], protocol)
 
-    def _service(self, place: str, element: Element) -> None:
-        if url := element.fields.pop(f"{SERVER}url", None):
-            self.problem(url.label, url.text, "servers are containers, which have their own", IGNORED)
-        scheme = self._value(place, element, "scheme", _scheme, "http")
-        weight = self._value(place, element, "weight", _WEIGHT, 1)
+    def _service(self, place: str, element: Element, protocol: str) -> None:
+        for said in element.fields.values():
+            if said.path.partition("/")[0].lower() in _UNBALANCED:
+                self.refuse(place, said.label, said.text, "labels can ask for a load balancer alone")
+                return
+        scheme, weight = protocol, 1
+        if protocol == "http":
+            if url := element.fields.pop(f"{SERVER}url", None):
+                self.problem(url.label, url.text, "servers are containers, which have their own", IGNORED)
+            scheme = self._value(place, element, "scheme", _scheme, "http")
+            weight = self._value(place, element, "weight", _WEIGHT, 1)
         port = self._value(place, element, "port", _PORT, 0)
         if place not in self.lost:
-            port = port or self._published(place)
+            port = port or self._published(place, protocol)
         if place not in self.lost:
             element.pool = Pool(port, scheme, weight)
 
@@ -210,54 +243,64 @@ class _Reader:
             self.refuse(place, said.label, said.text, str(err))
             return default
 
-    def _published(self, place: str) -> int:
+    def _published(self, place: str, protocol: str) -> int:
         """The first port that the containers are published at; 0, and the service is lost, where there is none."""
-        ports = self.bearer.ports
-        label = f"traefik.http.services.{place.rpartition('/')[2]}.loadbalancer.server.port"
-        say = f"say {label}"
-        if not ports:
-            self.lost.add(place)
-            why = "no label says the port, and none is published"
-            self.problems.append(Problem(self.bearer.title, label, "", why, LOST, suggestion=say))
-            return 0
-        if len(ports) > 1:
-            why, did = f"it publishes {len(ports)} ports, and no label says which", f"took the first, {ports[0]}"
-            self.problems.append(Problem(self.bearer.title, label, "", why, did, notice=True, suggestion=say))
-        return ports[0]
+        label = f"traefik.{place.replace('/', '.')}.loadbalancer.server.port"
+        port, problem = published_port(self.bearer, protocol, label)
+        self.lost |= set() if port else {place}
+        self.problems += [problem] if problem else []
+        return port
 
     # Routers.
 
     def routers(self) -> None:
         """The rule, its priority and the service of each router."""
-        services = self.named(SERVICES)
-        for place in self.named(ROUTERS):
-            if place not in self.lost:
-                self._router(place, self.elements[place], services)
+        for protocol in _PROTOCOLS:
+            services = self.named(f"{protocol}/services/")
+            for place in self.named(f"{protocol}/routers/"):
+                if place not in self.lost:
+                    self._router(place, self.elements[place], services, protocol)
 
-    def _router(self, place: str, element: Element, services: Collection[str]) -> None:
+    def _router(self, place: str, element: Element, services: Collection[str], protocol: str) -> None:
+        if protocol != "http" and not element.text("entrypoints").strip(", "):
+            hint = f"say traefik.{place.replace('/', '.')}.entrypoints, of a port that HTTP does not use"
+            self.refuse(place, element.label, "", _NO_ENTRY_POINT, hint)
+        elif protocol == "udp" and self.bearer.allows is not None:
+            self.refuse(place, element.label, "", _not_allowed(""))
+        elif protocol == "udp" or self._rule(place, element, tcp=protocol == "tcp"):
+            self._link(place, element, services)
+
+    def _rule(self, place: str, element: Element, *, tcp: bool) -> bool:
+        """The rule in Traefik 3's language, with its priority; False, and the router is lost, where it has none."""
         label = element.fields["rule"].label if element.text("rule") else DEFAULT_RULE
         syntax = element.fields.pop("rulesyntax", None)
+        if tcp and not element.text("rule"):
+            self.refuse(place, element.label, "", "it has no rule", f"say traefik.{place.replace('/', '.')}.rule")
+            return False
         try:
             text = element.text("rule") or self._default_rule()
             if len(text) > RULE_LIMIT:
                 raise ValueError(f"it is longer than {RULE_LIMIT} characters")
-            rule, tree = translated(text)
+            rule, tree = translated(text, tcp=tcp)
         except ValueError as err:
             text = element.text("rule")
-            better = mended(text)
-            self.refuse(place, label, text, str(err), f"write {better}" if better else "")
-            return
+            self.refuse(place, label, text, str(err), suggestion(text, tcp=tcp))
+            return False
+        for name in () if tcp else plain_patterns(text):
+            why = f"HostRegexp of {name}, which is no pattern: Traefik 2 takes that host, Traefik 3 any that holds it"
+            self.problem(label, text, why, f"wrote Host(`{name.lower()}`)", notice=True)
         if (host := self._refused_host(tree)) is not None:
-            why = f"--allow-domain does not allow {host or 'a rule for any host'} in this cluster"
-            self.refuse(place, label, text, why)
-            return
+            self.refuse(place, label, text, _not_allowed(host))
+            return False
         if syntax and syntax.text not in ("", "v2", "v3"):
             self.problem(syntax.label, syntax.text, "it is neither v2 nor v3", IGNORED)
         element.fields["rule"] = Said("rule", rule, label, written=text)
         if element.text("priority") in ("", "0"):
-            # A translated rule has another length, and that would be its priority.
-            element.fields["priority"] = Said("priority", str(len(text.encode())), label)
-        self._link(place, element, services)
+            element.fields.pop("priority", None)
+            if rule != ANY_NAME:  # which comes last, with both Traefiks
+                # A translated rule has another length, and that would be its priority.
+                element.fields["priority"] = Said("priority", str(len(text.encode())), label)
+        return True
 
     def _link(self, place: str, element: Element, services: Collection[str]) -> None:
         """A router that names no service gets the only one."""
@@ -265,11 +308,15 @@ class _Reader:
             return
         if len(services) != 1:
             why = f"it names no service, and there are {len(services)}"
-            name = place.rpartition("/")[2]
-            hint = f"say traefik.http.routers.{name}.service"
+            hint = f"say traefik.{place.replace('/', '.')}.service"
             self.refuse(place, element.label, "", why, hint)
             return
-        only = next(iter(services)).rpartition("/")[2]
+        (to,) = services
+        only = to.rpartition("/")[2]
+        if to in self.lost:  # said here, since its name may be one that nobody can refer to
+            why = f"the service {only}, which it needs, cannot be had as this service asks for it"
+            self.refuse(place, element.label, "", why)
+            return
         element.fields["service"] = Said("service", only, DEFAULT)
 
     def _default_rule(self) -> str:
@@ -288,6 +335,10 @@ class _Reader:
             return None
         hosts = (value for one in calls(tree) if one.name.startswith("Host") for value in one.values)
         return next((host for host in hosts if not allows(host)), "")
+
+
+def _not_allowed(host: str) -> str:
+    return f"--allow-domain does not allow {host or 'a rule for any host'} in this cluster"
 
 
 def _newer(rule: Rule) -> str:

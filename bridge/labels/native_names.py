@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from bridge.labels.faults import meant
 from bridge.labels.lookup import is_newer, speaks_only_newer, spot
+from bridge.labels.table import PROTOCOL
 from bridge.labels.types import holds_login
 from bridge.model.keys import NAME_LIMIT, STANDING
 from bridge.model.world import told_name
@@ -85,8 +86,21 @@ def newer(labels: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in sorted(labels) if (found := where(name)) and found.place)
 
 
+def layer4(labels: Mapping[str, str]) -> str:
+    """tcp or udp, where all of a service is that: Traefik 1 knows neither."""
+    text = labels.get(PROTOCOL.name, "").lower()
+    return text if text in ("tcp", "udp") else ""
+
+
+def asks_newer(labels: Mapping[str, str]) -> str:
+    """A label by which a service asks for what only Traefik 2 and 3 know; empty: there is none."""
+    return next(iter(newer(labels)), PROTOCOL.name if layer4(labels) else "")
+
+
 def speaks_newer_alone(labels: Mapping[str, str]) -> bool:
     """Whether a service speaks to Traefik 2 and 3, and no older language."""
+    if layer4(labels):
+        return True
     left = {name: text for name, text in labels.items() if is_newer(name) or where(name) is None}
     return bool(newer(labels)) and (not any(map(is_newer, left)) or bool(speaks_only_newer(left)))
 
@@ -117,6 +131,8 @@ def may_be_shown(label: str, text: str) -> bool:
     if found is None or found.wrong or holds_login(text):
         return False
     folded = found.path.lower()
+    if found.place.startswith("tls/"):
+        return not folded.endswith(("/certfile", "/keyfile"))
     if "/middlewares/" in found.place:
         return folded.partition("/")[0] in _HARMLESS and "/redis/" not in folded
     return "/healthcheck/headers/" not in f"/{folded}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from typing import TypeAlias
 
 from bridge.labels.newer_rules import All, Any, Call, Not, Tree, parse_tree
 from bridge.labels.patterns import check_expression, split_pattern
@@ -15,37 +16,19 @@ from bridge.labels.patterns import check_expression, split_pattern
 _META = re.compile(r"[\\.+*?()|\[\]{}^$]")
 _BRACES = re.compile(r"\{[A-Za-z_][A-Za-z0-9_-]*(?::(?:[^{}]|\{[^{}]*\})*)?\}")
 _PLAIN_HOST = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+")
-_MENDED = 1000  # characters of a rule for which that is tried
 _HOST_PART, _PATH_PART = "[^.]+", "[^/]+"  # what {name} alone stands for
-_BARE = re.compile(r"(?P<name>[A-Za-z]+)\((?P<values>[^()]*)\)")
 
-Write = Callable[[str, tuple[str, ...]], str]
+Kinds: TypeAlias = Mapping[str, Callable[[Call], Tree]]  # by a matcher's name: what it becomes
 
 
-def translated(text: str) -> tuple[str, Tree]:
-    """The rule as Traefik 3 shall read it, and as a tree.
+def translated(text: str, *, tcp: bool = False) -> tuple[str, Tree]:
+    """The rule of an HTTP, or of a TCP router as Traefik 3 shall read it, and as a tree.
 
     Raises ValueError where neither Traefik takes it, and where something cannot be said. Whether a host can be one, and
     such, is not asked: who writes the rule does.
     """
-    tree = _tree(parse_tree(text))
+    tree = _tree(parse_tree(text), _TCP if tcp else _HTTP)
     return write(tree), tree
-
-
-def mended(text: str) -> str:
-    """What a rule that cannot be read may have been meant to be, its values in back quotes; empty: nobody knows."""
-    if len(text) > _MENDED:
-        return ""
-    quoted = _BARE.sub(_with_quotes, text)
-    try:
-        return translated(quoted)[0] if quoted != text else ""
-    except ValueError:
-        return ""
-
-
-def _with_quotes(found: re.Match[str]) -> str:
-    values = [value.strip().strip("`'\"") for value in found["values"].split(",")]
-    return f"{found['name']}({', '.join(f'`{value}`' for value in values if value)})"
 
 
 def write(tree: Tree) -> str:
@@ -75,7 +58,7 @@ def confined(tree: Tree, allows: Callable[[str], bool]) -> bool:
     """Whether all requests that a rule takes are for hosts that `allows` allows. Of a pattern nobody knows."""
     match tree:
         case Call(name, values):
-            return name == "Host" and all(map(allows, values))
+            return name in ("Host", "HostSNI") and all(map(allows, values))
         case Not():
             return False
         case All(of):
@@ -87,16 +70,16 @@ def confined(tree: Tree, allows: Callable[[str], bool]) -> bool:
 # Trees.
 
 
-def _tree(tree: Tree) -> Tree:
+def _tree(tree: Tree, kinds: Kinds) -> Tree:
     match tree:
         case Call():
-            return _call(tree)
+            return _call(tree, kinds)
         case Not(of):
-            return Not(_tree(of))
+            return Not(_tree(of, kinds))
         case All(of):
-            return All(tuple(_flat(map(_tree, of), All)))
+            return All(tuple(_flat((_tree(one, kinds) for one in of), All)))
         case Any(of):
-            return Any(tuple(_flat(map(_tree, of), Any)))
+            return Any(tuple(_flat((_tree(one, kinds) for one in of), Any)))
 
 
 def _flat(trees: Iterable[Tree], kind: type) -> list[Tree]:
@@ -107,13 +90,13 @@ def _flat(trees: Iterable[Tree], kind: type) -> list[Tree]:
     return found
 
 
-def _call(call: Call) -> Tree:
-    name = _NAMES.get(call.name)
-    if name is None:
-        raise ValueError(f"{call.name} is no matcher: use {', '.join(_KINDS)}")
+def _call(call: Call, kinds: Kinds) -> Tree:
+    name = _NAMES.get(call.name, "")
+    if name not in kinds:
+        raise ValueError(f"{call.name} is no matcher: use {', '.join(kinds)}")
     if not any(call.values):
         raise ValueError(f"{name} without a value")
-    return _KINDS[name](call)
+    return kinds[name](call)
 
 
 def _made(call: Call, name: str, *values: str) -> Call:
@@ -134,18 +117,27 @@ def _plain(name: str) -> Callable[[Call], Tree]:
     return _each(lambda call, value: _made(call, name, value))
 
 
-def _host(call: Call, value: str) -> Call:
+def _host(name: str) -> Callable[[Call], Tree]:
+    return _each(lambda call, value: _one_host(call, name, value))
+
+
+def _one_host(call: Call, name: str, value: str) -> Call:
     if not value.isascii():
         raise ValueError(f"{value!r} has other than ASCII characters: write the host in punycode, xn--…")
-    return _made(call, "Host", value.lower())
+    return _made(call, name, value.lower())
 
 
-def _host_pattern(call: Call, value: str) -> Call:
-    if _BRACES.search(value) and not value.startswith(("^", "(?")):
-        return _made(call, "HostRegexp", _capitals(_regex(value, _HOST_PART, "$")))
-    if _PLAIN_HOST.fullmatch(value):  # Traefik 3 would look for it anywhere in a host
-        return _host(call, value)
-    return _made(call, "HostRegexp", value)
+def _host_pattern(name: str) -> Callable[[Call], Tree]:
+    """Of a matcher of this name, which has a sister for whole hosts."""
+
+    def make(call: Call, value: str) -> Call:
+        if _BRACES.search(value) and not value.startswith(("^", "(?")):
+            return _made(call, name, _capitals(_regex(value, _HOST_PART, "$")))
+        if _PLAIN_HOST.fullmatch(value):  # Traefik 3 would look for it anywhere in a host
+            return _one_host(call, name.removesuffix("Regexp"), value)
+        return _made(call, name, value)
+
+    return _each(make)
 
 
 def _capitals(pattern: str) -> str:
@@ -209,10 +201,10 @@ def _grouped(expression: str) -> str:
     return f"({expression})" if "|" in expression else expression
 
 
-_KINDS: Mapping[str, Callable[[Call], Tree]] = {
-    "Host": _each(_host),
-    "HostHeader": _each(_host),
-    "HostRegexp": _each(_host_pattern),
+_HTTP: Kinds = {
+    "Host": _host("Host"),
+    "HostHeader": _host("Host"),
+    "HostRegexp": _host_pattern("HostRegexp"),
     "Path": _path("Path", "$"),
     "PathPrefix": _path("PathPrefix", ""),
     "PathRegexp": _plain("PathRegexp"),
@@ -225,5 +217,14 @@ _KINDS: Mapping[str, Callable[[Call], Tree]] = {
     "QueryRegexp": _as_it_is("QueryRegexp"),
     "ClientIP": _plain("ClientIP"),
 }
+_TCP: Kinds = {
+    "HostSNI": _host("HostSNI"),
+    "HostSNIRegexp": _host_pattern("HostSNIRegexp"),
+    "ClientIP": _plain("ClientIP"),
+    "ALPN": _plain("ALPN"),
+}
 # A matcher's name may be written in four ways.
-_NAMES = {written: name for name in _KINDS for written in (name, name.lower(), name.upper(), name.capitalize())}
+_NAMES = {
+    written: name for name in (*_HTTP, *_TCP) for written in (name, name.lower(), name.upper(), name.capitalize())
+}
+MATCHERS, TCP_MATCHERS = tuple(_HTTP), tuple(_TCP)

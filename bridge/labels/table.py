@@ -155,6 +155,16 @@ def retry_expression(text: str) -> str:
     return retry(types.decoded(text))
 
 
+_SPOKEN = types.Words(("http", "https"))
+
+
+def spoken_protocol(text: str) -> str:
+    """http or https: what a frontend's containers speak."""
+    if text.lower() in ("tcp", "udp"):
+        raise ValueError("it can be said of a whole service alone")
+    return _SPOKEN(text)
+
+
 _MOST_REQUESTS = 10**9  # Traefik's limiter counts whole nanoseconds from request to request
 
 
@@ -195,10 +205,11 @@ PORT = Label(
 )
 PROTOCOL = Label(
     "traefik.protocol",
-    types.Words(("http", "https")),
+    spoken_protocol,
     "http",
     sets="protocol",
-    means="How Traefik speaks to the containers: http or https.",
+    means="How Traefik speaks to the containers: http or https. With tcp or udp, for a whole service, it passes on "
+    "what comes to the entry points that traefik.frontend.entryPoints names, as it is; in layout traefik3 alone.",
     example="https",
     vocabulary=Vocabulary.BOTH,
     since="1.2",
@@ -454,7 +465,8 @@ ENTRY_POINTS = Listed(
     types.entry_point,
     sets="entry points",
     means="Where Traefik listens for the frontend. Without: at its default entry points. One that it does not have is "
-    "left out; one at least must be left.",
+    "left out; one at least must be left. With traefik.protocol=tcp or udp: for all connections, at no entry point of "
+    "HTTP's; it must be said.",
     example="http,https",
     since="1.2",
     gate=PROTECTION,

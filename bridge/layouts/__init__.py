@@ -33,10 +33,14 @@ class Natives:
     wishes: Mapping[str, Wish]  # by group; a group is one object
     problems: tuple[Problem, ...]
     origins: Mapping[str, str]  # what asked for a key, by its path
+    beaten: frozenset[str] = frozenset()  # stack/service of routes beside, whose requests some of these get
 
 
 # What the cluster's claim on a group asks for (path: value); None where there is none. Asked only where it matters.
 Claimed: TypeAlias = Callable[[str], Mapping[str, str] | None]
+
+
+NO_ROUTES: Mapping[str, Wish] = {}
 
 
 def nothing_claimed(_group: str) -> None:
@@ -70,10 +74,17 @@ class RouteLayout(Layout, Protocol):
     def losses(self, route: Route) -> tuple[Problem, ...]:
         """What of `route` has no counterpart here, and what is done instead. Of a route that has entries."""
 
-    def natives(self, asking: Sequence[Native], cluster: str, claimed: Claimed = nothing_claimed) -> Natives:
+    def natives(
+        self,
+        asking: Sequence[Native],
+        cluster: str,
+        claimed: Claimed = nothing_claimed,
+        routes: Mapping[str, Wish] = NO_ROUTES,
+    ) -> Natives:
         """What services ask for in labels of Traefik 2 and 3, as `cluster` wants it.
 
-        Where they ask for one object in different words, who asks for what `claimed` says was there first.
+        Where they ask for one object in different words, or for the same requests, who asks for what `claimed` says
+        was there first. `routes`: what is laid out beside it, by stack/service.
         """
 
     def grounded(self, route: Route, published: Collection[str]) -> tuple[Route, tuple[Problem, ...]]:

@@ -7,10 +7,15 @@ from collections.abc import Iterable
 from bridge.model.route import Server
 
 
-def url(server: Server) -> str:
-    """Scheme, host and port; an IPv6 address in brackets."""
+def address(server: Server) -> str:
+    """Host and port; an IPv6 address in brackets."""
     host = f"[{server.host}]" if ":" in server.host else server.host
-    return f"{server.scheme}://{host}:{server.port}"
+    return f"{host}:{server.port}"
+
+
+def url(server: Server) -> str:
+    """Scheme, host and port, as `address` has them."""
+    return f"{server.scheme}://{address(server)}"
 
 
 def distinct(servers: Iterable[Server]) -> tuple[Server, ...]:

@@ -8,8 +8,8 @@ from functools import lru_cache
 
 from bridge.labels.notes import NO_KEY
 from bridge.labels.rules import parse_rule, write_rule
-from bridge.labels.table import ACME
-from bridge.layouts import Claimed, Natives, RouteLayout, Target, nothing_claimed
+from bridge.labels.table import ACME, PROTOCOL
+from bridge.layouts import NO_ROUTES, Claimed, Natives, RouteLayout, Target, nothing_claimed
 from bridge.layouts.lint import Finding, Grade
 from bridge.layouts.traefik1_guard import check
 from bridge.layouts.traefik1_keys import name_of, route_keys, server_base
@@ -82,14 +82,17 @@ class Traefik1:
         asking: Sequence[Native],
         cluster: str,  # noqa: ARG002
         claimed: Claimed = nothing_claimed,  # noqa: ARG002
+        routes: Mapping[str, Wish] = NO_ROUTES,  # noqa: ARG002
     ) -> Natives:
         """Nothing: Traefik 1 knows none of it."""
         why = "its labels speak to Traefik 2 and 3 only"
         do = "say it in Traefik 1's labels too, if its requests shall come here: bridge labels lists them"
+        words = {PROTOCOL.name: ("Traefik 1 knows HTTP alone", "layout traefik3 has it")}
         told = [
-            Problem(one.title, one.label, "", why, "no frontend", notice=True, suggestion=do)
+            Problem(one.title, one.label, "", *(said[0], "no frontend"), notice=True, suggestion=said[1])
             for one in asking
             if one.alone
+            for said in [words.get(one.label, (why, do))]
         ]
         return Natives({}, tuple(told), {})
 
@@ -104,6 +107,10 @@ class Traefik1:
     def narrows(self, path: str, before: str, after: str) -> bool:  # noqa: ARG002
         """Of two rules nobody tries to say."""
         return False
+
+    def leans_on(self, keys: Mapping[str, str]) -> frozenset[str]:  # noqa: ARG002
+        """None: a service has all that its frontends need."""
+        return frozenset()
 
     def hosts(self, keys: Mapping[str, str]) -> frozenset[str]:
         """The hosts that the rules among `keys` (path: stored value) ask for, patterns as they are written.

@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
-from bridge.layouts import Claimed, Natives, RouteLayout, Target, nothing_claimed
+from bridge.labels.native_names import KINDS
+from bridge.layouts import NO_ROUTES, Claimed, Natives, RouteLayout, Target, nothing_claimed
 from bridge.layouts.lint import Finding
 from bridge.layouts.traefik3_guard import check
 from bridge.layouts.traefik3_keys import is_own, page_service, route_keys, services, written
@@ -14,6 +15,7 @@ from bridge.layouts.traefik3_lint import lint, poison, strays
 from bridge.layouts.traefik3_losses import losses, page_problem, refuse
 from bridge.layouts.traefik3_names import PROTECTING, is_native, native_group, object_name, server_base
 from bridge.layouts.traefik3_native import merged, typed
+from bridge.layouts.traefik3_references import leans_on
 from bridge.layouts.traefik3_rules import asked_hosts
 from bridge.layouts.traefik3_secrets import is_secret
 from bridge.layouts.wishes import wish_of
@@ -22,6 +24,7 @@ from bridge.model.native import Native
 from bridge.model.problem import Problem
 from bridge.model.route import Backend, ErrorPage, Route
 
+_ROUTERS = ("http/routers/", "tcp/routers/", "udp/routers/")
 _PLACES = 1 << 17  # paths remembered
 
 # What takes away from a protection, of its middleware; in lower case.
@@ -35,7 +38,7 @@ class Traefik3:
 
     name = "traefik3"
     reads_halves = False  # it reads its tree in one request
-    folders: tuple[str, ...] = tuple(f"http/{kind}/" for kind in ("middlewares", "routers", "services"))
+    folders: tuple[str, ...] = tuple(f"{protocol}/{kind}/" for protocol, kinds in KINDS.items() for kind in kinds)
     has_backstop = False
     speaks_native = True
 
@@ -86,17 +89,23 @@ class Traefik3:
         problems = {page_problem(route, page.name, page.backend) for page in lost}
         return replace(route, frontends=frontends), tuple(sorted(problems))
 
-    def natives(self, asking: Sequence[Native], cluster: str, claimed: Claimed = nothing_claimed) -> Natives:
-        """Routers, services and middlewares under the names that labels give them."""
-        return merged([typed(one, self.target) for one in asking], cluster, self.target, claimed)
+    def natives(
+        self,
+        asking: Sequence[Native],
+        cluster: str,
+        claimed: Claimed = nothing_claimed,
+        routes: Mapping[str, Wish] = NO_ROUTES,
+    ) -> Natives:
+        """Routers, services, middlewares and the store of certificates under the names that labels give them."""
+        return merged([typed(one, self.target) for one in asking], cluster, self.target, claimed, routes)
 
     def place(self, path: str) -> Place | None:
-        """What a key at `path` below the prefix is; None outside HTTP's routers, middlewares and services."""
+        """What a key at `path` below the prefix is; None outside routers, middlewares, services and stores."""
         return _place(path)
 
     def opening(self, holder: str) -> tuple[str, ...]:
         """The paths of the keys that open `holder`, whether they stand or not; none for what opens nothing."""
-        return (f"{holder}/service",) if holder.startswith("http/routers/") else ()
+        return (f"{holder}/service",) if holder.startswith(_ROUTERS) else ()
 
     def narrows(self, path: str, before: str, after: str) -> bool:
         """Whether a router's list of middlewares becomes longer by what protects, and by nothing else."""
@@ -104,12 +113,16 @@ class Traefik3:
         stays = [name for name in after.split(",") if name not in come]
         return path.endswith("/middlewares") and stays == left and all(map(_protects, come))
 
+    def leans_on(self, keys: Mapping[str, str]) -> frozenset[str]:
+        """Of native labels: each object is a group of its own."""
+        return leans_on(keys)
+
     def hosts(self, keys: Mapping[str, str]) -> frozenset[str]:
         """The hosts, and expressions for hosts, that the rules among `keys` (path: value) ask for.
 
         Of rules as this layout writes them: what else somebody wrote asks for nothing.
         """
-        rules = (value for path, value in keys.items() if path.startswith("http/routers/") and path.endswith("/rule"))
+        rules = (value for path, value in keys.items() if path.startswith(_ROUTERS) and path.endswith("/rule"))
         return frozenset(host for rule in rules for host in asked_hosts(rule))
 
     def is_secret(self, path: str, value: str) -> bool:
@@ -156,18 +169,19 @@ def build(target: Target) -> RouteLayout:
 @lru_cache(_PLACES)
 def _place(path: str) -> Place | None:
     protocol, kind, name, rest = (*path.lower().split("/", 3), "", "", "")[:4]
-    if protocol != "http" or not name:
+    holder = f"{protocol}/{kind}/{name}"
+    if not name or kind not in KINDS.get(protocol, ()) or (protocol != "http" and not is_native(name)):
         return None
     owner = split_owner(name)[0] or None
-    group = native_group(f"http/{kind}/{name}") if is_native(name) else _group(name)
+    group = native_group(holder) if is_native(name) else _group(name)
     match kind:
         case "routers":
-            return Place(group, f"http/routers/{name}", _router_role(rest), owner)
+            return Place(group, holder, _router_role(name, rest), owner)
         case "middlewares":
-            return _middleware_place(group, name, rest, owner)
+            return _middleware_place(group, holder, rest, owner)
         case "services":
-            return _service_place(group, name, rest, owner)
-    return None
+            return _service_place(group, holder, rest, owner)
+    return Place(group, holder, Role.REST)
 
 
 def _group(name: str) -> str:
@@ -176,25 +190,28 @@ def _group(name: str) -> str:
     return owned_name(owner, group_name(rest.partition("--")[0]))
 
 
-def _router_role(rest: str) -> Role:
+def _router_role(name: str, rest: str) -> Role:
     field = rest.partition("/")[0]
     if field == "service":
         return Role.OPENS
+    if field == "middlewares" and is_native(name):
+        return Role.PROTECTS  # what they are stands elsewhere
     if field in ("rule", "middlewares"):
         return Role.RULE
     return Role.PROTECTS if field in ("entrypoints", "tls") else Role.REST
 
 
-def _middleware_place(group: str, name: str, rest: str, owner: str | None) -> Place:
+def _middleware_place(group: str, holder: str, rest: str, owner: str | None) -> Place:
     """A middleware belongs to its router: without it, or before it is there, Traefik drops the router.
 
     That of native labels is a group of its own, and whichever it is, a router may count on it.
     """
+    name = holder.rpartition("/")[2]
     if is_native(name):
-        return Place(group, f"http/middlewares/{name}", Role.PROTECTS)
+        return Place(group, holder, Role.PROTECTS)
     router, dashes, _ = name.rpartition("--")
     if not dashes or "--" not in split_owner(name)[1]:
-        return Place(group, f"http/middlewares/{name}", Role.REST, owner)
+        return Place(group, holder, Role.REST, owner)
     if not _protects(name):
         return Place(group, f"http/routers/{router}", Role.REST, owner)
     return Place(group, f"http/routers/{router}", Role.PROTECTS, owner, weakens=rest in _WEAKENS)
@@ -204,8 +221,7 @@ def _protects(middleware: str) -> bool:
     return middleware.rpartition("--")[2] in PROTECTING
 
 
-def _service_place(group: str, name: str, rest: str, owner: str | None) -> Place:
-    holder = f"http/services/{name}"
+def _service_place(group: str, holder: str, rest: str, owner: str | None) -> Place:
     balancer, servers, server, field = (*rest.split("/", 3), "", "", "")[:4]
     if (balancer, servers) != ("loadbalancer", "servers") or not field:
         return Place(group, holder, Role.REST, owner)

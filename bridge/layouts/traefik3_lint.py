@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 from bridge.layouts.lint import Finding, Flaw, Grade, worst_first
 from bridge.layouts.traefik3_fields import Type, Version, field_of
+from bridge.layouts.traefik3_names import keeps
 from bridge.layouts.traefik3_objects import may_end_traefik, object_flaws
 from bridge.layouts.traefik3_secrets import is_secret
 from bridge.layouts.traefik3_tree import ANYTHING, Node, Tree, decode, is_read
@@ -115,7 +116,7 @@ def _of_node(node: Node, element: bool) -> Iterator[tuple[str, Flaw]]:
                 child.key,
                 Flaw(Grade.WRONG, "only numbers can stand below a list", "it is not read", f"write {at}=a,b"),
             )
-    elif shape.listed and value:
+    elif shape.listed and value and not keeps(at, value):
         effect = "it is not read, and the list has no such elements"
         yield at, Flaw(Grade.WRONG, "the elements of this list are branches", effect, f"write {node.path}/<name>/…")
     elif element and not node.below and value and shape.fields:
@@ -190,6 +191,8 @@ def _shown(path: str, value: str) -> str:
 
 def _unwritten(path: str, value: str, version: Version) -> str:
     """Why a key is not in the one form that is written; empty where it is."""
+    if keeps(path, value):
+        return ""
     found = field_of(path, version)
     if found is None:
         return "not a key that is ever written"

@@ -20,6 +20,21 @@ STRIP, STRIP_REGEX, ADD, REPLACE, REPLACE_REGEX = "strip", "strip-regex", "add",
 ERROR, HEADERS, CERT, BREAKER, BUFFERING = "error", "headers", "cert", "breaker", "buffering"
 RETRY, CONN, RATE = "retry", "conn", "rate"
 
+# What each kind of service has, so that it stands without servers: a router without its service is disabled. With TCP
+# its entry points would answer HTTP meanwhile. Of the last two keys Traefik makes nothing else.
+KEEPING = {
+    "http/services/": ("loadBalancer/passHostHeader", "true"),
+    "tcp/services/": ("loadBalancer/proxyProtocol", "false"),
+    "udp/services/": ("loadBalancer/servers", "true"),
+}
+
+
+def keeps(path: str, value: str) -> bool:
+    """Whether a key of TCP or UDP is there so that its service stands, and for nothing else."""
+    above, _, name = path.partition("/services/")
+    found = KEEPING.get(f"{above}/services/") if above != "http" else None
+    return found is not None and (name.partition("/")[2], value) == found
+
 
 def object_name(route: Route, segment: str) -> str:
     """The name of the router, or of the service, of a segment. Raises ValueError as `route_name`."""
@@ -49,9 +64,9 @@ def native_group(place: str) -> str:
     return place.replace("/", ".")
 
 
-def server_base(service: str, cluster: str, identity: str) -> str:
+def server_base(service: str, cluster: str, identity: str, protocol: str = "http") -> str:
     """Where a server's keys lie. Raises ValueError as `server_name`."""
-    return f"http/services/{service}/loadBalancer/servers/{server_name(cluster, identity, capitals=False)}"
+    return f"{protocol}/services/{service}/loadBalancer/servers/{server_name(cluster, identity, capitals=False)}"
 
 
 def foreign_service(backend: str, owner: str) -> str:

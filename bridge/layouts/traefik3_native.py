@@ -12,20 +12,25 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from bridge.labels.native import LOST
+from bridge.labels.native import ANY_NAME, DEFAULT, LOST
 from bridge.labels.native_names import may_be_shown
 from bridge.layouts import Claimed, Natives, Target
-from bridge.layouts.server_urls import distinct, url
+from bridge.layouts.server_urls import address, distinct, url
+from bridge.layouts.traefik3_contests import Asker, Loss, losses
 from bridge.layouts.traefik3_lint import faults
-from bridge.layouts.traefik3_names import native_group, server_base
+from bridge.layouts.traefik3_names import KEEPING, native_group, server_base
 from bridge.layouts.traefik3_native_fields import Unfit, plugins, read_fields
+from bridge.layouts.traefik3_references import referred
 from bridge.model.keys import Wish
 from bridge.model.native import Asked, Native, Said
 from bridge.model.problem import Problem
 from bridge.model.route import Server
 
 _SERVICES = 1 << 12  # remembered: of those that did not change nothing is read again
-_HTTP = ("http/routers/", "http/services/", "http/middlewares/")
+_LAYER4 = ("tcp/routers/", "udp/routers/")
+_ROUTERS = ("http/routers/", *_LAYER4)
+# Where HTTP is served as a rule, besides what the operator says.
+_OF_HTTP = frozenset(("http", "https", "web", "websecure", "traefik"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,7 @@ class Object:
     servers: tuple[Server, ...] = ()
     retiring: tuple[str, ...] = ()
     drained: tuple[str, ...] = ()
-    preserves: bool = False
+    each: str = ""  # a key that each of its servers has, true
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +63,14 @@ def typed(native: Native, target: Target) -> Typed:
     """What of it this Traefik can have."""
     objects, lost, problems = dict[str, Object](), set(native.lost), list(native.problems)
     for asked in native.asked:
-        if not asked.place.startswith(_HTTP):
-            lost.add(asked.place)
-            why = "only HTTP's routers, services and middlewares are published of these labels so far"
-            problems.append(Problem(native.title, asked.label, "", why, LOST))
-            continue
         try:
-            objects[asked.place] = _object(native, asked, target, problems)
+            found = _object(native, asked, target, problems)
+            if found.keys:
+                objects[asked.place] = found
+            else:
+                lost.add(asked.place)
+                why = "all that it says is switched off"
+                problems.append(Problem(native.title, asked.label, "", why, LOST, notice=True))
         except Unfit as err:
             lost.add(asked.place)
             value = err.said.text if may_be_shown(err.said.label, err.said.text) else ""
@@ -75,12 +81,20 @@ def typed(native: Native, target: Target) -> Typed:
 def _object(native: Native, asked: Asked, target: Target, problems: list[Problem]) -> Object:
     """Raises Unfit."""
     found = read_fields(native.title, asked, target.version)
-    if asked.place.startswith("http/services/"):
-        found.values.setdefault("loadBalancer/passHostHeader", "true")  # without any key there is no service
+    for above, (path, value) in KEEPING.items():
+        if asked.place.startswith(above) and f"{path}/version" not in found.values:
+            found.values.setdefault(path, value)
     if asked.place.startswith("http/routers/") and target.entry_points:
         found.values.setdefault("entryPoints", ",".join(target.entry_points))
     keys = {f"{asked.place}/{path}": value for path, value in found.values.items()}
-    refers = tuple(_references(found.values, found.origins, asked))
+    if taken := _http_points(asked.place, found.values, target):
+        said = next(one for one in asked.fields if one.path.lower().startswith("entrypoints"))
+        why = f"HTTP is served at {taken}, and this router would take its connections"
+        raise Unfit(said, why, "name an entry point of its own, or a rule with HostSNI of a name, and tls")
+    refers = tuple(
+        (place, label if (label := found.origins[path]) != DEFAULT else asked.label)
+        for place, path in referred(asked.place, found.values)
+    )
     elsewhere = frozenset(place for place, _ in refers)
     if fault := next(iter(faults(keys, target.version, elsewhere)), ""):
         path, _, reason = fault.partition(": ")
@@ -100,35 +114,27 @@ def _object(native: Native, asked: Asked, target: Target, problems: list[Problem
         servers=asked.servers,
         retiring=asked.retiring,
         drained=asked.drained,
-        preserves=found.preserves,
+        each=found.each,
     )
-
-
-def _references(values: Mapping[str, str], origins: Mapping[str, str], asked: Asked) -> Iterator[tuple[str, str]]:
-    """The objects of this tree that one names."""
-    kinds = {"service": "services", "errors/service": "services", "loadBalancer/serversTransport": "serversTransports"}
-    kinds |= dict.fromkeys(("middlewares", "chain/middlewares"), "middlewares")
-    protocol = asked.place.partition("/")[0]
-    for path, kind in kinds.items():
-        for name in filter(None, values.get(path, "").split(",")):
-            if "@" not in name:
-                yield f"{protocol}/{kind}/{name}", origins.get(path, asked.label)
 
 
 # All services together.
 
 
-def merged(pieces: Iterable[Typed], cluster: str, target: Target, claimed: Claimed) -> Natives:
-    """The tree of all services."""
+def merged(
+    pieces: Iterable[Typed], cluster: str, target: Target, claimed: Claimed, routes: Mapping[str, Wish]
+) -> Natives:
+    """The tree of all services. `routes`: what is published beside it, by stack/service."""
     merge = _Merge(sorted(pieces, key=lambda one: one.native.title), claimed)
     merge.decide()
     merge.carry()
-    merge.contest()
-    merge.carry()
-    for place, why in _beyond(tuple(sorted(merge.shared().items())), target.version):
+    for place, why in _beyond(tuple(sorted(merge.below_routers().items())), target.version):
         for title in tuple(merge.holders.get(place, ())):
             merge.lose(title, place, why)
     merge.carry()
+    merge.contest(routes)
+    merge.contest_layer4()
+    merge.ports()
     return merge.natives(cluster)
 
 
@@ -155,6 +161,7 @@ class _Merge:
         self.holders: dict[str, list[str]] = {}  # titles, by place, in their order
         self.lost = {title: set(piece.lost) for title, piece in self.pieces.items()}
         self.problems = [problem for piece in pieces for problem in piece.problems]
+        self.beaten: set[str] = set()  # of the routes beside
         for title, piece in self.pieces.items():
             for place in piece.objects:
                 self.holders.setdefault(place, []).append(title)
@@ -215,34 +222,100 @@ class _Merge:
             return f"the {what} {name}, which it needs, cannot be had as this service asks for it"
         return "" if place in self.holders else f"there is no {what} {name}"
 
-    def contest(self) -> None:
-        """Of routers that ask for the same requests at one priority Traefik gives all to either: the first stays."""
-        asking: dict[tuple[str, ...], list[tuple[str, str, str]]] = {}
+    def contest_layer4(self) -> None:
+        """Of routers of TCP that ask for the same connections, and of UDP at one entry point, the first stays."""
+        asking: dict[tuple[str, ...], list[tuple[str, str, tuple[str, str]]]] = {}
         for title, piece in self.pieces.items():
             for place in sorted(piece.objects):
-                if place.startswith("http/routers/") and title in self.holders.get(place, ()):
-                    requests, service = _requests(piece.objects[place])
-                    for one in requests:
-                        asking.setdefault(one, []).append((title, place, service))
+                if place.startswith(_LAYER4) and title in self.holders.get(place, ()):
+                    connections, outcome = _connections(piece.objects[place])
+                    for one in connections:
+                        asking.setdefault(one, []).append((title, place, outcome))
         for its in asking.values():
-            if any(service != its[0][2] for _, _, service in its):
+            if len({outcome for _, _, outcome in its}) > 1:
                 self._settle(its)
 
-    def _settle(self, asking: Sequence[tuple[str, str, str]]) -> None:
-        """Of routers (title, place, service) that ask for the same, all go that lead elsewhere than the first."""
+    def _settle(self, asking: Sequence[tuple[str, str, tuple[str, str]]]) -> None:
+        """Of routers (title, place, service and middlewares) all go that lead elsewhere than the first.
+
+        Of those that lead to one service and are not guarded alike none stays, as of HTTP.
+        """
         left = [one for one in asking if one[0] in self.holders.get(one[1], ())]
         if not left:
             return
         _, first, to = next((one for one in left if self._stands(*one[:2])), left[0])
-        for title, place, service in left:
-            if service != to:
-                why = f"router {_words(first)[1]} asks for the same requests, and comes first"
-                self.lose(title, place, why, hint="say another rule, or a priority")
+        unsafe = any(outcome != to and outcome[0] == to[0] for _, _, outcome in left)
+        for title, place, outcome in left:
+            if outcome != to or unsafe:
+                why = f"{' '.join(_words(first))} asks for the same connections, and comes first"
+                if unsafe:
+                    why = "another router asks for the same connections, and leads there with other middlewares"
+                self.lose(title, place, why, hint="say another rule, a priority, or another entry point")
 
-    def shared(self) -> dict[str, str]:
-        """All keys but for those of servers."""
+    def contest(self, routes: Mapping[str, Wish]) -> None:
+        """Of what asks for the same requests, routes of older vocabularies among it, not all can stay."""
+        routers = [(titles[0], place) for place, titles in self.holders.items() if place.startswith("http/routers/")]
+        if not routers:
+            return
+        askers = [
+            Asker(title, place, (_fields(place, self.object(title, place).keys),), f"router {_words(place)[1]}")
+            for title, place in routers
+        ]
+        askers += [Asker(title, "", tuple(_routers_of(wish)), f"{title}'s route") for title, wish in routes.items()]
+
+        def stands(asker: Asker) -> bool:
+            if asker.place:
+                return self._stands(asker.title, asker.place)
+            wish = routes[asker.title]
+            return _opened(self.claimed(wish.group) or {}) == _opened(wish.shared)
+
+        for loss in losses(askers, stands):
+            self._lost_contest(loss)
+
+    def ports(self) -> None:
+        """Of an entry point all whose connections a router of TCP takes no router of HTTP that names it gets any."""
+        if not any(place.startswith("tcp/routers/") for place in self.holders):
+            return
+        asking: dict[str, list[tuple[str, str]]] = {}
+        for title, piece in self.pieces.items():
+            for place, one in sorted(piece.objects.items()):
+                if title in self.holders.get(place, ()) and (place.startswith("http/routers/") or _takes_all(one)):
+                    for point in filter(None, _fields(place, one.keys).get("entryPoints", "").split(",")):
+                        asking.setdefault(point, []).append((title, place))
+        for point, found in asking.items():
+            left = [one for one in found if one[0] in self.holders.get(one[1], ())]
+            if len({place[:4] for _, place in left}) > 1:
+                first = next((one for one in left if self._stands(*one)), left[0])[1]
+                for title, place in left:
+                    if place[:4] != first[:4]:
+                        what, name = _words(first)
+                        why = f"at {point} the {what} {name} comes first, and HTTP and all of TCP cannot both be there"
+                        self.lose(title, place, why, hint="name another entry point")
+
+    def _lost_contest(self, loss: Loss) -> None:
+        asker, other, do = loss.asker, loss.other, "say another rule, or a priority"
+        if loss.winner:
+            why = f"{other.words} asks for the same requests, and comes first"
+        else:
+            why = f"{other.words} asks for the same requests and leads there with other middlewares: Traefik may ask it"
+        if not asker.place:
+            self.beaten.add(asker.title)
+            self.problems.append(Problem(asker.title, "", "", why, "published no route of it", suggestion=do))
+        else:
+            for title in tuple(self.holders[asker.place]):
+                self.lose(title, asker.place, why, hint=do)
+        if loss.winner:
+            label = self.object(other.title, other.place).label if other.place else ""
+            why = f"{asker.words} asks for the same requests, and is not published"
+            self.problems.append(Problem(other.title, label, "", why, "published this one", suggestion=do))
+
+    def below_routers(self) -> dict[str, str]:
+        """All keys of what routers may lead to, but for those of servers."""
         return {
-            path: value for place, titles in self.holders.items() for path, value in self.object(titles[0], place).keys
+            path: value
+            for place, titles in self.holders.items()
+            if not place.startswith(_ROUTERS)
+            for path, value in self.object(titles[0], place).keys
         }
 
     def natives(self, cluster: str) -> Natives:
@@ -250,7 +323,7 @@ class _Merge:
         wishes, origins = dict[str, Wish](), dict[str, str]()
         for place, titles in sorted(self.holders.items()):
             its = [self.object(title, place) for title in titles]
-            own = self._servers(place, titles, cluster)
+            own = self._servers(place, [title for title in titles if self._may_serve(title, place)], cluster)
             group = native_group(place)
             wishes[group] = Wish(
                 group,
@@ -264,17 +337,33 @@ class _Merge:
             )
             origins.update(its[0].origins)
             origins.update(dict.fromkeys(own, "containers"))
-        return Natives(wishes, tuple(dict.fromkeys(self.problems)), origins)
+        return Natives(wishes, tuple(dict.fromkeys(self.problems)), origins, frozenset(self.beaten))
+
+    def _may_serve(self, title: str, place: str) -> bool:
+        """Whether no router leads to a service's servers that its labels ask for otherwise.
+
+        They may ask for a guard that this one has not.
+        """
+        for router in sorted(self.lost[title]):
+            if not router.startswith(_ROUTERS) or router not in self.holders:
+                continue
+            first = self.holders[router][0]
+            if any(to == place for to, _ in self.object(first, router).refers):
+                name, label = _words(router)[1], self.object(title, place).label
+                why = f"router {name} leads to them as {first} asks for it, and this service asks for it otherwise"
+                did = "published none of its servers there"
+                self.problems.append(Problem(title, label, "", why, did, suggestion="say the same, or another name"))
+                return False
+        return True
 
     def _servers(self, place: str, titles: Sequence[str], cluster: str) -> dict[str, str]:
         """The keys of all servers of a service, each url once."""
-        name = place.rpartition("/")[2]
         its = [(title, self.object(title, place)) for title in titles]
         known: dict[str, Server] = {}
         bases: dict[str, str] = {}
         for title, one in its:
             for server in one.servers:
-                if base := _server_base(name, cluster, server.identity):
+                if base := _server_base(place, cluster, server.identity):
                     bases[server.identity] = base
                     known.setdefault(server.identity, server)
                 else:
@@ -283,43 +372,94 @@ class _Merge:
         own = {}
         for server in distinct(tuple(known[identity] for identity in sorted(known))):
             base = bases[server.identity]
-            own[f"{base}/url"] = url(server)
-            if server.weight != 1:
+            http = place.startswith("http/")
+            own[f"{base}/{_where(place)}"] = url(server) if http else address(server)
+            if http and server.weight != 1:
                 own[f"{base}/weight"] = str(server.weight)
-            if its[0][1].preserves:
-                own[f"{base}/preservePath"] = "true"
+            if each := its[0][1].each:
+                own[f"{base}/{each}"] = "true"
         return own
 
 
 def _going(place: str, cluster: str, identities: Iterable[str], own: Mapping[str, str]) -> frozenset[str]:
     """Where the keys of these servers lie that are not among `own`."""
-    bases = (_server_base(place.rpartition("/")[2], cluster, identity) for identity in identities)
-    return frozenset(base for base in bases if base and f"{base}/url" not in own)
+    bases = (_server_base(place, cluster, identity) for identity in identities)
+    return frozenset(base for base in bases if base and f"{base}/{_where(place)}" not in own)
+
+
+def _where(place: str) -> str:
+    """The key that says where a service's server is."""
+    return "url" if place.startswith("http/") else "address"
 
 
 def _agree(one: Object, other: Object) -> bool:
-    return one.keys == other.keys and one.preserves == other.preserves
+    return one.keys == other.keys and one.each == other.each
 
 
-def _requests(router: Object) -> tuple[list[tuple[str, ...]], str]:
-    """What a router asks for at each of its entry points, and who gets it."""
-    fields = {path.removeprefix(f"{router.place}/"): value for path, value in router.keys}
-    secure = "tls" if any(path.partition("/")[0] == "tls" for path in fields) else ""
-    asked = (fields["rule"], fields["priority"], secure)
-    return [(*asked, point) for point in fields.get("entryPoints", "").split(",")], fields["service"]
+def _connections(router: Object) -> tuple[list[tuple[str, ...]], tuple[str, str]]:
+    """What a router of TCP or UDP asks for at each of its entry points, and what becomes of that."""
+    fields = _fields(router.place, router.keys)
+    protocol = router.place.partition("/")[0]
+    secure = "tls" if _is_secure(fields) else ""
+    asked = (protocol, fields.get("rule", ""), fields.get("priority", ""), secure)  # of UDP an entry point is all
+    points = fields.get("entryPoints", "").split(",")
+    return [(*asked, point) for point in points], (fields["service"], fields.get("middlewares", ""))
 
 
-def _server_base(service: str, cluster: str, identity: str) -> str:
+def _fields(place: str, keys: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The keys of an object, by the path below it."""
+    return {path.removeprefix(f"{place}/"): value for path, value in keys}
+
+
+def _opened(keys: Mapping[str, str]) -> dict[str, str]:
+    return {path: value for path, value in keys.items() if path.startswith("http/routers/")}
+
+
+def _routers_of(wish: Wish) -> Iterator[Mapping[str, str]]:
+    """The routers of a route, as `_fields` has them."""
+    found: dict[str, dict[str, str]] = {}
+    for path, value in _opened(wish.shared).items():
+        *place, field = path.split("/", 3)
+        found.setdefault("/".join(place), {})[field] = value
+    yield from found.values()
+
+
+def _is_secure(fields: Iterable[str]) -> bool:
+    return any(path.partition("/")[0] == "tls" for path in fields)
+
+
+def _takes_all(router: Object) -> bool:
+    """Whether it leaves HTTP nothing at its entry points."""
+    return router.place.startswith("tcp/routers/") and _is_greedy(_fields(router.place, router.keys))
+
+
+def _is_greedy(fields: Mapping[str, str]) -> bool:
+    """Whether a router of TCP is not for the names alone that clients ask for."""
+    rule = fields["rule"]
+    return not _is_secure(fields) or ANY_NAME in rule or "HostSNI" not in rule
+
+
+def _http_points(place: str, values: Mapping[str, str], target: Target) -> str:
+    """An entry point of HTTP's that a router of TCP would take over; empty: none."""
+    if not place.startswith("tcp/routers/") or not _is_greedy(values):
+        return ""
+    served = {*_OF_HTTP, *target.entry_points, *(name for name, _ in target.tls)}
+    return next((point for point in values.get("entryPoints", "").split(",") if point in served), "")
+
+
+def _server_base(place: str, cluster: str, identity: str) -> str:
     """As `server_base`; empty where no key can be named so."""
+    protocol, _, service = place.split("/", 2)
     try:
-        return server_base(service, cluster, identity)
+        return server_base(service, cluster, identity, protocol)
     except ValueError:
         return ""
 
 
 def _words(place: str) -> tuple[str, str]:
-    _, kind, name = place.split("/", 2)
-    return kind.removesuffix("s"), name
+    protocol, kind, name = place.split("/", 2)
+    what = kind.removesuffix("s")
+    return what if protocol == "http" else f"{protocol.upper()} {what}", name
 
 
 def _and_others(titles: Sequence[str]) -> str:

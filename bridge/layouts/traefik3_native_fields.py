@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 
+from bridge.labels.native import SERVER
 from bridge.labels.native_names import may_be_shown, own
 from bridge.layouts.go_values import TRUE, TRUTHS, is_whole, nanoseconds
 from bridge.layouts.traefik3_fields import MAPS, Field, Type, Version, field_of, fold, shapes
@@ -19,7 +20,9 @@ from bridge.model.problem import Problem
 
 NEWEST = (3, 99)
 LEFT_OUT = "left it out"
-_PRESERVE = "loadbalancer/server/preservepath"
+# What labels say of each server, by what its service's place begins with.
+_OF_SERVERS = {"http/services/": "preservePath", "tcp/services/": "tls"}
+_SERVERS = "loadbalancer/servers/"
 _UNITS = ((10**9, "s"), (10**6, "ms"), (10**3, "us"), (1, "ns"))
 _DEPRECATED = "Traefik 3 knows it no more"
 
@@ -53,7 +56,7 @@ class Fields:
     values: dict[str, str] = field(default_factory=dict)
     origins: dict[str, str] = field(default_factory=dict)  # labels, by the same paths
     problems: list[Problem] = field(default_factory=list)
-    preserves: bool = False  # the path of its servers' urls
+    each: str = ""  # the key that each of its servers has, true: preservePath, tls; empty: none
 
     def put(self, path: str, value: str, label: str) -> None:
         """One key."""
@@ -128,10 +131,13 @@ def _dead(found: Fields, said: Said, folded: str) -> None:
 def _field(found: Fields, said: Said) -> None:
     """Raises Unfit."""
     asked = found.asked
-    if said.path.lower() == _PRESERVE and asked.place.startswith("http/services/"):
-        if _known(found, replace(said, path="loadBalancer/servers/x/preservePath")):
-            found.preserves = _truth(said) == "true"
+    name = next((name for place, name in _OF_SERVERS.items() if asked.place.startswith(place)), "")
+    if name and said.path.lower() == f"{SERVER}{name}".lower():
+        if _known(found, replace(said, path=f"loadBalancer/servers/x/{name}")):
+            found.each = name if _truth(said) == "true" else ""
         return
+    if asked.place.split("/")[1] == "services" and said.path.lower().startswith(_SERVERS):
+        raise Unfit(said, "servers are containers: no label can name one", "say loadbalancer.server.port")
     known = _known(found, said)
     if known is None:
         return
@@ -144,12 +150,17 @@ def _field(found: Fields, said: Said) -> None:
     value = _VALUES[known.type](said)
     if _refers(path):
         value = ",".join(map(own, value.split(",")))
+        if not all(all(name.partition("@")[::2]) for name in value.split(",") if "@" in name):
+            raise Unfit(said, "a reference has a name, and behind an @ the provider's")
     found.put(path, value, said.label)
 
 
 def _known(found: Fields, said: Said) -> Field | None:
     """What Traefik knows at the path; None where a service does without. Raises Unfit."""
     place = found.asked.place
+    if place.startswith("tls/") and fold(said.path).startswith("defaultcertificate"):
+        reason = "one that Traefik cannot load ends the TLS of all routers, so no label can set it"
+        raise Unfit(said, reason, "say it in a file of Traefik's own, or use defaultGeneratedCert")
     known = field_of(f"{place}/{said.path}", NEWEST)
     if known is None or known.ignored:
         raise Unfit(said, f"Traefik 3 knows no {said.path.replace('/', '.')} of {_thing(place)}", _near(place, said))
@@ -159,7 +170,7 @@ def _known(found: Fields, said: Said) -> Field | None:
         return known
     reason = f"Traefik {found.version[0]}.{found.version[1]} does not know it"
     hint = f"say --traefik-version 3.{known.since} once no older one reads"
-    if not place.startswith("http/services/"):
+    if "/services/" not in place:
         raise Unfit(said, reason, hint)
     found.tell(said, reason, LEFT_OUT, hint)
     return None

@@ -12,7 +12,13 @@ from dataclasses import dataclass
 from bridge.layouts.lint import Flaw, Grade
 from bridge.layouts.traefik3_fields import Version
 from bridge.layouts.traefik3_middlewares import middleware_flaws
-from bridge.layouts.traefik3_routers import http_router_flaws, option_flaws, tcp_router_flaws, udp_router_flaws
+from bridge.layouts.traefik3_routers import (
+    http_router_flaws,
+    option_flaws,
+    store_flaws,
+    tcp_router_flaws,
+    udp_router_flaws,
+)
 from bridge.layouts.traefik3_services import has_check, http_service_flaws, layer4_service_flaws
 from bridge.layouts.traefik3_tree import Node, Tree
 
@@ -61,7 +67,7 @@ def object_flaws(tree: Tree, version: Version, elsewhere: Collection[str] = ()) 
     _carry(objects, targets)
     used = _used(objects, targets)
     found = [(at, flaw if path in used else _idle(flaw)) for path, one in objects.items() for at, flaw in one.flaws]
-    return found + _same_requests(objects)
+    return found + _same_requests(objects) + _taken_over(objects)
 
 
 def may_end_traefik(tree: Tree) -> bool:
@@ -158,6 +164,7 @@ _PLACES: Mapping[str, tuple[_Check, Callable[[Node], Iterator[Reference]]]] = {
     "udp/routers": (udp_router_flaws, _router_references("udp")),
     "udp/services": (layer4_service_flaws, _service_references("udp")),
     "tls/options": (option_flaws, _no_references),
+    "tls/stores": (store_flaws, _no_references),
 }
 
 Targets = list[tuple[Reference, str]]  # with the other's path; empty: only Traefik knows it; a question mark: nobody
@@ -288,23 +295,45 @@ def _used(objects: Mapping[str, Object], targets: Mapping[str, Targets]) -> set[
 
 
 def _same_requests(objects: Mapping[str, Object]) -> Found:
-    """Routers of one rule and one priority that lead to several services: one of them takes all."""
+    """Routers of one rule and one priority that lead to several services: one of them takes all.
+
+    Of UDP a router has no rule, and an entry point is enough.
+    """
     found: Found = []
     first: dict[tuple[str, ...], Node] = {}
     for one in objects.values():
         node = one.node
         rule = node.text("rule")
-        if one.place not in _ROUTERS[:2] or not rule:
+        udp = one.place == "udp/routers"
+        if one.place not in _ROUTERS or not (rule or udp):
             continue
         priority = node.text("priority").lstrip("+0") or str(len(rule))
         secure = "tls" if node.find("tls") else ""
-        for entry_point in node.items("entryPoints") or [""]:
+        for entry_point in node.items("entryPoints") or ([] if udp else [""]):
             other = first.setdefault((one.place, rule, priority, secure, entry_point), node)
             if other is not node and other.text("service") != node.text("service"):
                 effect = "one of the two takes all requests"
-                flaw = Flaw(
-                    Grade.WRONG, f"router {other.name} has the same rule and priority", effect, "set a priority"
-                )
-                found.append((f"{node.path}/rule", flaw))
+                same = "entry point" if udp else "rule and priority"
+                do = "name another entry point" if udp else "set a priority"
+                flaw = Flaw(Grade.WRONG, f"router {other.name} has the same {same}", effect, do)
+                found.append((f"{node.path}/{'entryPoints' if udp else 'rule'}", flaw))
                 break
+    return found
+
+
+def _taken_over(objects: Mapping[str, Object]) -> Found:
+    """Routers of HTTP at an entry point of which a router of TCP takes all connections."""
+    all_of = {
+        point: one.node
+        for one in objects.values()
+        if one.place == "tcp/routers" and not one.is_lost and not one.node.find("tls")
+        for point in one.node.items("entryPoints")
+    }
+    found: Found = []
+    for one in objects.values():
+        points = one.node.items("entryPoints") if all_of and one.place == "http/routers" else []
+        if point := next((point for point in points if point in all_of and not one.node.find("tls")), ""):
+            reason = f"the TCP router {all_of[point].name} takes all plain connections to {point}"
+            flaw = Flaw(Grade.WRONG, reason, "it gets no request there", "give that one an entry point of its own")
+            found.append((f"{one.node.path}/entryPoints", flaw))
     return found

@@ -62,6 +62,26 @@ def tcp_router_flaws(node: Node, version: Version) -> Flaws:
 def udp_router_flaws(node: Node, _version: Version) -> Flaws:
     """As `http_router_flaws`."""
     yield from _of_each(node, "this router is disabled: it answers nothing")
+    if not any(node.items("entryPoints")):
+        effect = "it is at every entry point of UDP, where one router alone answers"
+        yield "entryPoints", Flaw(Grade.WRONG, "it is missing, or names none", effect, "name an entry point of its own")
+
+
+def store_flaws(node: Node, _version: Version) -> Flaws:
+    """Of a store of certificates."""
+    certificate = node.find("defaultCertificate")
+    if not certificate or node.name != "default":
+        return
+    dead = "no TLS connection comes about but for names that have a certificate of their own"
+    for name in ("certFile", "keyFile"):
+        text = certificate.text(name)
+        if not text:
+            path = f"defaultCertificate/{name}"
+            yield path, Flaw(Grade.WRONG, "it is missing, or empty", dead, "write both certFile and keyFile")
+        elif "-----BEGIN" not in text:
+            effect = f"where it is not there, {dead}"
+            flaw = Flaw(Grade.NOTICE, "a file on Traefik's machine", effect, "look there")
+            yield f"defaultCertificate/{name}", flaw
 
 
 def option_flaws(node: Node, _version: Version) -> Flaws:

@@ -16,7 +16,7 @@ _RULES = 1 << 12  # remembered: of a service each router asks for its rule, and 
 _META = re.compile(r"[\\.+*?()|\[\]{}^$]")
 _HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
 _CANNOT_QUOTE = frozenset('`"')
-_ASKED = re.compile(r"\bHost(?:Regexp)?\(`([^`]*)`\)")
+_ASKED = re.compile(r"\bHost(?:SNI)?(?:Regexp)?\(`([^`]*)`\)")
 _HOST_PART, _PATH_PART, _QUERY_PART = "[^.]+", "[^/]+", ".*"  # what {name} alone stands for
 
 Change = tuple[str, tuple[tuple[str, str | tuple[str, ...]], ...]]  # a middleware's word, and its fields

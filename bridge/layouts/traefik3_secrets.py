@@ -6,6 +6,7 @@ import re
 
 from bridge.labels.types import holds_login
 from bridge.layouts.traefik3_fields import field_of, fold
+from bridge.layouts.traefik3_names import keeps
 
 _NEWEST = (3, 1000)  # whatever any version knows
 
@@ -31,6 +32,8 @@ def is_secret(path: str, value: str) -> bool:
     A key that is not known may be a slip for one of these.
     """
     known = field_of(path, _NEWEST)
+    if known is None and keeps(path, value):
+        return False
     return known is None or _SECRET.fullmatch(fold(_listed(path))) is not None or holds_login(value)
 
 

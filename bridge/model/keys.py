@@ -172,6 +172,9 @@ class Layout(Protocol):
     def narrows(self, path: str, before: str, after: str) -> bool:
         """Whether a key of the role RULE that becomes another does nothing but keep more requests away."""
 
+    def leans_on(self, keys: Mapping[str, str]) -> frozenset[str]:
+        """The other groups that `keys` (path: value) of one group refer to."""
+
     def hosts(self, keys: Mapping[str, str]) -> frozenset[str]:
         """The hosts that the rules among `keys` (path: value) ask for, as comparable text."""
 

@@ -43,4 +43,5 @@ class Native:
     lost: tuple[str, ...] = ()  # places of what its labels ask for in vain
     problems: tuple[Problem, ...] = ()  # for whom it is published
     unchecked: bool = False  # as of a route
+    withheld: str = ""  # why nothing that it asks for can be had, however good its labels are
     alone: bool = True  # no label asks for a route in an older vocabulary

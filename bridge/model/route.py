@@ -271,7 +271,9 @@ class Route:
     acme: bool = False  # its frontends shall get certificates
     unchecked: bool = False  # of external servers nobody says when they die: whoever left the list counts as alive
     owner: str = ""  # the cluster whose alone frontends and backends are; empty: clusters share them
-    raised: int = 0  # added to each frontend's priority, that of a label or the rule's length
+    raised: int = (
+        0  # added to each frontend's priority, that of a label or the rule's length; 0: it yields, or is shared
+    )
 
     @property
     def title(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from bridge.model.drain import Drain
@@ -31,4 +31,13 @@ def read_drains(prefix: str, cluster: str, records: Mapping[str, str]) -> Drains
     return Drains(
         tuple(sorted(replace(drain, record=prefix + path) for path, drain in found.items() if drain is not None)),
         tuple(sorted(prefix + path for path, drain in found.items() if drain is None)),
+    )
+
+
+def union(drains: Iterable[Drains]) -> Drains:
+    """What any of them drains."""
+    every = tuple(drains)
+    return Drains(
+        tuple(sorted({drain for one in every for drain in one.drains})),
+        tuple(sorted({key for one in every for key in one.unreadable})),
     )

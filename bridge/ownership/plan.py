@@ -16,6 +16,7 @@ from bridge.model.problem import Problem
 from bridge.ownership.adopt import adopting
 from bridge.ownership.claims import Claim, Group, by_role, differing, may_merge
 from bridge.ownership.foreign import foreign_keys
+from bridge.ownership.leaning import Leaning
 from bridge.ownership.mirror import Held
 from bridge.ownership.presence import Said, farewell, say_presence, unread
 from bridge.ownership.records import claim_path, guard_path, is_newer, named, presence_path, read_counter, write_claim
@@ -129,6 +130,7 @@ class _Planner:
         self.me = standing.publisher.cluster
         self.releases = terms.errand is not None and terms.errand.releases
         self.tree, self.records = standing.mirror.tree, standing.mirror.records
+        self.leaning = Leaning(standing, wishes)
         self.own_lease = cluster_lease(self.publisher, terms)
         self.fleet_lease = fleet_lease(standing, terms)
         self.settled = Settled((self.own_lease, self.fleet_lease), dict(self._find_settled(known)))
@@ -160,6 +162,8 @@ class _Planner:
             if group is None:
                 continue
             pair = before.get(name)
+            if self.leaning.otherwise(wish)[0] or self.leaning.kept_out(group, wish)[0]:
+                continue  # other groups say so, which this one does not show
             if pair is not None and pair[0] is group and pair[1] is wish:
                 yield name, pair
             elif self._is_settled(group, wish):
@@ -222,6 +226,12 @@ class _Planner:
             return
         frozen = self._frozen(group, wish)
         if wish is not None:
+            if self._is_withheld(group, wish):
+                wish = None
+            elif name := self.leaning.unready(group, wish):
+                self.waits.append(Wait(group.name, f"until {name}, which it needs, stands as it shall", None))
+                return
+        if wish is not None:
             self._claimed(group, wish, mine, frozen)
         elif mine is not None:
             self._left(group, mine, frozen)
@@ -267,6 +277,14 @@ class _Planner:
         """A key's value for reports."""
         return "" if self.layout.is_secret(path, value) else value
 
+    def _is_withheld(self, group: Group, wish: Wish) -> bool:
+        """Whether what the wish rests on means something else now."""
+        name, cluster = self.leaning.withheld(wish)
+        if name:
+            reason = f"{group.name} needs {name}, which cluster {cluster} decides and wants otherwise"
+            self.problems.append(Problem(wish.title, "", "", reason, "withheld it"))
+        return bool(name)
+
     # The cases of a group
 
     def _claimed(self, group: Group, wish: Wish, mine: Claim | None, frozen: bool) -> None:
@@ -294,11 +312,22 @@ class _Planner:
         # A decider tells the others first what it will come to: they may have to take their servers out.
         claims_first = decides and len(group.claims) > 1 and mine is not None and mine.keys != wish.shared
         merges = may_merge(wish.shared, target, self.layout)
+        # Of what opens nothing itself no key may come either: with another beside it it would mean something else.
+        inert = not by_role(target, Role.OPENS, self.layout)
+        held_up = self._relied_on(group, target) if inert else ""
+        foreign_words = inert and not merges
+        lead, by = self.leaning.kept_out(group, wish) if merges else ("", "")
+        if lead:
+            merges = False
+            reason = f"what leads to {group.name} is or needs {lead}, which cluster {by} decides and wants otherwise"
+            self.problems.append(Problem(wish.title, "", "", reason, "kept this cluster's servers out"))
         if frozen:
             self._move(group, shared)  # no change of what anybody reads
-        elif not claims_first:
+        elif held_up:
+            self.waits.append(Wait(group.name, held_up, None))
+        elif not claims_first and not foreign_words:
             opening = self._share(group, target, shared, wish.own if merges else (), decides=decides, merges=merges)
-        enters = self._enters(group, wish, shared)
+        enters = self._enters(group, wish, shared) and self.leaning.may_enter(wish)
         if merges and group.foreign and not enters and wish.own.keys() - group.mine.keys() - group.foreign.keys():
             reason = "a hand-written key of this group routes or protects otherwise than its servers need"
             self.problems.append(Problem(wish.title, "", "", reason, "kept new servers out"))
@@ -311,6 +340,8 @@ class _Planner:
         if not records and (group.guard is None or (brings and not decides and not group.mine)):
             records = self._bump(group)
         checks = self._checks(group, decider, bool(records or shared.changes or brings))
+        if records or shared.changes or brings:
+            checks += self.leaning.checks(wish, self.records.prefix)
         if shared.changes and group.guard is not None:
             checks.append(Check(self._record(guard_path(group.name)), group.guard.revision))
         opens = [self._check(group, path) for holder in sorted(opening) for path in self.layout.opening(holder)]
@@ -322,11 +353,12 @@ class _Planner:
         self._unit(group, "publish", changes, every, self._opened_beside(group, shared), checks, each)
 
     def _is_settled(self, group: Group, wish: Wish) -> bool:
-        if group.foreign or len(group.claims) != 1 or group.claims[0].cluster != self.me or group.guard is None:
+        """Whether everybody who claims it agrees and all stands as wished: then nobody has anything to do or to say."""
+        claim = group.claim_of(self.me)
+        if group.foreign or claim is None or group.guard is None:
             return False
-        claim = group.claims[0]
         return (
-            claim.keys == wish.shared
+            all(one.keys == wish.shared for one in group.claims)
             and claim.held.lease == self.own_lease
             and self._is_sound(group, group.guard)
             and group.guard.lease == self._guard_lease(group)
@@ -352,7 +384,7 @@ class _Planner:
             own=own,
             decides=decides,
             hold=self.hold,
-            barred=self._barred(group, stay, target),
+            barred=self._barred(group, stay, target) or (self._relied_on(group, target) if decides else ""),
             quiet_since=self._quiet_since(group, target, merges=merges),
         )
         steps.run()
@@ -567,6 +599,11 @@ class _Planner:
             if cluster == self.me or not self._belongs(group, cluster, target):
                 return f"until cluster {cluster} has taken its servers out"
         return ""
+
+    def _relied_on(self, group: Group, target: Mapping[str, str]) -> str:
+        """Why it may not come to mean something else yet: what rests on it elsewhere has to go first."""
+        cluster = self.leaning.relied_on(group, target)
+        return f"until cluster {cluster} has withheld what relies on it" if cluster else ""
 
     def _belongs(self, group: Group, cluster: str, target: Mapping[str, str]) -> bool:
         claim = group.claim_of(cluster)

@@ -9,7 +9,7 @@ from itertools import compress, islice
 from bridge.labels import table
 from bridge.labels.fallback import Fallback
 from bridge.labels.lookup import SUGGESTIONS, is_newer, meant, spot
-from bridge.labels.native_names import newer, speaks_newer_alone
+from bridge.labels.native_names import asks_newer, speaks_newer_alone
 from bridge.labels.notes import NO_ROUTE, Found, find
 from bridge.labels.read import Asked, read
 from bridge.labels.types import Publish
@@ -40,6 +40,7 @@ from bridge.routes.servers import SCALE, Asker, Servers, address_of, counted, se
 NO_FRONTEND = "no frontend"
 NO_HOSTS: Mapping[str, str] = {}
 EXPOSED = "--expose-by-default"
+AHEAD = 1  # added to the priority of each route that is a cluster's alone, but for drained ones: so these come last
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +223,7 @@ def _judge(
     if problem:
         return Verdict(service.title, tuple(gates), problems=(problem,))
     of = alias.services if alias else (service,)
-    found = asked_newer(service, policy, hosts, of, drained) if newer(service.labels) else None
+    found = asked_newer(service, policy, hosts, of, drained) if asks_newer(service.labels) else None
     if found and speaks_newer_alone(service.labels):
         return _newer_alone(service, policy, tuple(gates), found, alias)
     older = _older(service, policy, tuple(gates), alias, hosts, drained)
@@ -284,6 +285,7 @@ def _older(
                 else (Setting(table.ADDRESS.sets, asker.at.value.value, asker.at.origin),)
             ),
             *_scale(policy),
+            *_yielding(asker, found),
             *[counted(asker, pool, one) for pool, one in zip(asked.pools, found, strict=True)],
         ),
         problems=(*asked.problems, *(alias.problems if alias else ()), *_of_servers(asker, found)),
@@ -300,6 +302,11 @@ def _fallback(service: Service, policy: Policy) -> Fallback:
 def _scale(policy: Policy) -> Iterator[Setting]:
     if policy.weight_factor != 1:
         yield Setting("weight factor", f"{float(policy.weight_factor):.10g}", SCALE)
+
+
+def _yielding(asker: Asker, found: Sequence[Servers]) -> Iterator[Setting]:
+    if asker.policy.separate and _yields(asker, found):
+        yield Setting("priority", "behind other clusters' of the same rule", "drained")
 
 
 def _others(service: Service, policy: Policy, told: Problem) -> Iterator[Problem]:
@@ -332,8 +339,16 @@ def _route(asker: Asker, found: Sequence[Servers]) -> Route:
         acme=asker.asked.acme,
         unchecked=unchecked,
         owner=policy.cluster if policy.separate else "",
-        raised=policy.raised,
+        raised=0 if not policy.separate or _yields(asker, found) else AHEAD + policy.raised,
     )
+
+
+def _yields(asker: Asker, found: Sequence[Servers]) -> bool:
+    """Whether the route has no server, and an operator's word is a reason: then another cluster's shall come first."""
+    if any(one.servers for one in found):
+        return False
+    word = any(one.drained for one in found) or any(asker.drained.external(asker.service, one) for one in asker.of)
+    return word or asker.policy.weight_factor == 0
 
 
 # Gates: each with the problem to report where it is closed.

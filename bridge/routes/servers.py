@@ -32,7 +32,8 @@ NO_SERVER = "published no server"
 SCALE = "--weight-factor"
 _UNCHECKED = Gate("health", True, "nobody checks external addresses", closes=False)
 GIVE_CHECK = "give it a health_check in rancher-compose.yml"
-_PUBLISHED = re.compile(r"(?:(.*):)?([0-9]{1,5}):([0-9]{1,5})(?:/tcp)?")  # address, public and private port
+# Address, public and private port, protocol.
+_PUBLISHED = re.compile(r"(?:(.*):)?([0-9]{1,5}):([0-9]{1,5})(?:/(tcp|udp))?")
 
 T = TypeVar("T")
 
@@ -220,7 +221,7 @@ def _container(asker: Asker, container: Container, pool: Pool) -> _Place:
             return _Place(None, problems, Remark(container.uuid, f"its own {wrong.label} is wrong", pool.view.segment))
     try:
         if told.at is Address.HOST:
-            host, reached = _on_host(container, told.port, hosts)
+            host, reached = _on_host(container, told.port, "udp" if told.scheme == "udp" else "tcp", hosts)
         else:
             host, reached = _on_network(container), told.port
     except _Unreachable as err:
@@ -264,7 +265,7 @@ def _on_network(container: Container) -> str:
         raise _Unreachable(str(err) if container.address else "it has no address") from err
 
 
-def _on_host(container: Container, port: int, hosts: Mapping[str, str]) -> tuple[str, int]:
+def _on_host(container: Container, port: int, protocol: str, hosts: Mapping[str, str]) -> tuple[str, int]:
     """Where a container's `port` is reached from outside of Rancher's network.
 
     Raises _Unreachable where it is not.
@@ -273,22 +274,25 @@ def _on_host(container: Container, port: int, hosts: Mapping[str, str]) -> tuple
     if container.address and container.address == host:  # it is on its host's network itself
         address, public = host, port
     else:
-        address, public = min(_published(container, port), default=("", 0))
+        address, public = min(_published(container, port, protocol), default=("", 0))
     if not address and not host:
         raise _Unreachable(f"no address is known of its host {container.host_uuid or 'without a uuid'}")
     if not public:
-        raise _Unreachable(f"port {port} is not published on the host", f'give the service ports: - "{port}"')
+        as_told = f"{port}/udp" if protocol == "udp" else f"{port}"
+        raise _Unreachable(f"port {port} is not published on the host", f'give the service ports: - "{as_told}"')
     try:
         return types.address(address or host), public
     except ValueError as err:
         raise _Unreachable(f"host {container.host_uuid}: {err}") from err
 
 
-def _published(container: Container, port: int) -> Iterator[tuple[str, int]]:
+def _published(container: Container, port: int, protocol: str) -> Iterator[tuple[str, int]]:
     """Addresses and ports at which the host passes on what comes for `port`; an empty address means all it has."""
     for text in container.ports:
         found = _PUBLISHED.fullmatch(text.lower())
-        if found is None or int(found[3]) != port or not 0 < int(found[2]) <= 65535:
+        if found is None or (int(found[3]), found[4] or "tcp") != (port, protocol):
+            continue
+        if not 0 < int(found[2]) <= 65535:
             continue
         try:
             bound = ip_address((found[1] or "0.0.0.0").strip("[]"))

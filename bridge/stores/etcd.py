@@ -48,6 +48,7 @@ TIMEOUT = 3.0  # seconds for every call: without one a stopped server holds a ca
 BEAT = 25.0  # seconds after which a watch in which nothing happened is begun again: so a dead one is not trusted
 PAGE = 10_000  # keys read at a time, so that no read of a big tree runs into the time-out
 CENTURY = 3_155_760_000  # seconds; etcd knows no lease without end
+LEAST_TTL = 75  # seconds: as much at most etcd grants to who asks for less; one and a half of its longest time-out
 
 _TTL_BITS = 23  # of a lease's id, below the 40 of its family
 LONGEST_TTL = (1 << _TTL_BITS) - 1  # seconds
@@ -307,11 +308,15 @@ class Etcd:
         return {"request_put": put}
 
     def ensure(self, name: LeaseName) -> None:
-        """See `Store`. Raises UsageError for a TTL over LONGEST_TTL. etcd grants at least 2 s."""
+        """See `Store`. Raises UsageError for a TTL over LONGEST_TTL. etcd grants at least 2 s.
+
+        Raises Refused where somebody else granted the lease for another TTL.
+        """
         self.know((name.family,))
         number = lease_id(self._records_root, name)
         grant = message("LeaseGrantRequest")(ID=number, TTL=name.ttl or CENTURY)
         for _ in range(3):  # it may end after a grant saw it, or come to be after a keepalive missed it
+            self._check_granted(name, self._life(name).grantedTTL)  # before it is renewed: one that is wrong shall end
             if not self.renew((name,)):
                 return
             with contextlib.suppress(_LeaseStands):
@@ -319,8 +324,17 @@ class Etcd:
                 return
         raise Unavailable("the store", self.url, f"the lease {name} came and went three times; try again.")
 
+    def _check_granted(self, name: LeaseName, granted: int) -> None:
+        """Raises Refused for a lease that lives, and not as long as its name says: keys would end with it unawares."""
+        wanted = name.ttl or CENTURY
+        if granted > 0 and granted != wanted and not wanted < granted <= LEAST_TTL:
+            number = f"{lease_id(self._records_root, name):x}"
+            reason = f"somebody else granted its lease {number}, {name.family}, for {granted} s, and not {wanted} s"
+            remedy = f"let it end, or say etcdctl lease revoke {number}, which takes the keys that it holds along"
+            raise Refused("the store", self.url, f"{reason}; {remedy}.")
+
     def renew(self, names: Iterable[LeaseName]) -> tuple[LeaseName, ...]:
-        """See `Store`."""
+        """See `Store`. Raises Refused, once all are renewed, where somebody else granted one for another TTL."""
         wanted = tuple(names)
         if not wanted:
             return ()
@@ -332,15 +346,20 @@ class Etcd:
         answers = self._anywhere(lambda: self._call("a keepalive", call, ()))  # etcd wants no login here
         if len(answers) < len(wanted):
             raise Unavailable("the store", self.url, "it ended a keepalive half-way; try again.")
+        for name, answer in zip(wanted, answers, strict=True):
+            self._check_granted(name, answer.TTL)  # it answers a keepalive with what was granted
         return tuple(name for name, answer in zip(wanted, answers, strict=True) if answer.TTL == 0)
 
     def remaining(self, name: LeaseName) -> float | None:
         """See `Store`."""
-        request = message("LeaseTimeToLiveRequest")(ID=lease_id(self._records_root, name))
-        seconds = self._ask_anywhere("a lease's rest", etcdrpc.TIME_TO_LIVE, request).TTL
+        seconds = self._life(name).TTL
         if seconds < 0:
             return None
         return math.inf if name.ttl == FOR_EVER else float(seconds)
+
+    def _life(self, name: LeaseName) -> etcdrpc.LifeAnswer:
+        request = message("LeaseTimeToLiveRequest")(ID=lease_id(self._records_root, name))
+        return self._ask_anywhere("a lease's rest", etcdrpc.TIME_TO_LIVE, request)
 
     def close(self) -> None:
         """See `Store`."""

@@ -111,6 +111,12 @@ class LeaseAnswer(Protocol):
     TTL: int
 
 
+class LifeAnswer(LeaseAnswer, Protocol):
+    """Beside them those for which it was granted."""
+
+    grantedTTL: int  # noqa: N815 - etcd's word
+
+
 class Event(Protocol):
     """One change of one key."""
 
@@ -180,6 +186,6 @@ RANGE: Method[RangeAnswer] = Method("KV/Range", "RangeResponse")
 TXN: Method[TxnAnswer] = Method("KV/Txn", "TxnResponse")
 GRANT: Method[LeaseAnswer] = Method("Lease/LeaseGrant", "LeaseGrantResponse")
 KEEP_ALIVE: Method[LeaseAnswer] = Method("Lease/LeaseKeepAlive", "LeaseKeepAliveResponse")
-TIME_TO_LIVE: Method[LeaseAnswer] = Method("Lease/LeaseTimeToLive", "LeaseTimeToLiveResponse")
+TIME_TO_LIVE: Method[LifeAnswer] = Method("Lease/LeaseTimeToLive", "LeaseTimeToLiveResponse")
 WATCH: Method[WatchAnswer] = Method("Watch/Watch", "WatchResponse")
 AUTHENTICATE: Method[TokenAnswer] = Method("Auth/Authenticate", "AuthenticateResponse")

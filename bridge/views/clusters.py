@@ -9,10 +9,12 @@ from enum import Enum
 from bridge.model.change import LeaseName
 from bridge.model.keys import STANDING, Publisher, Role
 from bridge.model.problem import Problem
-from bridge.ownership.mirror import Mirror
+from bridge.ownership.drains import Drains, read_drains
+from bridge.ownership.mirror import Mirror, Side
 from bridge.ownership.presence import unread
 from bridge.ownership.quarrels import problems
 from bridge.ownership.records import Leader, Presence, named, presence_path, read_leader, read_presence
+from bridge.ownership.rivals import rivals
 from bridge.ownership.standing import Standing
 
 
@@ -62,12 +64,14 @@ class Row:
     servers: int
     keys: int  # on no lease of a bridge, though their names are this cluster's
     problems: tuple[Problem, ...]
+    drains: Drains  # what an operator took the requests from
     only_drains: bool  # nothing is left of it but records of what is drained, which leave keeps
 
 
 def rows(seen: Seen) -> tuple[Row, ...]:
     """Every cluster that has a record or a key here, by name."""
     wrong, standing = problems(seen.standing), seen.standing
+    drains, beside = drains_by_cluster(standing.mirror.records), tuple(rivals(standing))
     unread_presences = {problem.service: problem for problem in unread(standing)}
     routes, servers, keys, more = _routes(seen), _servers(seen), _by_hand(seen), _more_than_drains(seen)
     leaders, found = seen.leaders, []
@@ -85,7 +89,12 @@ def rows(seen: Seen) -> tuple[Row, ...]:
             routes=routes.get(cluster, 0),
             servers=servers.get(cluster, 0),
             keys=keys.get(cluster, 0),
-            problems=((about,) if about else ()) + wrong.get(cluster, ()),
+            problems=(
+                *((about,) if about else ()),
+                *wrong.get(cluster, ()),
+                *(problem for problem, clusters in beside if cluster in clusters),
+            ),
+            drains=drains.get(cluster, Drains()),
             only_drains=cluster not in more,
         )
         found.append(row)
@@ -118,6 +127,13 @@ def _by_hand(seen: Seen) -> dict[str, int]:
         if place is not None and place.cluster and not seen.is_kept(held.lease):
             counts[place.cluster] = counts.get(place.cluster, 0) + 1
     return counts
+
+
+def drains_by_cluster(records: Side) -> dict[str, Drains]:
+    """What is drained, of the clusters that have any record of it."""
+    found = {path: held.value for path, held in records.held.items() if named(path).kind == "drain"}
+    clusters = sorted({named(path).cluster for path in found})
+    return {cluster: read_drains(records.prefix, cluster, found) for cluster in clusters}
 
 
 def _more_than_drains(seen: Seen) -> set[str]:

@@ -18,6 +18,7 @@ from bridge.ownership.quarrels import HIDDEN
 from bridge.routes.aliases import by_title
 from bridge.views.words import Json, number, problems_json, shown
 
+_LAYER4 = ("tcp/", "udp/")
 BY_NAME = "decided by name: only the store knows who was there first; give --store"
 
 
@@ -199,6 +200,8 @@ def summary(one: Explained) -> str:
         return f"not published: {one.closed.why}{guess}"
     if not any(tree.keys for tree in one.trees):
         alone = one.verdict.native and not one.verdict.route
+        if alone and one.verdict.native and one.verdict.native.withheld:
+            return f"not published: {one.verdict.native.withheld}"
         if alone and not any(tree.layout.speaks_native for tree in one.trees):
             return "not published: its labels speak to Traefik 2 and 3 only"
         return "not published: no key of it may be written"
@@ -206,14 +209,15 @@ def summary(one: Explained) -> str:
         return "published without a router: its own labels lead no request anywhere"
     servers = len(set(_servers(one.verdict)))
     rivals = f", though others ask for the same requests{guess}" if guess else ""
-    none = "without a server: its requests are answered with 503"
-    outcome = f"with {number(servers, 'server')}" if servers else none
+    plain = not any(_opens(tree, but=_LAYER4) for tree in one.trees)
+    closed = "what comes for it is dropped" if plain else "its requests are answered with 503"
+    outcome = f"with {number(servers, 'server')}" if servers else f"without a server: {closed}"
     return f"published, {outcome}{rivals}"
 
 
-def _opens(tree: Tree) -> bool:
-    """Whether any of its keys opens a route."""
-    places = (tree.layout.place(path) for path in tree.keys)
+def _opens(tree: Tree, but: tuple[str, ...] = ()) -> bool:
+    """Whether any of its keys opens a route; `but`: how the paths begin of those that do not count."""
+    places = (tree.layout.place(path) for path in tree.keys if not path.startswith(but))
     return any(place and place.role is Role.OPENS for place in places)
 
 

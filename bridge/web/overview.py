@@ -188,6 +188,7 @@ def _cluster(row: Row) -> Json:
         "routes": row.routes,
         "servers": row.servers,
         "problems": problems_json(row.problems),
+        "drained": [one.title for one in row.drains.drains],
     }
 
 

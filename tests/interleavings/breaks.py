@@ -106,6 +106,8 @@ _DEATH = replace(
     ends=(scenarios.lease(0),),
     budget=Budget(changes=1, ends=1, crashes=1),
 )
+_DRAINED = _scenario("one container is drained, another one not", ((OPEN, "0", "1"), (OPEN, "1", "0")))
+_HELD = replace(_DRAINED, name="drained while the brake is shut", held=True)
 
 BREAKS = (
     Break("the guard is not compared", _without("/guard/", _LAST_LEAVES)),
@@ -168,6 +170,22 @@ BREAKS = (
         "what protects comes with the rule",
         _MORE,
         {"        if more:\n            return": "        if False:\n            return"},
+    ),
+    Break(
+        "what is drained goes as what is dead",
+        _DRAINED,
+        {"if holder not in retiring or not self.layout.reads_halves:": "if True:"},
+    ),
+    Break(
+        "what is drained goes as soon as another one stands",
+        _DRAINED,
+        {"due = min((self.clock.due(since) for since in known)": "due = min((0.0 for _ in known)"},
+    ),
+    Break(
+        "the brake holds what is drained",
+        _HELD,
+        {"held = self.hold and holder not in drained": "held = self.hold"},
+        costs_peace=True,
     ),
     Break(
         "what was there at the start counts as old",

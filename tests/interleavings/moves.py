@@ -206,7 +206,7 @@ class Moves:
         if thought is None:
             wish = self.wish(state, process)
             writer, _ = self._writer(state, process)
-            due = writer.plan({wish.group: wish} if wish else {}, hold=False)
+            due = writer.plan({wish.group: wish} if wish else {}, hold=self.scenario.held)
             thought = process.thoughts[at] = Thought(due, bool(writer.other_leader()))
             process.sorted[:] = [writer.standing]
         return thought

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import product
 
 from bridge.model.change import Change, Create, Delete, Item, Transaction, Update
 from bridge.model.keys import Role, Wish
-from bridge.ownership.claims import by_role
+from bridge.ownership.claims import by_role, may_merge
 from bridge.ownership.mirror import Held
 from bridge.ownership.records import read_claim
 from tests.interleavings.readings import Frontend, Requests, Seen
@@ -26,6 +27,8 @@ class Promises:
         wishes = [wish for menu in scenario.menus for wish in menu if wish is not None]
         self.requests = Requests(self.layout, wishes)
         self._judged: dict[object, str] = {}  # what is wrong with what a reading saw
+        # The clusters of which nothing but a bridge takes a server away.
+        self._live = {scenario.processes[number] for number in scenario.older if not (scenario.ends or scenario.hands)}
 
     # After a write
 
@@ -106,6 +109,8 @@ class Promises:
             wrong = self._judged[about] = "; ".join(
                 found for frontend in seen.frontends if (found := self._wrong(frontend, seen.servers, state))
             )
+            if not wrong and not seen.servers and any(self._serves(state, cluster) for cluster in self._live):
+                wrong = self._judged[about] = "it is open without a server, and one lived all the time"
         if wrong:
             raise Violation(wrong)
 
@@ -125,6 +130,18 @@ class Promises:
             if not any(self._is_enough(wish, frontend) for wish in wishes):
                 return f"{path} is reached through {frontend.name} with {dict(frontend.protects)}"
         return ""
+
+    def _serves(self, state: State, cluster: int) -> bool:
+        """Whether servers of a cluster lived and were wished for all the time, and nobody kept them out."""
+        wishes, layout = self._asked(state, cluster), self.layout
+        if len(wishes) < state.asked[cluster].bit_count():
+            return False
+        everybody = [one for other in range(len(self.scenario.menus)) for one in self._asked(state, other)]
+        if not all(may_merge(one.shared, other.shared, layout) for one, other in product(everybody, repeat=2)):
+            return False
+        holders = [{path.rpartition("/")[0] for path in wish.own} for wish in wishes]
+        live = [held | wish.retiring for held, wish in zip(holders, wishes, strict=True)]
+        return all(holders) and all(one <= other for one, other in product(holders, live))
 
     def _asked(self, state: State, cluster: int) -> list[Wish]:
         menu = self.scenario.menus[cluster]

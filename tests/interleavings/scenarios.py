@@ -42,16 +42,18 @@ TWO = {
 TWO_PROTECTED = {**TWO, USERS: "u:{SHA}one", f"frontends/{GROUP}__x/auth/basic/users": "u:{SHA}one"}
 
 
-def wish(cluster: int, shared: Mapping[str, str], servers: str = "0") -> Wish:
-    """What a cluster asks for, with so many servers."""
+def wish(cluster: int, shared: Mapping[str, str], servers: str = "0", drained: str = "") -> Wish:
+    """What a cluster asks for, with these servers, while an operator keeps those away that still live."""
     name = cluster_name(cluster)
-    own = {f"backends/{GROUP}/servers/{name}--{one}/url": f"http://{name}{one}:80" for one in servers}
-    return Wish(GROUP, shared, own, title="shop/app")
+    holders = {one: f"backends/{GROUP}/servers/{name}--{one}" for one in servers + drained}
+    own = {f"{holders[one]}/url": f"http://{name}{one}:80" for one in servers}
+    gone = frozenset(holders[one] for one in drained)
+    return Wish(GROUP, shared, own, gone, gone, title="shop/app")
 
 
 Choice = (
-    Mapping[str, str] | tuple[Mapping[str, str], str] | None
-)  # shared keys, and which servers; None: no such service
+    Mapping[str, str] | tuple[Mapping[str, str], str] | tuple[Mapping[str, str], str, str] | None
+)  # shared keys, which servers, and which are drained; None: no such service
 
 
 def menus(*choices: tuple[Choice, ...]) -> tuple[tuple[Wish | None, ...], ...]:
@@ -128,6 +130,19 @@ _SPLIT = replace(
     scenario("split", (PROTECTED, None), (PROTECTED,), budget=Budget(changes=1)), limits=NARROW, older=(0,)
 )
 _THREE = scenario("three", ((PROTECTED, ""), None), (OPEN,), ((PROTECTED, ""), PROTECTED), budget=Budget(changes=2))
+_DRAINED = scenario(
+    "one container is drained, another one not", ((OPEN, "0", "1"), (OPEN, "1", "0")), budget=Budget(changes=2)
+)
+_DRAINED_GUEST = scenario(
+    "a guest's container is drained, and then the guest",
+    (OPEN,),
+    ((OPEN, "0", "1"), (OPEN, "1", "0"), (OPEN, "", "01")),
+    budget=Budget(changes=2),
+)
+_DRAINED_CLUSTER = scenario(
+    "a whole cluster is drained beside another", (OPEN, (OPEN, "", "0")), (OPEN, PROTECTED), budget=Budget(changes=2)
+)
+_HELD = replace(_DRAINED_GUEST, name="drained while the brake is shut", held=True)
 _HEIRS = scenario("three heirs", (PROTECTED, None), (OPEN, None), (PROTECTED,), budget=Budget(changes=2))
 
 # Gone through wholly with the other tests, some seconds each at most.
@@ -143,6 +158,9 @@ BRIEF = (
     replace(_SPLIT, name="one joins by several transactions", budget=Budget()),
     replace(scenario("one goes by several transactions", (PROTECTED, None), budget=Budget(changes=2)), limits=NARROW),
     replace(_THREE, name="three, by watches", watches=True),
+    _DRAINED,
+    replace(_DRAINED_CLUSTER, budget=Budget(changes=1)),
+    replace(_HELD, budget=Budget(changes=1)),
     replace(_BOTH, name="both protect more and less, read whole", layout=ReadsWhole()),
 )
 
@@ -178,13 +196,21 @@ _HALVES = (
     replace(_SPLIT, name="split, with a crash", budget=Budget(changes=1, crashes=1)),
     _THREE,
     _HEIRS,
+    _with(_DRAINED, crashes=1),
+    replace(_DRAINED, name="drained, by half read-times", ticks=2),
+    _DRAINED_GUEST,
+    _with(_DRAINED_CLUSTER, crashes=1),
+    _HELD,
 )
 _WATCHED = tuple(
     replace(one, name=f"{one.name}, by watches", watches=True)
-    for one in (_GOING, _GUEST, _BOTH, _RULES, _SCALED, _FALLING, _THREE, _HEIRS)
+    for one in (_GOING, _GUEST, _BOTH, _RULES, _SCALED, _FALLING, _THREE, _HEIRS, _DRAINED_GUEST, _DRAINED_CLUSTER)
 )
 _WHOLE = tuple(
     replace(one, name=f"{one.name}, read whole", layout=ReadsWhole())
-    for one in (_COMING, _GOING, _GUEST, _BOTH, _RULES, _SCALED, _TWO, _FALLING, _HANDS, _SPLIT, _THREE, _HEIRS)
+    for one in (
+        *(_COMING, _GOING, _GUEST, _BOTH, _RULES, _SCALED, _TWO, _FALLING, _HANDS, _SPLIT, _THREE, _HEIRS),
+        *(_DRAINED, _DRAINED_GUEST, _DRAINED_CLUSTER, _HELD),
+    )
 )
 LONG = (*_HALVES, *_WATCHED, *_WHOLE)

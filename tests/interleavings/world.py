@@ -71,6 +71,7 @@ class Scenario:
     hands: tuple[Hand, ...] = ()
     ttls: tuple[int, ...] = (TTL, TTL, TTL)  # seconds, by cluster
     departs: bool = False  # a cluster that wishes nothing leaves as `bridge leave` does
+    held: bool = False  # the brake is shut: nothing goes but what is drained
     mutation: Mutation = honest
 
     @cached_property

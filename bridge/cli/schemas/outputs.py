@@ -180,6 +180,7 @@ def clusters() -> Schema:
         servers=COUNT,
         by_hand=said("keys of its name on no lease of a bridge", COUNT),
         problems=_PROBLEMS,
+        drains=_DRAINS,
     )
     return _each_layout(layout=TEXT, clusters=many(row))
 

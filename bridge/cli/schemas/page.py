@@ -74,6 +74,7 @@ def _publisher() -> Schema:
                 routes=said("that are open and that it claims", COUNT),
                 servers=COUNT,
                 problems=many(thing(**PROBLEM)),
+                drained=said("what an operator took the requests from", many(TEXT)),
             )
         ),
         syncs=said(

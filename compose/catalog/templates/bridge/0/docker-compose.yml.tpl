@@ -21,6 +21,7 @@ services:
       BRIDGE_STORE_PASSWORD: '${store_password}'
       {{- end }}
       BRIDGE_CLUSTER: '${cluster}'
+      BRIDGE_HTTP: 0.0.0.0:8090
       BRIDGE_ADDRESS: '${address}'
       BRIDGE_HEALTH: '${health}'
       {{- if ne .Values.constraints "" }}
