@@ -139,7 +139,7 @@ def _serve(config: Config, loops: Sequence[Loop]) -> None:
     from bridge.web.server import serve
 
     serve(Board(__version__, tuple(loops)), listen.host, listen.port)
-    log.info("answers /healthz, /readyz and /metrics at http://%s", listen)
+    log.info("shows its page at http://%s, and answers /healthz, /readyz and /metrics", listen)
 
 
 def _watch_over(running: Sequence[_Running], asked: Event) -> None:

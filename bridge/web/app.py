@@ -79,7 +79,7 @@ def _shows_pages(app: Flask, shown: Pages) -> None:
     @app.get("/routes/<path:title>")
     def service(title: str) -> tuple[str, int]:
         found = shown.service(title)
-        return pages.service(title, found, shown.overview(title)), WELL if found else MISSING
+        return pages.service(title, found, shown.elsewhere(title), shown.version), WELL if found else MISSING
 
     @app.get("/api/")
     def overview_json() -> Response:

@@ -27,7 +27,7 @@ class Pages:
     """What is asked of a board."""
 
     def __init__(self, board: Board) -> None:
-        self._board = board
+        self._board, self.version = board, board.version
         self._viewers = tuple(map(Viewer, board.publishers))
 
     def overview(self, search: str = "") -> dict[str, Json]:
@@ -43,7 +43,7 @@ class Pages:
         problems = _holding(_problems(statuses), words)
         wrong = sum(not one["notice"] for one in problems)
         return {
-            "version": self._board.version,
+            "version": self.version,
             "at": time.time(),
             "search": search,
             "publishers": [
@@ -72,6 +72,11 @@ class Pages:
                 if safe(one.service.title) == title:
                     _join(found, one)
         return list(map(explained_json, found))
+
+    def elsewhere(self, title: str) -> list[Mapping[str, Json]]:
+        """The rows of what only other clusters publish under this name."""
+        rows = (row for viewer in self._viewers for row in viewer.view(viewer.publishes.status).routes)
+        return [row for row in rows if not row["here"] and safe(str(row["service"])) == title]
 
 
 def _join(found: list[Explained], one: Explained) -> None:

@@ -58,6 +58,9 @@ def index(overview: Mapping[str, Json]) -> str:
     return _pages.get_template("index.html").render(overview)
 
 
-def service(title: str, services: Sequence[Mapping[str, Json]], overview: Mapping[str, Json]) -> str:
-    """One service, or that there is none of this name. `overview`: of what has this name in it."""
-    return _pages.get_template("service.html").render({**overview, "search": "", "title": title, "services": services})
+def service(
+    title: str, services: Sequence[Mapping[str, Json]], elsewhere: Sequence[Mapping[str, Json]], version: str
+) -> str:
+    """One service, or that there is none of this name here. `elsewhere`: what stands of it of other clusters."""
+    page = _pages.get_template("service.html")
+    return page.render(title=title, services=services, elsewhere=elsewhere, version=version, search="")
