@@ -23,6 +23,8 @@ MIXED = snapshot((Path(__file__).parent / "samples" / "mixed.stacks.json").read_
 MANY = [service(f"web-{at:02}") for at in range(40)]
 SEVERAL = 12_000  # milliseconds, in which it asks twice at least
 
+pytestmark = pytest.mark.timeout(300)  # a browser on a machine that runs other things too
+
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
@@ -54,9 +56,22 @@ def looking(browser: Browser, stage: Stage, *, dark: bool = False, script: bool 
 # How it looks
 
 
-@pytest.mark.parametrize("path", ["/", "/routes/shop/tuned", "/routes/shop/disabled", "/routes/shop/nothing"])
-@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+LIGHT, DARK = False, True
+
+
+@pytest.mark.parametrize(
+    ("path", "size", "dark"),
+    [
+        ("/", WIDE, LIGHT),
+        ("/", WIDE, DARK),
+        ("/", PHONE, LIGHT),
+        ("/routes/shop/tuned", PHONE, DARK),
+        ("/routes/shop/tuned", WIDE, LIGHT),
+        ("/routes/shop/disabled", WIDE, DARK),
+        ("/routes/shop/disabled", PHONE, LIGHT),
+        ("/routes/shop/nothing", PHONE, DARK),
+    ],
+)
 def test_everybody_can_use_it(browser: Browser, mixed: str, path: str, size: tuple[int, int], dark: bool) -> None:
     """On a phone nothing is wider than the screen, and by axe's rules nothing is hard to see or to reach."""
     with tab(browser, mixed, size=size, dark=dark) as found:
