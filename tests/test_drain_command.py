@@ -268,6 +268,18 @@ def test_servers_that_no_drain_reaches_are_told_by_drain_and_explain(
     assert "by hand" not in said(bridge("undrain", *what, *at)).err
 
 
+@pytest.mark.parametrize("address", ["10.9.9.1:53", "[::1]:53"])
+def test_servers_of_tcp_and_udp_that_no_drain_reaches_are_told_too(
+    bridge: Bridge, publication: Publishing, address: str
+) -> None:
+    key = f"{publication.prefix}/udp/services/dns/loadBalancer/servers/default--lost/address"
+    publication.hand.put(key, address)
+    at = ("--store", publication.url, "--layout", "traefik3")
+    host = address.rpartition(":")[0].strip("[]")
+    assert "by hand" not in said(bridge("drain", "--host", "10.9.9.2", *at)).err
+    assert f"notice: {key}: it was written by hand" in said(bridge("drain", "--host", host, *at)).err
+
+
 @pytest.mark.parametrize("drained", [0, 1])
 def test_explain_knows_the_records_of_each_layout_and_takes_each_for_its_own_keys(
     bridge: Bridge, publication: Publishing, source: tuple[str, ...], drained: int

@@ -120,6 +120,27 @@ def test_each_router_is_told_on_both_sides(bridge: Bridge, source: Callable[...,
     assert "      rule          Host(`a.test`) || Host(`b.test`)\n      priority      24\n" in text
 
 
+def test_routers_of_tcp_and_udp_are_told_as_their_labels_have_them(bridge: Bridge, source: Callable[..., str]) -> None:
+    tcp = {
+        "traefik.tcp.routers.r.rule": "HostSNI(`a.test`, `b.test`)",
+        "traefik.tcp.routers.r.tls": "true",
+        "traefik.tcp.routers.r.entrypoints": "sql",
+        "traefik.tcp.services.s.loadbalancer.server.port": "5432",
+    }
+    udp = {"traefik.udp.routers.u.entrypoints": "dns", "traefik.udp.services.u.loadbalancer.server.port": "53"}
+    short = {"traefik.protocol": "tcp", "traefik.port": "1", "traefik.frontend.entryPoints": "x"}
+    named = ("--source", source(db=ENABLE | tcp, dns=ENABLE | udp, short=ENABLE | short), *LAYOUT)
+    ran = told(bridge, *named)
+    (old,), (new,) = (rows(of(ran, "shop/db"), kind) for kind in ("old_routers", "routers"))
+    assert (old["protocol"], old["rule"], old["priority"]) == ("tcp", "HostSNI(`a.test`, `b.test`)", 27)
+    assert (new["protocol"], new["rule"], new["priority"]) == ("tcp", "HostSNI(`a.test`) || HostSNI(`b.test`)", 27)
+    (old,) = rows(of(ran, "shop/dns"), "old_routers")
+    assert (old["protocol"], old["rule"], old["by_default"], old["by_length"]) == ("udp", "", False, False)
+    assert rows(of(ran, "shop/short"), "old_routers") == [], "Traefik 2 knows no traefik.protocol"
+    assert [one["name"] for one in rows(of(ran, "shop/short"), "routers")] == ["short_shop"]
+    assert "    udp router u\n      rule          none\n      priority      0\n" in bridge("migrate", *named).out
+
+
 def test_what_no_label_names_is_told_with_the_default_rule(bridge: Bridge, source: Callable[..., str]) -> None:
     named = ("--source", source(web=ENABLE | {"traefik.http.middlewares.m.compress": "true"}), *LAYOUT)
     for said, rule in (

@@ -281,6 +281,40 @@ def test_a_router_never_stands_without_what_it_names(publish: Publish, publicati
     assert len(transactions) > 5
 
 
+NEAR = {"traefik.tcp.middlewares.near.ipallowlist.sourcerange": "10.0.0.0/8"}
+DATABASE = {
+    "traefik.tcp.routers.db.rule": "HostSNI(`*`)",
+    "traefik.tcp.routers.db.entrypoints": "sql",
+    "traefik.tcp.services.db.loadbalancer.server.port": "5432",
+}
+BY_NEAR = {"traefik.tcp.routers.db.middlewares": "near"}
+
+
+def test_a_router_of_tcp_is_withheld_whose_middleware_another_cluster_decides_otherwise(
+    publish: Publish, publication: Publication
+) -> None:
+    publish("a", {"traefik.tcp.middlewares.near.ipallowlist.sourcerange": "0.0.0.0/0"})
+    (reason,) = [reason for reason in problems(publish("b", DATABASE | NEAR | BY_NEAR)) if "needs" in reason]
+    assert reason == "tcp.routers.db needs tcp.middlewares.near, which cluster a decides and wants otherwise"
+    assert stands(publication, "tcp/routers/") == {}
+    publish("a", {})
+    publish("b", DATABASE | NEAR | BY_NEAR)
+    assert stands(publication, "tcp/routers/db/middlewares") == {"tcp/routers/db/middlewares": "near"}
+    assert list(stands(publication, "tcp/middlewares/").values()) == ["10.0.0.0/8"]
+
+
+def test_servers_stay_out_from_behind_a_router_of_tcp_that_another_cluster_guards_otherwise(
+    publish: Publish, publication: Publication
+) -> None:
+    servers = "tcp/services/db/loadBalancer/servers/"
+    publish("a", DATABASE)
+    assert any("is or needs tcp.routers.db" in one for one in problems(publish("b", DATABASE | NEAR | BY_NEAR)))
+    assert {path.split("/")[-2] for path in stands(publication, servers)} == {"a--box-a"}
+    publish("a", DATABASE | NEAR | BY_NEAR)
+    publish("b", DATABASE | NEAR | BY_NEAR)
+    assert {path.split("/")[-2] for path in stands(publication, servers)} == {"a--box-a", "b--box-b"}
+
+
 @pytest.mark.parametrize(("count", "held"), [(12, True), (9, False)])
 def test_who_goes_to_separate_is_held_by_the_brake_since_nothing_comes_for_these_routes(
     publish: Publish, publication: Publication, bridge: Bridge, tmp_path: Path, count: int, held: bool
@@ -313,8 +347,15 @@ def test_who_goes_to_separate_is_held_by_the_brake_since_nothing_comes_for_these
 
 
 USUAL = {
+    "traefik.tcp.routers.line.rule": "HostSNI(`*`)",
+    "traefik.tcp.routers.line.entrypoints": "sql",
+    "traefik.tcp.routers.line.service": "line",
+    "traefik.tcp.services.line.loadbalancer.server.port": "1",
+    "traefik.tls.stores.default.defaultgeneratedcert.resolver": "le",
+    "traefik.tls.stores.default.defaultgeneratedcert.domain.main": "a.test",
     "traefik.http.middlewares.r.addprefix.prefix": "/x",
     "traefik.http.routers.r.rule": "Host(`a.test`)",
+    "traefik.http.routers.r.service": "web_shop",
     "traefik.http.services.web_shop.loadbalancer.server.port": "80",  # as it is called where no label does
 }
 
@@ -325,6 +366,9 @@ USUAL = {
         ("r", {"http.routers.r", "http.middlewares.r"}),
         ("R@rancher", {"http.routers.r", "http.middlewares.r"}),
         ("http.routers.r", {"http.routers.r"}),
+        ("line", {"tcp.routers.line", "tcp.services.line"}),
+        ("tcp.services.line", {"tcp.services.line"}),
+        ("default", {"tls.stores.default"}),
         ("shop/web", {"http.services.web_shop"}),
     ],
 )

@@ -323,8 +323,11 @@ def test_of_two_that_want_all_of_an_entry_point_the_first_has_it() -> None:
     other = {label.replace(".r.", ".q.").replace(".s.", ".t."): text for label, text in TCP.items()}
     keys, problems = publish(asks(TCP, "a"), asks(other, "b"))
     assert (bool(below(keys, "tcp/routers/r")), below(keys, "tcp/routers/q")) == (True, {})
-    assert [problem.service for problem in problems] == ["shop/b"]
-    keys, _ = publish(asks(UDP, "a"), asks({"protocol": "udp", "port": "53", "frontend.entryPoints": "dns"}, "b"))
+    assert {problem.service for problem in problems} == {"shop/a", "shop/b"}
+    keys, problems = publish(
+        asks(UDP, "a"), asks({"protocol": "udp", "port": "53", "frontend.entryPoints": "dns"}, "b")
+    )
+    assert {problem.suggestion for problem in problems} == {"name another entry point"}
     assert [path for path in keys if "/routers/" in path and path.endswith("/service")] == ["udp/routers/r/service"]
 
 
@@ -347,6 +350,76 @@ def test_of_http_and_tcp_at_one_entry_point_the_first_has_it(first: dict[str, st
     routers = {path.split("/")[0] for path in keys if "/routers/" in path}
     assert routers == {"tcp" if first is TCP else "http"}
     assert [problem.service for problem in problems] == ["shop/b"]
+
+
+@pytest.mark.parametrize(("tcp", "http"), [("a", "b"), ("b", "a")])
+def test_of_tcp_and_a_route_of_older_words_at_one_entry_point_the_first_has_it(tcp: str, http: str) -> None:
+    older = {"port": "80", "frontend.rule": "Host:a.test", "frontend.entryPoints": "sql,http"}
+    keys, problems = publish(asks(TCP, tcp), asks(older, http))
+    assert {path.split("/")[0] for path in keys if "/routers/" in path} == {"tcp" if tcp == "a" else "http"}
+    assert [(problem.service, problem.suggestion) for problem in problems] == [("shop/b", "name another entry point")]
+    apart = older | {"frontend.entryPoints": "http"}
+    assert publish(asks(TCP, tcp), asks(apart, http))[1] == []
+
+
+def test_who_lost_its_entry_point_takes_no_requests_from_others() -> None:
+    both = {"http.routers.web.entrypoints": "sql,web"}
+    web = {label.replace("web", "www"): text for label, text in (WEB | {"http.routers.web.entrypoints": "web"}).items()}
+    keys, _ = publish(asks(TCP, "a"), asks(WEB | both, "b"), asks(web, "c"))
+    assert sorted(path for path in keys if path.endswith("/service")) == [
+        "http/routers/www/service",
+        "tcp/routers/r/service",
+    ]
+
+
+def test_who_stands_at_an_entry_point_stays_whatever_a_newcomer_of_another_protocol_is_called() -> None:
+    web = asks(WEB | {"http.routers.web.entrypoints": "sql"}, "a")
+    older = asks({"port": "80", "frontend.rule": "Host:b.test", "frontend.entryPoints": "sql"}, "a")
+    for newcomer in (web, older):
+        for first, second in ((asks(TCP, "b"), newcomer), (newcomer, replace(asks(TCP, "b"), name="0"))):
+            stood, _ = lay_out(judge_all(world(first), ANY), layout("traefik3", NEWEST), "default")
+            shared = {group: wish.shared for group, wish in stood.items()}
+            both, _ = lay_out(
+                judge_all(world(first, second), ANY), layout("traefik3", NEWEST), "default", claimed=shared.get
+            )
+            assert {path for wish in both.values() for path in wish.shared if "/routers/" in path} == {
+                path for keys in shared.values() for path in keys if "/routers/" in path
+            }
+
+
+def test_rules_of_tcp_meet_where_a_way_through_both_is_the_same() -> None:
+    tls = {**TCP, "tcp.routers.r.tls": "true", "tcp.routers.r.priority": "7"}
+    one = tls | {"tcp.routers.r.rule": "HostSNI(`a.test`, `b.test`)"}
+    for rule, meet in (("HostSNI(`b.test`)", True), ("HostSNI(`c.test`)", False)):
+        other = {name.replace(".r.", ".q.").replace(".s.", ".t."): text for name, text in tls.items()}
+        keys, problems = publish(asks(one, "a"), asks(other | {"tcp.routers.q.rule": rule}, "b"))
+        assert (below(keys, "tcp/routers/q") == {}) is meet
+        assert any("TCP router r asks for the same requests" in one.reason for one in problems) is meet
+
+
+def test_servers_are_not_behind_a_router_of_tcp_that_their_own_labels_guard_otherwise() -> None:
+    guarded = TCP | {"tcp.middlewares.near.ipallowlist.sourcerange": "10.0.0.0/8", "tcp.routers.r.middlewares": "near"}
+    keys, problems = publish(asks(TCP, "a"), asks(guarded, "b"))
+    assert len([path for path in keys if path.endswith("/address")]) == 1
+    assert any("TCP router r leads to them as shop/a asks for it" in one.reason for one in problems)
+    keys, _ = publish(asks(guarded, "a"), asks(guarded, "b"))
+    assert len([path for path in keys if path.endswith("/address")]) == 2
+
+
+@pytest.mark.parametrize("label", ["tcp.services.s.weighted.services[0].name", "udp.services.s.weighted.services"])
+def test_a_service_of_services_is_none_that_labels_can_ask_for(label: str) -> None:
+    keys, problems = publish(asks((TCP if label.startswith("tcp") else UDP) | {label: "x"}))
+    assert keys == {}
+    assert any("a load balancer alone" in one.reason for one in problems)
+
+
+def test_slips_in_rules_of_tcp_get_a_suggestion_in_its_words_and_plain_patterns_a_notice() -> None:
+    _, (problem,) = publish(asks(TCP | {"tcp.routers.r.rule": "Host(`a.test`)", "tcp.routers.r.tls": "true"}))
+    assert problem.suggestion == "write HostSNI(`a.test`)"
+    plain = TCP | {"tcp.routers.r.rule": "HostSNIRegexp(`A.test`)", "tcp.routers.r.tls": "true"}
+    wishes, problems = lay_out(judge_all(world(asks(plain)), ANY), layout("traefik3", NEWEST), "default")
+    assert wishes["tcp.routers.r"].shared["tcp/routers/r/rule"] == "HostSNI(`a.test`)"
+    assert [one.did for one in problems if one.notice] == ["wrote HostSNI(`a.test`)"]
 
 
 def test_equal_words_are_one_service_with_the_servers_of_all() -> None:
@@ -418,7 +491,7 @@ def test_no_labels_of_one_service_freeze_the_tree_or_take_another_services_conne
     assert problems == []
     keys, _ = publish(asks(mine, "a"), asks(labels, "b"))  # which looks for what is lost or taken over
     assert keys.items() >= quiet.items()
-    assert not any("defaultcertificate" in path.lower() for path in keys)
+    assert not any("/defaultcertificate/" in path.lower() for path in keys)
     for path, value in keys.items():
         if path.startswith("tcp/routers/") and path.endswith("/entryPoints"):
             fields = below(keys, path.rpartition("/")[0])

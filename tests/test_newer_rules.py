@@ -107,18 +107,40 @@ def test_what_traefik_1_does_to_a_path_is_a_middleware_of_traefik_2(rule: str, b
     assert suggestion(rule) == f"write {better}, and say traefik.http.middlewares.NAME.{options} for the rest"
 
 
+TCP_SLIPS = [
+    ("HostSNI(a.example)", "HostSNI(`a.example`)"),
+    ("HostSNI('*')", "HostSNI(`*`)"),
+    ("HostSNI(`a`) and ClientIP(`10.0.0.0/8`)", "HostSNI(`a`) && ClientIP(`10.0.0.0/8`)"),
+    ("HostSni(`a`)", "HostSNI(`a`)"),
+    ("Host(`a.example`)", "HostSNI(`a.example`)"),
+    ("HostRegexp(`{s:[a-z]+}.x`)", r"HostSNIRegexp(`^[a-z]+\.x$`)"),
+    ("Host:a.example,b.example", "HostSNI(`a.example`) || HostSNI(`b.example`)"),
+    ("PathPrefix(`/x`)", ""),
+    ("Host:a;PathPrefixStrip:/x", ""),
+    ("Host:a;AddPrefix:/x", ""),
+]
+
+
+@pytest.mark.parametrize(("rule", "better"), TCP_SLIPS)
+def test_what_is_no_rule_of_tcp_is_met_with_one_in_tcps_words(rule: str, better: str) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        translated(rule, tcp=True)
+    assert suggestion(rule, tcp=True) == (f"write {better}" if better else "")
+
+
 @given(
     st.lists(
         st.sampled_from(
-            ["Host", "Path", "(", ")", "`", "'", "a.x", "/x", ",", " ", "&&", "|", ":", ";", "{", "}", "\\"]
+            ["Host", "HostSNI", "Path", "(", ")", "`", "'", "a.x", "/x", ",", " ", "&&", "|", ":", ";", "{", "}", "\\"]
         )
     )
 )
 def test_whatever_is_suggested_is_a_rule(pieces: list[str]) -> None:
     text = "".join(pieces)
-    if better := suggestion(text):
-        rule = better.removeprefix("write ")
-        assert translated(rule)[0] == rule
+    for tcp in (False, True):
+        if better := suggestion(text, tcp=tcp):
+            rule = better.removeprefix("write ")
+            assert translated(rule, tcp=tcp)[0] == rule
 
 
 def test_a_plain_host_is_no_pattern() -> None:
@@ -126,6 +148,7 @@ def test_a_plain_host_is_no_pattern() -> None:
         "a.example",
         "b.x",
     )
+    assert plain_patterns("HostSNIRegexp(`a.example`)") == ("a.example",)
     assert plain_patterns(r"HostRegexp(`.+`, `a\.example`, `^a.example$`)") == ()
 
 

@@ -294,13 +294,13 @@ def test_merged_clusters_share_one_frontend_which_outlives_either(two: Two) -> N
 
 
 def test_a_cluster_turns_from_one_fan_in_to_the_other_and_back_and_no_request_fails(two: Two) -> None:
-    server = traefik(two, NEWEST)
-    process = two.start("a")
+    server, lives = traefik(two, NEWEST), ("--ttl", "60")  # as long as a busy machine may take to start it again
+    process = two.start("a", *lives)
     until(lambda: server.request(HOST).server, lambda answer: answer == "a")
     load = Load(server)
     for separate in (True, False):
         process.end()
-        process = two.start("a", *(("--fan-in", "separate") if separate else ()))
+        process = two.start("a", *lives, *(("--fan-in", "separate") if separate else ()))
         wanted, other = ("a--web__shop", "web__shop")[:: 1 if separate else -1]
 
         def turned(wanted: str = wanted, other: str = other) -> bool:

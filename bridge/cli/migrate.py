@@ -259,7 +259,7 @@ def _exposed_lines(exposed: Exposed) -> Iterator[str]:
 
 def _router_lines(router: Router, layout: RouteLayout) -> Iterator[str]:
     yield f"    {_protocol(router.protocol)}router {safe(router.name)}"
-    yield _row("rule", router.rule)
+    yield _row("rule", router.rule or "none")
     yield _row("priority", str(router.priority))
     yield _row("entry points", ", ".join(router.entry_points) or "the default ones")
     tls = f"yes, certificates by {router.resolver}" if router.resolver else "yes" if router.tls else "no"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from bridge.labels.native_names import KINDS
 from bridge.labels.templates import automatic_name
 from bridge.model.keys import group_title
 
 HINT = "what labels of Traefik 2 and 3 name is called so: NAME, or http.routers.NAME"
-_OBJECTS = ("http.routers.", "http.services.", "http.middlewares.")
+_OBJECTS = tuple(f"{protocol}.{kind}." for protocol, kinds in KINDS.items() for kind in kinds)
 
 
 def means(wanted: str, group: str) -> bool:

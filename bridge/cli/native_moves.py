@@ -34,7 +34,8 @@ def routers2(labels: Mapping[str, str], native: Native) -> tuple[Router2, ...]:
         if found and "/routers/" in found.place:
             said.setdefault(found.place, {}).setdefault(found.path.lower(), text)
     rules = dict(_rules(native))
-    places = {*said, *rules, *(place for place in native.lost if "/routers/" in place)}
+    made = {*rules, *native.lost}  # of HTTP alone Traefik 2 had one that no label names
+    places = {*said, *(place for place in made if place.startswith("http/routers/"))}
     return tuple(_router(place, said.get(place, {}), rules.get(place)) for place in sorted(places))
 
 
@@ -53,9 +54,9 @@ def _router(place: str, fields: Mapping[str, str], made: Said | None) -> Router2
         name=name,
         protocol=protocol,
         rule=rule,
-        by_default=made.label == DEFAULT_RULE if made else not fields.get("rule"),
+        by_default=protocol == "http" and (made.label == DEFAULT_RULE if made else not fields.get("rule")),
         priority=int(said) if counts else len(rule.encode()),
-        by_length=not counts,
+        by_length=bool(rule) and not counts,
         entry_points=_items(fields, "entrypoints"),
         middlewares=_items(fields, "middlewares"),
         service=fields.get("service", ""),

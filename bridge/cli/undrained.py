@@ -23,7 +23,7 @@ def undrained(seen: Seen, cluster: str, drains: Drains) -> Iterator[tuple[str, s
     for path, held in sorted(seen.standing.mirror.tree.held.items()):
         server, _, field = path.rpartition("/")
         place = seen.publisher.layout.place(path)
-        if field != "url" or "/servers/" not in server or place is None or is_ours(held.lease):
+        if field not in ("url", "address") or "/servers/" not in server or place is None or is_ours(held.lease):
             continue
         name = server.rpartition("/")[2]
         if server_cluster(name) in (None, cluster) and any(
@@ -33,14 +33,14 @@ def undrained(seen: Seen, cluster: str, drains: Drains) -> Iterator[tuple[str, s
 
 
 def _reaches(drain: Drain, group: str, server: str, url: str) -> bool:
-    """Whether the record would drain the server, were it a bridge's."""
+    """Whether the record would drain the server, were it a bridge's. `url`: of TCP and UDP host and port alone."""
     if drain.scope == Scope.SERVICE.value:
         return means(drain.name, group)
     if drain.scope == Scope.CONTAINER.value:
         return server.partition("--")[2] in (escape(drain.name), escape(drain.name, capitals=False))
     if drain.scope == Scope.HOST.value:
         try:
-            return urlsplit(url).hostname == drain.name
+            return urlsplit(url if "://" in url else f"//{url}").hostname == drain.name
         except ValueError:  # anybody may have written it
             return False
     return True

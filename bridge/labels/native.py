@@ -286,9 +286,10 @@ class _Reader:
             text = element.text("rule")
             self.refuse(place, label, text, str(err), suggestion(text, tcp=tcp))
             return False
-        for name in () if tcp else plain_patterns(text):
-            why = f"HostRegexp of {name}, which is no pattern: Traefik 2 takes that host, Traefik 3 any that holds it"
-            self.problem(label, text, why, f"wrote Host(`{name.lower()}`)", notice=True)
+        for name in plain_patterns(text):
+            what = "HostSNI" if tcp else "Host"
+            why = f"{what}Regexp of {name}, which is no pattern: Traefik 2 takes that host, Traefik 3 any that holds it"
+            self.problem(label, text, why, f"wrote {what}(`{name.lower()}`)", notice=True)
         if (host := self._refused_host(tree)) is not None:
             self.refuse(place, label, text, _not_allowed(host))
             return False

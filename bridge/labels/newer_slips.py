@@ -26,31 +26,39 @@ _OLD = {
     "ReplacePath": ("", "replacePath.path"),
     "ReplacePathRegex": ("", "replacePathRegex.regex"),
 }
+_HOST_PATTERNS = ("hostregexp", "hostsniregexp")
 _OPERATORS = {"": "&&", ",": "&&", ";": "&&", "&": "&&", "and": "&&", "|": "||", "or": "||"}
 
 
 def suggestion(text: str, *, tcp: bool = False) -> str:
-    """What to write instead, and which middlewares beside it; empty: nobody knows."""
+    """What to write instead as the rule of an HTTP, or of a TCP router, and which middlewares beside it.
+
+    Empty: nobody knows.
+    """
     if len(text) > _LONGEST:
         return ""
     asked: dict[str, None] = {}  # middlewares, in their order
-    for better in (*(() if tcp else _of_traefik_1(text, asked)), _repaired(text, asked)):
+    matchers = TCP_MATCHERS if tcp else MATCHERS
+    older = tuple(_of_traefik_1(text, asked))
+    if tcp:  # whose matchers Traefik 1 has no names for
+        older = tuple(_repaired(one, asked, matchers) for one in older)
+    for better in (*older, _repaired(text, asked, matchers)):
         try:
             rule = translated(better, tcp=tcp)[0]
         except ValueError:
             continue
-        if better != text:
+        if better != text and not (tcp and asked):  # they are HTTP's
             beside = f", and say traefik.http.middlewares.NAME.{' and '.join(asked)} for the rest" if asked else ""
             return f"write {rule}{beside}"
     return ""
 
 
 def plain_patterns(text: str) -> tuple[str, ...]:
-    """Whole hosts that a rule gives to HostRegexp: Traefik 2 takes them so, and Traefik 3 as a part of any host.
+    """Whole hosts that a rule gives to HostRegexp, or HostSNIRegexp: for Traefik 3 they are parts of any host.
 
     Raises ValueError as `parse_tree`.
     """
-    found = (one.values for one in calls(parse_tree(text)) if one.name.lower() == "hostregexp")
+    found = (one.values for one in calls(parse_tree(text)) if one.name.lower() in _HOST_PATTERNS)
     return tuple(dict.fromkeys(value for values in found for value in values if _PLAIN_HOST.fullmatch(value)))
 
 
@@ -79,8 +87,8 @@ def _call(name: str, values: tuple[str, ...]) -> str:
     return f"{name}({', '.join(f'`{value}`' for value in values)})"
 
 
-def _repaired(text: str, asked: dict[str, None]) -> str:
-    """With back quotes around values, operators between matchers, and names that are known."""
+def _repaired(text: str, asked: dict[str, None], matchers: tuple[str, ...]) -> str:
+    """With back quotes around values, operators between matchers, and names that are among `matchers`."""
     text = text.translate(_QUOTES).strip()
     text += ")" * (text.count("(") - text.count(")"))
     found, at = list[str](), 0
@@ -88,17 +96,17 @@ def _repaired(text: str, asked: dict[str, None]) -> str:
         found.append(_between(text[at : call.start()], first=at == 0))
         at = call.end()
         values = (value.strip().strip("`'\"").strip() for value in call["values"].split(","))
-        name, option = _OLD.get(call["name"], (_known(call["name"]), ""))
+        name, option = _OLD.get(call["name"], (_known(call["name"], matchers), ""))
         if option:
             asked[option] = None
         found.append(_call(name, tuple(filter(None, values))))
     return "".join((*found, text[at:].rstrip(" ,;")))
 
 
-def _known(name: str) -> str:
-    if any(name in (one, one.lower(), one.upper(), one.capitalize()) for one in (*MATCHERS, *TCP_MATCHERS)):
+def _known(name: str, matchers: tuple[str, ...]) -> str:
+    if any(name in (one, one.lower(), one.upper(), one.capitalize()) for one in matchers):
         return name
-    by_folded = {one.lower(): one for one in (*MATCHERS, *TCP_MATCHERS)}
+    by_folded = {one.lower(): one for one in matchers}
     near = get_close_matches(name.lower(), by_folded, 1, 0.7)
     return by_folded[near[0]] if near else name
 

@@ -2,7 +2,7 @@
 
 Of those that lead to different services the first stays: whose words stand already, else that of the smallest
 stack/service. Of those that lead to one service and are not guarded alike none stays, since it may be the open one that
-is asked.
+is asked. Of one entry point HTTP and a router of TCP that takes all connections cannot both have any.
 """
 
 from __future__ import annotations
@@ -12,13 +12,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
 
+from bridge.labels.native import ANY_NAME
 from bridge.labels.newer_rules import All, Any, Call, Not, Tree, parse_tree
 
 _RULES = 1 << 12  # remembered
 _WAYS = 64  # through one rule that are told apart
 
 Way = frozenset[str]  # matchers, all of which must match
-Request = tuple[Way, str, bool, str]  # with the priority, whether it comes over TLS, and the entry point
+# With the priority, whether it comes over TLS, and the entry point. HTTP and TCP, whose rules can read alike where no
+# host is named, do not meet there: see `crowded`.
+Request = tuple[Way, str, bool, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,7 @@ class Asker:
     """Routers that are published together or not at all."""
 
     title: str  # stack/service
-    place: str  # http/routers/<name>; empty: all of a route that was translated
+    place: str  # <protocol>/routers/<name>; empty: all of a route that was translated
     routers: tuple[Mapping[str, str], ...]  # their keys, by the path below each
     words: str  # for reports
 
@@ -34,6 +37,11 @@ class Asker:
     def key(self) -> tuple[str, str]:
         """Which one it is."""
         return self.title, self.place
+
+    @property
+    def protocol(self) -> str:
+        """What its routers speak: http, tcp, udp."""
+        return self.place.partition("/")[0] or "http"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +82,36 @@ def losses(askers: Iterable[Asker], stands: Callable[[Asker], bool]) -> list[Los
     return list(lost.values())
 
 
+def crowded(askers: Iterable[Asker], stands: Callable[[Asker], bool]) -> list[tuple[Loss, str]]:
+    """Who is not published since an entry point has routers of HTTP, or of TCP that take all; with the point.
+
+    `stands`: as `losses` has it.
+    """
+    at: dict[str, list[Asker]] = {}
+    for asker in askers:
+        for router in asker.routers:
+            if asker.protocol == "http" or (asker.protocol == "tcp" and takes_all(router)):
+                for point in filter(None, router.get("entryPoints", "").split(",")):
+                    at.setdefault(point, []).append(asker)
+    lost: dict[tuple[str, str], tuple[Loss, str]] = {}
+    for point, its in at.items():
+        left = [one for one in its if one.key not in lost]
+        if len({one.protocol for one in left}) > 1:
+            first = min(left, key=lambda one: (not stands(one), one.key))
+            lost |= {one.key: (Loss(one, first, first), point) for one in left if one.protocol != first.protocol}
+    return list(lost.values())
+
+
+def takes_all(router: Mapping[str, str]) -> bool:
+    """Whether a router of TCP is not for the names alone that clients ask for: it leaves HTTP nothing."""
+    rule = router.get("rule", "")
+    return not _is_secure(router) or ANY_NAME in rule or "HostSNI" not in rule
+
+
+def _is_secure(router: Iterable[str]) -> bool:
+    return any(path.partition("/")[0] == "tls" for path in router)
+
+
 def _outcome(router: Mapping[str, str]) -> tuple[str, ...]:
     """What becomes of its requests, as far as it may let somebody in."""
     return tuple(router.get(path, "") for path in ("service", "middlewares", "tls/options"))
@@ -90,12 +128,10 @@ def _unsafe(asking: list[tuple[Asker, Mapping[str, str]]]) -> Iterator[Loss]:
 
 
 def requests(router: Mapping[str, str]) -> list[Request]:
-    """What a router asks for at each of its entry points."""
-    secure = any(path.partition("/")[0] == "tls" for path in router)
-    points = router.get("entryPoints", "").split(",")
-    return [
-        (way, router.get("priority", ""), secure, point) for way in _ways(router.get("rule", "")) for point in points
-    ]
+    """What a router asks for at each of its entry points. Of UDP there is no rule: an entry point is all."""
+    secure, points = _is_secure(router), router.get("entryPoints", "").split(",")
+    ways, priority = _ways(router.get("rule", "")), router.get("priority", "")
+    return [(way, priority, secure, point) for way in ways for point in points]
 
 
 @lru_cache(_RULES)

@@ -12,11 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from bridge.labels.native import ANY_NAME, DEFAULT, LOST
+from bridge.labels.native import DEFAULT, LOST
 from bridge.labels.native_names import may_be_shown
 from bridge.layouts import Claimed, Natives, Target
 from bridge.layouts.server_urls import address, distinct, url
-from bridge.layouts.traefik3_contests import Asker, Loss, losses
+from bridge.layouts.traefik3_contests import Asker, Loss, crowded, losses, takes_all
 from bridge.layouts.traefik3_lint import faults
 from bridge.layouts.traefik3_names import KEEPING, native_group, server_base
 from bridge.layouts.traefik3_native_fields import Unfit, plugins, read_fields
@@ -27,8 +27,6 @@ from bridge.model.problem import Problem
 from bridge.model.route import Server
 
 _SERVICES = 1 << 12  # remembered: of those that did not change nothing is read again
-_LAYER4 = ("tcp/routers/", "udp/routers/")
-_ROUTERS = ("http/routers/", *_LAYER4)
 # Where HTTP is served as a rule, besides what the operator says.
 _OF_HTTP = frozenset(("http", "https", "web", "websecure", "traefik"))
 
@@ -133,8 +131,6 @@ def merged(
             merge.lose(title, place, why)
     merge.carry()
     merge.contest(routes)
-    merge.contest_layer4()
-    merge.ports()
     return merge.natives(cluster)
 
 
@@ -222,44 +218,14 @@ class _Merge:
             return f"the {what} {name}, which it needs, cannot be had as this service asks for it"
         return "" if place in self.holders else f"there is no {what} {name}"
 
-    def contest_layer4(self) -> None:
-        """Of routers of TCP that ask for the same connections, and of UDP at one entry point, the first stays."""
-        asking: dict[tuple[str, ...], list[tuple[str, str, tuple[str, str]]]] = {}
-        for title, piece in self.pieces.items():
-            for place in sorted(piece.objects):
-                if place.startswith(_LAYER4) and title in self.holders.get(place, ()):
-                    connections, outcome = _connections(piece.objects[place])
-                    for one in connections:
-                        asking.setdefault(one, []).append((title, place, outcome))
-        for its in asking.values():
-            if len({outcome for _, _, outcome in its}) > 1:
-                self._settle(its)
-
-    def _settle(self, asking: Sequence[tuple[str, str, tuple[str, str]]]) -> None:
-        """Of routers (title, place, service and middlewares) all go that lead elsewhere than the first.
-
-        Of those that lead to one service and are not guarded alike none stays, as of HTTP.
-        """
-        left = [one for one in asking if one[0] in self.holders.get(one[1], ())]
-        if not left:
-            return
-        _, first, to = next((one for one in left if self._stands(*one[:2])), left[0])
-        unsafe = any(outcome != to and outcome[0] == to[0] for _, _, outcome in left)
-        for title, place, outcome in left:
-            if outcome != to or unsafe:
-                why = f"{' '.join(_words(first))} asks for the same connections, and comes first"
-                if unsafe:
-                    why = "another router asks for the same connections, and leads there with other middlewares"
-                self.lose(title, place, why, hint="say another rule, a priority, or another entry point")
-
     def contest(self, routes: Mapping[str, Wish]) -> None:
         """Of what asks for the same requests, routes of older vocabularies among it, not all can stay."""
-        routers = [(titles[0], place) for place, titles in self.holders.items() if place.startswith("http/routers/")]
-        if not routers:
+        its = [(titles[0], place) for place, titles in self.holders.items() if _is_router(place)]
+        if not its:
             return
         askers = [
-            Asker(title, place, (_fields(place, self.object(title, place).keys),), f"router {_words(place)[1]}")
-            for title, place in routers
+            Asker(title, place, (_fields(place, self.object(title, place).keys),), " ".join(_words(place)))
+            for title, place in its
         ]
         askers += [Asker(title, "", tuple(_routers_of(wish)), f"{title}'s route") for title, wish in routes.items()]
 
@@ -269,41 +235,30 @@ class _Merge:
             wish = routes[asker.title]
             return _opened(self.claimed(wish.group) or {}) == _opened(wish.shared)
 
-        for loss in losses(askers, stands):
+        out = set[tuple[str, str]]()
+        for loss, point in crowded(askers, stands):
+            why = f"at {point} {loss.other.words} comes first, and HTTP and all of TCP cannot both be there"
+            self._not_published(loss.asker, why, "name another entry point")
+            out.add(loss.asker.key)
+        for loss in losses([one for one in askers if one.key not in out], stands):
             self._lost_contest(loss)
 
-    def ports(self) -> None:
-        """Of an entry point all whose connections a router of TCP takes no router of HTTP that names it gets any."""
-        if not any(place.startswith("tcp/routers/") for place in self.holders):
-            return
-        asking: dict[str, list[tuple[str, str]]] = {}
-        for title, piece in self.pieces.items():
-            for place, one in sorted(piece.objects.items()):
-                if title in self.holders.get(place, ()) and (place.startswith("http/routers/") or _takes_all(one)):
-                    for point in filter(None, _fields(place, one.keys).get("entryPoints", "").split(",")):
-                        asking.setdefault(point, []).append((title, place))
-        for point, found in asking.items():
-            left = [one for one in found if one[0] in self.holders.get(one[1], ())]
-            if len({place[:4] for _, place in left}) > 1:
-                first = next((one for one in left if self._stands(*one)), left[0])[1]
-                for title, place in left:
-                    if place[:4] != first[:4]:
-                        what, name = _words(first)
-                        why = f"at {point} the {what} {name} comes first, and HTTP and all of TCP cannot both be there"
-                        self.lose(title, place, why, hint="name another entry point")
-
-    def _lost_contest(self, loss: Loss) -> None:
-        asker, other, do = loss.asker, loss.other, "say another rule, or a priority"
-        if loss.winner:
-            why = f"{other.words} asks for the same requests, and comes first"
-        else:
-            why = f"{other.words} asks for the same requests and leads there with other middlewares: Traefik may ask it"
+    def _not_published(self, asker: Asker, why: str, do: str) -> None:
         if not asker.place:
             self.beaten.add(asker.title)
             self.problems.append(Problem(asker.title, "", "", why, "published no route of it", suggestion=do))
         else:
             for title in tuple(self.holders[asker.place]):
                 self.lose(title, asker.place, why, hint=do)
+
+    def _lost_contest(self, loss: Loss) -> None:
+        asker, other = loss.asker, loss.other
+        do = "name another entry point" if asker.protocol == "udp" else "say another rule, or a priority"
+        if loss.winner:
+            why = f"{other.words} asks for the same requests, and comes first"
+        else:
+            why = f"{other.words} asks for the same requests and leads there with other middlewares: Traefik may ask it"
+        self._not_published(asker, why, do)
         if loss.winner:
             label = self.object(other.title, other.place).label if other.place else ""
             why = f"{asker.words} asks for the same requests, and is not published"
@@ -314,7 +269,7 @@ class _Merge:
         return {
             path: value
             for place, titles in self.holders.items()
-            if not place.startswith(_ROUTERS)
+            if not _is_router(place)
             for path, value in self.object(titles[0], place).keys
         }
 
@@ -345,12 +300,12 @@ class _Merge:
         They may ask for a guard that this one has not.
         """
         for router in sorted(self.lost[title]):
-            if not router.startswith(_ROUTERS) or router not in self.holders:
+            if not _is_router(router) or router not in self.holders:
                 continue
             first = self.holders[router][0]
             if any(to == place for to, _ in self.object(first, router).refers):
-                name, label = _words(router)[1], self.object(title, place).label
-                why = f"router {name} leads to them as {first} asks for it, and this service asks for it otherwise"
+                name, label = " ".join(_words(router)), self.object(title, place).label
+                why = f"{name} leads to them as {first} asks for it, and this service asks for it otherwise"
                 did = "published none of its servers there"
                 self.problems.append(Problem(title, label, "", why, did, suggestion="say the same, or another name"))
                 return False
@@ -396,14 +351,8 @@ def _agree(one: Object, other: Object) -> bool:
     return one.keys == other.keys and one.each == other.each
 
 
-def _connections(router: Object) -> tuple[list[tuple[str, ...]], tuple[str, str]]:
-    """What a router of TCP or UDP asks for at each of its entry points, and what becomes of that."""
-    fields = _fields(router.place, router.keys)
-    protocol = router.place.partition("/")[0]
-    secure = "tls" if _is_secure(fields) else ""
-    asked = (protocol, fields.get("rule", ""), fields.get("priority", ""), secure)  # of UDP an entry point is all
-    points = fields.get("entryPoints", "").split(",")
-    return [(*asked, point) for point in points], (fields["service"], fields.get("middlewares", ""))
+def _is_router(place: str) -> bool:
+    return place.split("/")[1] == "routers"
 
 
 def _fields(place: str, keys: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -424,24 +373,9 @@ def _routers_of(wish: Wish) -> Iterator[Mapping[str, str]]:
     yield from found.values()
 
 
-def _is_secure(fields: Iterable[str]) -> bool:
-    return any(path.partition("/")[0] == "tls" for path in fields)
-
-
-def _takes_all(router: Object) -> bool:
-    """Whether it leaves HTTP nothing at its entry points."""
-    return router.place.startswith("tcp/routers/") and _is_greedy(_fields(router.place, router.keys))
-
-
-def _is_greedy(fields: Mapping[str, str]) -> bool:
-    """Whether a router of TCP is not for the names alone that clients ask for."""
-    rule = fields["rule"]
-    return not _is_secure(fields) or ANY_NAME in rule or "HostSNI" not in rule
-
-
 def _http_points(place: str, values: Mapping[str, str], target: Target) -> str:
     """An entry point of HTTP's that a router of TCP would take over; empty: none."""
-    if not place.startswith("tcp/routers/") or not _is_greedy(values):
+    if not place.startswith("tcp/routers/") or not takes_all(values):
         return ""
     served = {*_OF_HTTP, *target.entry_points, *(name for name, _ in target.tls)}
     return next((point for point in values.get("entryPoints", "").split(",") if point in served), "")

@@ -20,9 +20,9 @@ from bridge.model.problem import Problem
 
 NEWEST = (3, 99)
 LEFT_OUT = "left it out"
+_SERVERS = "loadbalancer/servers/"
 # What labels say of each server, by what its service's place begins with.
 _OF_SERVERS = {"http/services/": "preservePath", "tcp/services/": "tls"}
-_SERVERS = "loadbalancer/servers/"
 _UNITS = ((10**9, "s"), (10**6, "ms"), (10**3, "us"), (1, "ns"))
 _DEPRECATED = "Traefik 3 knows it no more"
 

@@ -18,7 +18,7 @@ _KINDS = {
 def referred(place: str, values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """The objects of this tree that one names, and the path of the key below it that does.
 
-    `place`: http/routers/<name>; `values`: by the path below it.
+    `place`: <protocol>/<kind>/<name>; `values`: by the path below it.
     """
     protocol = place.partition("/")[0]
     for path, kind in _KINDS.items():
@@ -30,7 +30,7 @@ def referred(place: str, values: Mapping[str, str]) -> Iterator[tuple[str, str]]
 def leans_on(keys: Mapping[str, str]) -> frozenset[str]:
     """The groups of the objects that one object of native labels names; of any other keys none."""
     place = "/".join(next(iter(keys), "").split("/")[:3])
-    if not place.startswith(("http/", "tcp/", "udp/")) or not is_native(place.rpartition("/")[2]):
+    if not is_native(place.rpartition("/")[2]):
         return frozenset()
     values = {path.removeprefix(f"{place}/"): value for path, value in keys.items()}
     return frozenset(native_group(found) for found, _ in referred(place, values))
