@@ -162,6 +162,7 @@ def test_the_page_is_shown_by_a_bridge_that_runs_and_while_its_store_hangs(
 ) -> None:
     server, fleet = own
     started(fleet, port)
+    eventually(lambda: reasons(port, "/readyz") == [])
     title = json.loads(ask(port, "/api/")[1])["routes"][0]["service"].encode()
     assert title in ask(port, "/")[1]
     assert ask(port, "/routes/" + title.decode())[0] == 200
