@@ -44,6 +44,23 @@ class Output(Enum):
     MARKDOWN = "markdown"  # only labels does
 
 
+class LogFormat(Enum):
+    """How `run` writes its log."""
+
+    TEXT = "text"
+    LOGFMT = "logfmt"
+    JSON = "json"
+
+
+class LogLevel(Enum):
+    """The least that `run` logs."""
+
+    DEBUG = "debug"  # why nothing changed, and each key
+    INFO = "info"  # what changed
+    WARNING = "warning"  # something is lost or refused
+    ERROR = "error"  # a person must act now
+
+
 class FanIn(Enum):
     """What clusters that share a store do with one service."""
 
@@ -87,6 +104,7 @@ class Option(Generic[T_co]):
     short: str = ""  # a second flag: -v
     repeats: bool = False  # the flag may be given again, and the file may hold a list; a text holds commas
     in_file: bool = True
+    narrows: bool = False  # without it far more is meant: an empty variable counts as said, and is refused
     secret: bool = False  # only a variable: whoever lists processes sees flags, and a file is too easily shared
 
     @property
@@ -556,6 +574,23 @@ HTTP: Option[Listen | None] = Option(
     "ADDRESS:PORT",
     "",
 )
+LOG_FORMAT = Option(
+    "log-format",
+    one_of(LogFormat),
+    "How the log is written, a line an event: text, for people; logfmt, key=value; or json.",
+    RUN,
+    "text|logfmt|json",
+    "text",
+)
+LOG_LEVEL = Option(
+    "log-level",
+    one_of(LogLevel),
+    "The least that is logged: error: a person must act now; warning: something is lost or refused; info: what "
+    "changed; debug: each key, and why nothing changed.",
+    RUN,
+    "debug|info|warning|error",
+    "info",
+)
 EXIT_CODE = Option(
     "exit-code", switch, "End with code 4 when changes are pending.", frozenset(("plan",)), default="false"
 )
@@ -566,11 +601,20 @@ DRAIN_HOST = Option(
     DRAINING,
     "NAME|IP",
     in_file=False,
+    narrows=True,
 )
 DRAIN_SERVICE = Option(
-    "service", str, "The service whose containers are meant.", DRAINING, "STACK/SERVICE", in_file=False
+    "service",
+    str,
+    "The service whose containers are meant.",
+    DRAINING,
+    "STACK/SERVICE",
+    in_file=False,
+    narrows=True,
 )
-DRAIN_CONTAINER = Option("container", str, "The container: its name or uuid.", DRAINING, "NAME|UUID", in_file=False)
+DRAIN_CONTAINER = Option(
+    "container", str, "The container: its name or uuid.", DRAINING, "NAME|UUID", in_file=False, narrows=True
+)
 DRAIN_LIST = Option("list", switch, "Only say what is drained.", frozenset(("drain",)), default="false")
 DRAINED = (DRAIN_HOST, DRAIN_SERVICE, DRAIN_CONTAINER)  # at most one of them is said
 OUTPUT = Option(
@@ -582,7 +626,12 @@ OUTPUT = Option(
     "text",
 )
 VERBOSE = Option(
-    "verbose", switch, "Show each key that changes.", frozenset(("sync", "plan", "leave")), default="false", short="-v"
+    "verbose",
+    switch,
+    "Show each key that changes; show: that stands.",
+    frozenset(("sync", "plan", "leave", "show")),
+    default="false",
+    short="-v",
 )
 SHOW_SECRETS = Option(
     "show-secrets",
@@ -652,6 +701,8 @@ TABLE: tuple[Option[object], ...] = (
     EVERY,
     LEAVE_ON_EXIT,
     HTTP,
+    LOG_FORMAT,
+    LOG_LEVEL,
     EXIT_CODE,
     *DRAINED,
     DRAIN_LIST,
@@ -717,8 +768,9 @@ class Config:
 def load(command: str, flags: Mapping[str, str], environment: Mapping[str, str]) -> Config:
     """What `command` was told by flags (name: text), environment and file.
 
-    An empty variable says nothing: that is how a compose file leaves one out. Raises UsageError, also for what a file
-    says to other commands, and for a variable that is a slip for one of ours.
+    An empty variable says nothing: that is how a compose file leaves one out; but what narrows a command is not lost by
+    it. Raises UsageError, also for what a file says to other commands, and for a variable that is a slip for one of
+    ours.
     """
     _refuse_slips(environment)
     taken = taken_by(command)
@@ -726,7 +778,7 @@ def load(command: str, flags: Mapping[str, str], environment: Mapping[str, str])
     for option in taken:
         if option.name in flags:
             said[option.name] = Said(flags[option.name], option.flag)
-        elif environment.get(option.variable):
+        elif environment.get(option.variable) or (option.narrows and option.variable in environment):
             said[option.name] = Said(environment[option.variable], option.variable)
     if CONFIG.name in said:
         in_file = _read_file(said[CONFIG.name])

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from statistics import median
 
-from bridge.layouts import LAYOUTS, layout
+from bridge.layouts import layout_of
 from bridge.leases import Keeper, replica_ttl
 from bridge.model.change import Change, Check, Committed, Create, Delete, LeaseName, Reading, Transaction, Update
 from bridge.model.keys import Publisher, Wish, group_title
@@ -174,11 +174,8 @@ class Writer:
         """
         own = self.publisher.layout
         claims = (group.claim_of(self.publisher.cluster) for group in self.standing.groups.values())
-        for path in (next(iter(claim.keys), "") for claim in claims if claim and claim.keys):
-            if own.place(path):
-                continue
-            other = next((name for name in LAYOUTS if name != own.name and layout(name).place(path)), None)
-            if other is None:  # as of a newer bridge
+        for other in (layout_of(claim.keys, own) for claim in claims if claim and claim.keys):
+            if other == own.name:
                 continue
             remedy = (
                 f"this cluster publishes {other} below {self.publisher.tree.strip('/')}; give {own.name} a prefix of "

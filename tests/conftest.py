@@ -6,9 +6,13 @@ import itertools
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.grounds import ConsulGround, EtcdGround, Ground, MemoryGround
 from tests.servers import Certificates, ConsulServer, EtcdServer, running_consul, running_etcd
+
+settings.register_profile("suite", deadline=None)  # how long an example takes says how busy the machine is
+settings.load_profile("suite")
 
 _places = itertools.count(1)
 

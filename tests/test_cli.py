@@ -771,7 +771,7 @@ def test_the_json_of_show_is_one_object_with_stable_keys(bridge: Bridge, full_pl
     found = bridge("show", "--store", full_place.url, "--output", "json").json
     assert set(found) == {"groups", "leases", "leaders", "drains"}
     route, backstop = objects(found["groups"])
-    listed = {"hand_written", "disagreements", "rules", "servers"}
+    listed = {"hand_written", "keys", "disagreements", "rules", "servers"}
     assert set(route) == {"service", "group", "state", "decider", "claims", "by_hand"} | listed
     assert (route["service"], route["state"], route["decider"]) == ("proxy-test/web-test", "claimed", "default")
     assert (route["claims"], route["by_hand"]) == (["default"], 0)

@@ -17,10 +17,10 @@ from bridge.layouts.traefik1 import TRAEFIK1
 from bridge.leases import Keeper
 from bridge.model.change import LeaseName
 from bridge.model.keys import STANDING
-from bridge.report import Outcome
+from bridge.report import Outcome, Report
 from bridge.routes import Policy, judge_all
 from bridge.stores.base import Store
-from bridge.sync import lay_out, sync
+from bridge.sync import lay_out, sync, with_standing
 from bridge.writer import Writer
 from tests.commands import Bridge, Ran, silent
 from tests.publishing import ConsulPublication, Publication, Publishing, service, with_labels, world
@@ -101,6 +101,13 @@ def test_each_cluster_is_told_with_what_it_has(place: Publishing, clusters: Clus
     assert (mine["lease"], mine["state"], mine["leader"], mine["problems"]) == (True, "not led", "", [])
     assert mine["environment"] == "11111111-1111-4111-8111-111111111111"
     assert (other["ttl"], other["seconds"], other["lease"]) == (0, None, True)
+
+
+def test_what_is_left_of_a_lease_is_the_most_where_the_store_does_not_tell(bridge: Bridge, place: Publishing) -> None:
+    """Consul tells no session's rest."""
+    publish(place, "default")
+    (line,) = (line for line in bridge("show", "--store", place.url).out.splitlines() if line.startswith("lease c/"))
+    assert line.startswith("lease c/default  lives at most ") == place.url.startswith("consul")
 
 
 def test_who_leads_is_told(place: Publishing, clusters: Clusters) -> None:
@@ -332,6 +339,31 @@ def test_show_narrows_to_one_service_and_says_where_there_is_none(bridge: Bridge
     assert ran.err.startswith("bridge: service 'shop/apu': nothing of it stands")
 
 
+def test_show_names_whose_each_key_is(bridge: Bridge, place: Publishing) -> None:
+    """A server's is its cluster's, what clusters share is of all, and one by hand of nobody; no secret is told."""
+    secret = {"traefik.frontend.auth.basic.users": "eve:$2y$05$abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZ01234"}
+    for cluster, ttl in (("default", TTL), ("other", 0)):
+        publish(place, cluster, ttl=ttl, **secret)
+    place.hand.put(f"{place.tree}backends/web__shop/servers/mine/url", "http://192.0.2.9")
+    asked = bridge("show", "shop/web", "--store", place.url, "--output", "json")
+    Draft202012Validator(schema("show")).validate(asked.json)
+    (group,) = asked.rows("groups")
+    rows_of = group["keys"]
+    assert isinstance(rows_of, list)
+    told = {row["key"]: row["whose"] for row in rows_of}
+    stands = {place.tree + path for path in place.published() if "web__shop" in path}
+    assert told.keys() == stands
+    for key, whose in told.items():
+        at = key.partition("/servers/")[2]
+        owner = at.partition("--")[0] if "--" in at else "hand-written" if at else "all clusters"
+        assert whose == owner, key
+    assert {*told.values()} == {"default", "other", "hand-written", "all clusters"}
+    ran = bridge("show", "shop/web", "--store", place.url, "-v")
+    lines = [line.split() for line in ran.out.splitlines()]
+    assert {line[line.index("=") - 1] for line in lines if line[:1] == ["key"]} == stands
+    assert "$2y$" not in ran.out + asked.out
+
+
 def test_records_that_are_no_text_and_names_that_command_a_terminal_do_no_harm(
     bridge: Bridge, place: Publishing
 ) -> None:
@@ -351,3 +383,35 @@ def test_a_layout_each_where_there_are_two(bridge: Bridge, place: Publishing) ->
     found = json.loads(ran.out)
     Draft202012Validator(schema("clusters")).validate(found)
     assert [(one["layout"], len(one["clusters"])) for one in found] == [("traefik1", 1), ("traefik3", 0)]
+
+
+def test_another_layout_below_one_prefix_is_one_problem_a_service_and_no_key_of_it(
+    bridge: Bridge, place: Publishing
+) -> None:
+    """An environment that was started without the others' --layout: else each key of both would be a disagreement."""
+
+    def published(cluster: str, name: str) -> Report:
+        wishes, _ = lay_out(judge_all(world(service("web", 1)), Policy(cluster)), layout(name), cluster)
+        tree = layout(name).tree_prefix(place.prefix, place.url.partition(":")[0])
+        settings = place.settings(cluster=cluster, ttl=TTL)
+        settings = replace(settings, publisher=replace(settings.publisher, layout=layout(name), tree=tree))
+        return sync(with_standing(wishes, layout(name)), place.client(), settings)
+
+    def why(report: Report) -> list[tuple[str, str]]:
+        return [(problem.service, problem.reason) for problem in report.problems]
+
+    at = ("--store", place.url)
+    published("a", "traefik3")
+    late = "cluster a, which decides, publishes traefik3 below this prefix, and this cluster traefik1; say --layout "
+    late += "traefik3 here, or give each layout a prefix of its own"
+    assert why(published("b", "traefik1")) == [("shop/web", late), (STANDING, late)]
+    first = "cluster b publishes traefik1 below this prefix, and this cluster traefik3"
+    assert why(published("a", "traefik3")) == [("shop/web", first), (STANDING, first)]
+
+    told = "which decides, publishes traefik3 below this prefix, and cluster b traefik1"
+    for name, other in (("traefik1", "cluster a publishes traefik3"), ("traefik3", "cluster b publishes traefik1")):
+        ran = bridge("clusters", *at, "--layout", name)
+        assert (ran.code, ran.out.count("problem: "), ran.out.count(told)) == (0, 2, 2)
+        notice = f"notice: {other} below this prefix, and {name} was looked for; say --layout {other.split()[-1]}\n"
+        assert ran.err == notice
+        assert bridge("show", *at, "--layout", name).err == notice

@@ -681,7 +681,7 @@ def test_a_token_with_the_rights_that_the_manual_names_does_all(
     assert moved is not None
     assert commit(store, Delete("traefik/backends/a", moved.revision)) is not None
     assert store.remaining(LeaseName("standing", 0)) == math.inf
-    with pytest.raises(Refused, match="Permission denied"):
+    with pytest.raises(Refused, match=r"answered a transaction with 'Permission denied'; give its token \("):
         create(store, "bridge/traefik/c/b/claim/x")
 
 

@@ -162,7 +162,9 @@ def test_each_thing_has_its_record_and_the_list_names_them(bridge: Bridge, publi
     assert said(bridge("undrain", "--host", "ONE", *at)).out.startswith("drained no more: ")
     assert said(bridge("undrain", "--host", "one", *at)).out.startswith("not drained: ")
     assert publication.recorded().keys() == before.keys() - {"c/a/drain/host--one"}
-    assert "Nothing is drained in cluster b" in said(bridge("drain", "--list", "--store", publication.url, *B)).out
+    nothing = said(bridge("drain", "--list", "--store", publication.url, *B))
+    assert "Nothing is drained in cluster b" in nothing.out
+    assert nothing.err == "notice: nobody publishes as cluster b here now\n", "there is nothing to obey"
     shown = said(bridge("show", "--store", publication.url, "--output", "json")).json
     check("show", shown)
     assert shown["drains"] == {"a": [one for one in drains if one["scope"] != "host"]}
@@ -197,6 +199,19 @@ def test_what_cannot_be_meant_is_refused_and_writes_nothing(
     assert publication.everything() == {}
 
 
+@pytest.mark.parametrize("name", ["host", "service", "container"])
+@pytest.mark.parametrize("command", ["drain", "undrain"])
+def test_a_variable_that_was_left_empty_does_not_mean_the_whole_cluster(
+    bridge: Bridge, publication: Publishing, monkeypatch: pytest.MonkeyPatch, command: str, name: str
+) -> None:
+    publication.write("beside", "it")
+    before = publication.everything()
+    monkeypatch.setenv(f"BRIDGE_{name.upper()}", "")
+    ran = said(bridge(command, "--store", publication.url), 2)
+    assert f"BRIDGE_{name.upper()}" in ran.err
+    assert publication.everything() == before
+
+
 def test_both_layouts_are_drained_each_by_a_record_of_its_own(bridge: Bridge, publication: Publishing) -> None:
     both = ("--store", publication.url, "--layout", f"traefik1,traefik3=v3/{publication.prefix}")
     found = json.loads(said(bridge("drain", "--service", "shop/web", *both, "--output", "json")).out)
@@ -229,7 +244,7 @@ def test_sync_and_plan_obey_without_a_second_reading_and_explain_names_the_recor
     ran = said(bridge("explain", "stack-0/web-0", *source, *at))
     key = f"{publication.records}c/default/drain/service--stack-0--web-0"
     assert ran.out.count(f"it is drained, by {key}") == 2
-    assert "published, without a server: its requests are answered with 503" in ran.out
+    assert "published, without a server of this cluster: other clusters answer, else it is 503" in ran.out
     assert "drained" not in said(bridge("explain", "stack-0/web-1", *source, *at)).out
     assert "drained" not in said(bridge("check", *source)).out
     said(bridge("undrain", "--service", "stack-0/web-0", *at))

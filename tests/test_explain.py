@@ -189,8 +189,11 @@ def test_a_service_whose_containers_are_all_sick_has_a_route_and_the_screen_says
     sick = web({})["containers"]
     assert isinstance(sick, list)
     ran = bridge("explain", "shop/web", "--source", world(tmp_path, web({}, containers=sick[1:])))
-    assert ran.out.startswith("shop/web  published, without a server: its requests are answered with 503\n")
+    assert ran.out.startswith(
+        "shop/web  published, without a server of this cluster: other clusters answer, else it is 503\n"
+    )
     assert re.search(r"EMPTY +health +0 of 2 containers healthy\n", ran.out)
+    assert re.search(r"open +rule +1 frontend\n", ran.out)
     assert "address" not in re.findall(r"(?:open|EMPTY|CLOSED) +(\w+)", ran.out)
 
 

@@ -17,6 +17,7 @@ from threading import Event, Thread
 import jsonschema
 import pytest
 
+from bridge.cli.naming import means
 from bridge.cli.schemas import schema
 from bridge.layouts import layout
 from bridge.model.change import Committed, Conflict, Item, LeaseName, Transaction
@@ -395,6 +396,24 @@ def test_what_is_let_go_of_stands_by_hand_and_the_next_sync_says_that_it_is_froz
     assert "froze the group" in again.err
     assert {path: item for path, item in place.items().items() if path in written}.keys() == written
     assert {path for path, item in place.items().items() if item.lease is None} == written
+
+
+def test_a_service_is_meant_however_its_name_is_written(bridge: Bridge, place: Place) -> None:
+    """As Rancher shows it, with capitals, or with a slash at its ends; a snapshot has it in lower case."""
+    world, odd = place.world(containers=2), f"/{TITLE.title()}/"
+    assert bridge("sync", *world, *place.told()).code == 0
+    shown = bridge("show", odd, "--store", place.url, "--layout", place.layout, "--output", "json")
+    assert [row["service"] for row in shown.rows("groups")] == [TITLE], shown
+    assert bridge("release", odd, *place.told()).code == 0
+    assert {item.lease for path, item in place.items().items() if NAME in path} == {None}
+    assert bridge("adopt", odd, *world, *place.told()).code == 0
+    assert None not in {item.lease for item in place.items().values()}
+
+
+def test_what_somebody_wrote_by_hand_with_capitals_is_meant_by_its_own_name() -> None:
+    assert means("Stack/Web", "Web__Stack")
+    assert means("/Stack/Web/", "web__stack")
+    assert not means("stack/web", "Web__Stack")
 
 
 def end(place: Place, lease: LeaseName) -> None:

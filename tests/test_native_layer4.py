@@ -310,7 +310,9 @@ def test_explain_says_what_becomes_of_connections_without_a_server(tmp_path: Pat
     source.write_text(json.dumps([{"uuid": "st", "name": "shop", "environment_uuid": "e", "services": [one]}]))
     ran = bridge("explain", "shop/db", "--layout", "traefik3", "--source", f"file:{source}", "--output", "json")
     (found,) = ran.rows("services")
-    assert found["summary"] == "published, without a server: what comes for it is dropped"
+    assert found["summary"] == (
+        "published, without a server of this cluster: other clusters answer, else what comes for it is dropped"
+    )
     labels = found["labels"]
     assert isinstance(labels, list)
     assert {each["name"]: each["fate"] for each in labels} == dict.fromkeys(said, "used")

@@ -464,6 +464,31 @@ def test_a_password_changes_a_read_time_after_the_last_server_went_that_asked_fo
     assert changes(decider.act(after)).keys() == {USERS}
 
 
+def test_a_password_that_would_count_in_place_of_another_server_comes_as_late_as_another_password() -> None:
+    """Of two kinds Traefik 1.7 takes the first, though both stand."""
+    asks = {f"frontends/{GROUP}/auth/forward/address": "http://auth.local/"}
+    scene, (decider, guest) = settled(wish(asks), wish(asks, "c1--1"))
+    decider.act(wish(PROTECTED))
+    scene.now += READ_TIME
+    assert changes(decider.act(wish(PROTECTED))) == {}
+    guest.act(wish(asks, "c1--1"))
+    assert server("c1--1") not in scene.values()
+    assert USERS not in scene.values()
+    assert changes(decider.act(wish(PROTECTED))) == {}
+    scene.now += READ_TIME
+    assert changes(decider.act(wish(PROTECTED))).keys() == {USERS}
+    scene.now += READ_TIME
+    assert changes(decider.act(wish(PROTECTED))).keys() == asks.keys()
+
+
+def test_a_guest_brings_no_password_that_would_count_while_another_guests_servers_ask_another_server() -> None:
+    asks = {f"frontends/{GROUP}/auth/forward/address": "http://auth.local/"}
+    scene, (decider, guest, _) = settled(wish(asks), wish(asks), wish(asks, "c2--1"))
+    decider.act(wish(PROTECTED))
+    guest.settle(wish(PROTECTED))
+    assert USERS not in scene.values()
+
+
 def test_what_went_before_a_process_began_to_look_counts_as_new() -> None:
     scene, _, guest = given_up(wish(PROTECTED, "c1--1"))
     guest.settle(wish(PROTECTED, "c1--1"))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from bridge.layouts import layout
-from bridge.model.change import Delete
+from bridge.model.change import Delete, Limits
 from bridge.model.keys import Role, Wish
 from bridge.ownership.plan import Plan
 from tests.planning import GROUP, Process, Scene, changes, units, waits
@@ -153,3 +153,82 @@ def test_a_key_that_takes_away_from_a_protection_is_known_by_its_path(path: str,
     place = TRAEFIK3.place(path)
     assert place is not None
     assert (place.role, place.weakens) == (Role.PROTECTS, weakens)
+
+
+# What protects by another kind. Traefik 3 disables a middleware of two kinds, and each router that names it.
+
+ASKS = {f"{M}--auth/forwardAuth/address": "http://auth.local/", f"{M}--auth/forwardAuth/trustForwardHeader": "true"}
+
+
+@pytest.mark.parametrize(("before", "after"), [(AUTH, ASKS), (ASKS, AUTH)], ids=["to another server", "to a password"])
+@pytest.mark.parametrize("rule", [OURS, THEIRS])
+def test_what_protects_becomes_of_another_kind_at_once(
+    before: Mapping[str, str], after: Mapping[str, str], rule: str
+) -> None:
+    """Together with the rule."""
+    scene = Scene()
+    bridge = process(scene)
+    bridge.settle(wish(before, "c0--1"))
+    assert len([one for one in bridge.settle(wish(after, "c0--1", rule=rule)) if changes([one])]) == 1
+    assert scene.values() == {**wish(after, "c0--1", rule=rule).shared, **wish(after, "c0--1", rule=rule).own}
+
+
+def test_what_protects_becomes_of_another_kind_when_no_servers_of_others_are_in_the_way() -> None:
+    """Wholly: what would be written beside the old kind would cost them every request."""
+    scene = Scene()
+    decider, other = process(scene), process(scene, "c1")
+    decider.settle(wish(AUTH, "c0--1"))
+    other.settle(wish(AUTH, "c1--1"))
+    before = scene.values()
+    after = wish(ASKS, "c0--1", rule=THEIRS)
+    decider.settle(after)
+    assert scene.values() == before
+    assert waits(decider.due(after)) == [("until cluster c1 has taken its servers out", None)]
+    other.settle(wish(AUTH, "c1--1"))
+    decider.settle(after)
+    assert scene.values() == {**wish(ASKS, rule=THEIRS).shared, server("c0--1"): "http://c0--1:80"}
+
+
+def test_a_guest_writes_nothing_of_the_kind_that_the_decider_has_still_to_turn_to() -> None:
+    """Though it wishes the same, and may put back what is missing."""
+    scene = Scene()
+    decider, guest = process(scene), process(scene, "c1")
+    decider.settle(wish(AUTH, "c0--1"))
+    guest.settle(wish(ASKS))
+    decider.act(wish(ASKS, "c0--1"))  # its claim says so first
+    before = scene.values()
+    guest.settle(wish(ASKS, "c1--1"))
+    assert scene.values() == before
+    decider.settle(wish(ASKS, "c0--1"))
+    guest.settle(wish(ASKS, "c1--1"))
+    assert scene.values() == {**wish(ASKS).shared, **{server(name): f"http://{name}:80" for name in ("c0--1", "c1--1")}}
+
+
+def test_while_removals_are_held_what_protects_stays_of_its_kind_and_the_rule_with_it() -> None:
+    scene = Scene()
+    bridge = process(scene)
+    bridge.settle(wish(AUTH, "c0--1"))
+    held = bridge.plan(wish(ASKS, "c0--1", rule=THEIRS), hold=True)
+    assert not [one for unit in units(held) for one in unit.changes if one.key.startswith("/traefik/")]
+
+
+@pytest.mark.parametrize("operations", range(11, 30))
+def test_no_limit_parts_what_makes_a_protection_of_another_kind(operations: int) -> None:
+    """Where it fits into one transaction."""
+    scene = Scene(limits=Limits(operations, size=1 << 20, create=2, update=1, move=3, delete=1, check=1))
+    bridge = process(scene)
+    bridge.settle(wish({**AUTH, **ADD}, "c0--1"))
+    for one in bridge.settle(wish({**ASKS, **ADD}, "c0--1", "c0--2", "c0--3", rule=THEIRS)):
+        touched = changes([one]).keys() & {*AUTH, *ASKS, RULE}
+        assert touched in (set(), {*AUTH, *ASKS, RULE})
+    assert scene.values().keys() >= ASKS.keys()
+
+
+def test_what_is_too_large_for_one_transaction_closes_before_it_is_of_another_kind() -> None:
+    many = {f"{M}--auth/forwardAuth/tls/{at}": "x" for at in range(20)}
+    scene = Scene(limits=Limits(40, size=1 << 20, create=2, update=1, move=3, delete=1, check=1))
+    bridge = process(scene)
+    bridge.settle(wish(AUTH, "c0--1"))
+    first = next(one for one in bridge.settle(wish({**ASKS, **many}, "c0--1")) if changes([one]))
+    assert isinstance(changes([first])[next(iter(AUTH))], Delete)
+    assert scene.values() == {**wish({**ASKS, **many}).shared, server("c0--1"): "http://c0--1:80"}

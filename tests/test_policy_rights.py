@@ -79,6 +79,15 @@ def test_without_any_one_of_the_rights_something_is_refused(
         live_a_day(place, place.admit(A, but=right))
 
 
+def test_rights_upon_what_no_label_asks_for_may_be_left_out(place: Place) -> None:
+    """So a bridge goes on whose rights are those of a version that knew nothing of it."""
+    place.layout = layout("traefik3")
+    lines = place.policy(A).splitlines(keepends=True)
+    asked = [line for line in lines if not re.search(r"/(tcp|udp|tls)/", line)]
+    assert len(asked) == len(lines) - 6
+    live_a_day(place, place.server.admit("".join(asked)))
+
+
 def test_consul_may_ask_for_the_right_to_list(locked_consul: LockedConsul, bridge: Bridge, tmp_path: Path) -> None:
     """Then the right to read is too little for whoever reads a whole prefix."""
     place = Place(locked_consul, bridge, tmp_path, f"place{next(_places)}")

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from bridge.ownership.records import FLEET
 from tests.servers import ConsulServer, EtcdServer
 from tests.storm.town import PLAIN, STACK, STEADY, Cluster, Load, Town, host, town
 from tests.storm.weather import GOES_LATE, METHOD, TTL
@@ -26,6 +27,7 @@ APP = "app"
 OPENS = f"frontends/{APP}__{STACK}/backend"
 RULE = f"frontends/{APP}__{STACK}/routes/main/rule"
 BY_HAND = "frontends/by-hand/backend"
+LATE = 3.0  # seconds: longer than what asks for a shorter lease waits for others in a hurry
 
 
 @dataclass
@@ -54,6 +56,11 @@ class Scene:
         """When each of Traefik's keys was last written."""
         trees = tuple(one.tree for one in self.town.publishers)
         return {key: item.revision for key, item in self.town.now().items.items() if key.startswith(trees)}
+
+    def fleet(self) -> dict[str, int]:
+        """The TTL of what Traefik's shared keys are on, by key."""
+        items = self.town.now().items.items()
+        return {key: item.lease.ttl for key, item in items if item.lease and item.lease.family == FLEET}
 
     def close(self) -> list[str]:
         """All leave; what went wrong."""
@@ -159,6 +166,32 @@ def test_killed_and_back_beyond_the_ttl_it_brings_its_own_keys_alone(begin: Begi
         scene.town.settle()
     shared = {key: revision for key, revision in before.items() if "/servers/" not in key}
     assert scene.routes().items() >= shared.items()
+    assert scene.close() == []
+
+
+def test_what_clusters_share_lives_as_long_as_the_longest_ttl_that_one_who_lives_asks_for(begin: Begin) -> None:
+    """The longer comes, the shorter dies and comes back, and the longer dies: no shared key is ever made anew."""
+    scene = begin("a", "b")
+    short, long = scene.town.ttl, scene.town.ttl * 3
+    first, second = scene.clusters
+    made = {key: scene.town.now().items[key].created for key in scene.fleet()}
+    assert set(scene.fleet().values()) == {short}
+    second.end()
+    second.start("--ttl", str(long))
+    eventually(lambda: set(scene.fleet().values()) == {long})
+    scene.town.settle()
+    moved = scene.routes()
+    time.sleep(LATE)
+    assert scene.routes() == moved
+    first.kill()
+    scene.await_end(first)
+    assert set(scene.fleet().values()) == {long}
+    first.start()
+    scene.town.settle()
+    second.kill()
+    scene.await_end(second)
+    eventually(lambda: set(scene.fleet().values()) == {short})
+    assert {key: scene.town.now().items[key].created for key in scene.fleet()} == made
     assert scene.close() == []
 
 

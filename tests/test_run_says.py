@@ -12,10 +12,16 @@ import pytest
 from bridge import __version__
 from bridge.cli import main
 from bridge.config import TTL, load
+from bridge.daemon.roll import Roll
+from bridge.daemon.told import Known, Told
+from bridge.layouts.traefik1 import TRAEFIK1
+from bridge.model.keys import Publisher
+from bridge.model.problem import Problem
 from tests.publishing import Publication
 from tests.servers import EtcdServer
 from tests.test_run_etcd import Fleet, World, eventually
 
+PUBLISHER = Publisher(TRAEFIK1, "traefik/", "bridge/traefik/", "default")
 _numbers = itertools.count(1)
 
 
@@ -62,3 +68,18 @@ def test_each_help_says_the_ttl_that_its_command_takes(
     told = " ".join(capsys.readouterr().out.split())
     assert f"[default: {ttl}] [BRIDGE_TTL]" in told
     assert load(command, {"store": "etcd://h"}, {}).get(TTL) == TTL.parse(ttl)
+
+
+def test_what_failed_and_when_it_is_tried_again_are_one_sentence(caplog: pytest.LogCaptureFixture) -> None:
+    told = Told(Known(), PUBLISHER, Roll())
+    told.broke("store", "it is away.", 0.5)
+    told.broke("source", "it is away.")
+    assert caplog.messages == ["store: it is away; tries again in 0.5 s", "source: it is away."]
+
+
+def test_a_notice_is_called_so_as_other_commands_call_it(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    told = Told(Known(), PUBLISHER, Roll())
+    told.problems([Problem("shop/web", "traefik.x", "", "why", "did", notice=True), Problem("", "k", "", "why", "did")])
+    told.problems([])
+    assert [line.partition(":")[0] for line in caplog.messages] == ["problem", "notice", "problem over", "notice over"]

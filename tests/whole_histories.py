@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import random
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from multiprocessing import Pool
 
@@ -55,12 +56,32 @@ AUTHS: tuple[BasicAuth | ForwardAuth, ...] = (
 Served = Mapping[str, tuple[str, frozenset[tuple[str, str]], str]]  # by router: rule, what protects, service
 
 
+def disabled(keys: Mapping[str, str]) -> Mapping[str, str]:
+    """The routers of keys (path below its prefix: value) that are whole, but for a middleware of two kinds, and it.
+
+    Traefik disables both: the route answers nothing.
+    """
+    kinds = {tuple(path.split("/")[2:4]) for path in keys if path.startswith("http/middlewares/")}
+    several = {name for name, count in Counter(name for name, _ in kinds).items() if count > 1}
+    found: dict[str, str] = {}
+    for path, names in keys.items():
+        base, _, field = path.rpartition("/")
+        if (
+            base.startswith("http/routers/")
+            and field == "middlewares"
+            and {f"{base}/rule", f"{base}/service"} <= {*keys}
+        ):
+            found |= {base.rpartition("/")[2]: name for name in names.split(",") if name in several}
+    return found
+
+
 def served(keys: Mapping[str, str]) -> Served:
     """The routers that Traefik makes of keys (path below its prefix: value)."""
+    lost = disabled(keys)
     found = {}
     for path, service in keys.items():
         base, _, field = path.rpartition("/")
-        if not base.startswith("http/routers/") or field != "service":
+        if not base.startswith("http/routers/") or field != "service" or base.rpartition("/")[2] in lost:
             continue
         names = [name for name in keys.get(f"{base}/middlewares", "").split(",") if name]
         parts = [[key for key in keys if key.startswith(f"http/middlewares/{name}/")] for name in names]
@@ -243,6 +264,8 @@ class WholeHistory:
         if self.excused:
             self.excused = self._is_broken(keys, records)
             return
+        for name, middleware in disabled(keys).items():
+            raise Violation(f"{name} answers nothing: its middleware {middleware} is of two kinds")
         clusters = self.sides[self.places[0]].values()
         for name, (rule, protects, service) in served(keys).items():
             group = "__".join(name.split("--")[0].split("__")[:2])

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from bridge import config as options
 from bridge.cli.handing import Handing, in_trees, say_handing
+from bridge.cli.naming import service_title
 from bridge.cli.progress import Teller
 from bridge.cli.sync import confirmed
 from bridge.cli.wiring import Asked, Site, ask_beside, ends_in_order, opened_store, refuse_drafts, settings, sites
@@ -60,7 +61,7 @@ def _judged(
 ) -> Judged:
     """What stands, and what becomes of it. Reads only."""
     paths = frozenset(name.removeprefix(tree) for name, tree in trees.items() if tree == site.tree)
-    services = frozenset(names) - trees.keys()
+    services = frozenset(service_title(name) for name in names if name not in trees)
     every = config.get(options.EVERY)
     chosen = Chosen(None if every and not names else services, paths, surplus=every)
     with opened_store(config, site) as store:
@@ -94,7 +95,7 @@ def _refuse_unknown(names: Sequence[str], trees: Mapping[str, str], judged: Sequ
     asked = {wish.title for one in judged for wish in one.asked.wishes.values()}
     keys = {one.site.tree + handed.path: handed for one in judged for handed in one.keys}
     for name in names:
-        if name not in trees and name not in asked:
+        if name not in trees and service_title(name) not in asked:
             raise UsageError("argument", name, "the source asks for no such service; bridge explain says why")
         if name in trees and name not in keys:
             raise UsageError("argument", name, "is no hand-written key of a service that the source asks for")

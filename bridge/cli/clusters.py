@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from bridge import config as options
 from bridge.cli.draining import drained_lines, drains_json
-from bridge.cli.render import heading, say, say_each_json
+from bridge.cli.render import heading, say, say_each_json, warn
 from bridge.cli.seen import look, seconds_or_none
 from bridge.cli.wiring import sites
 from bridge.config import Config, Output
@@ -32,6 +32,8 @@ def run(config: Config) -> int:
         for one, its in tables:
             say([heading(one)] if len(tables) > 1 else [])
             say(_lines(one, its))
+    for notice in (notice for seen in found for notice in seen.elsewhere):
+        warn(f"notice: {notice}")
     return 0
 
 

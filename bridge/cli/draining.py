@@ -128,7 +128,8 @@ def say_drained(config: Config, found: Sequence[Draining]) -> int:
         if more := len(one.by_hand[TOLD:]):
             warn(f"notice: so it is with {number(more, 'more server')}; bridge show names them")
         if not one.is_published:
-            warn(f"notice: nobody publishes as cluster {one.publisher.cluster} here now; who does will obey")
+            then = "; who does will obey" if one.found.drains else ""
+            warn(f"notice: nobody publishes as cluster {one.publisher.cluster} here now{then}")
     return 0
 
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 
 from bridge import config as options
-from bridge.cli.naming import means
+from bridge.cli.naming import means, service_title
 from bridge.cli.reading import World, read_world
 from bridge.cli.render import say, say_json, warn
 from bridge.cli.seen import look
@@ -44,7 +44,7 @@ def run(config: Config, title: str) -> int:
     """The exit code. Raises BridgeError."""
     drains = _drains(config)
     world = read_world(config, drains)
-    wanted = title.strip("/").lower()  # names are in lower case
+    wanted = service_title(title)
     world = replace(world, problems=(*world.problems, *_by_hand(config, drains, wanted)))
     found = [one for one in _explained(world, config.get(options.CLUSTER)) if one.service.title == wanted]
     if not found:
@@ -110,9 +110,8 @@ def _passed(gate: Gate) -> str:
 
 
 def _problem(problem: Problem) -> tuple[str, ...]:
-    what = "notice" if problem.notice else "problem"
     told = (cut(problem.reason), problem.did, suggestion(problem))
-    return what, problem.label, "; ".join(filter(None, told))
+    return problem.kind, problem.label, "; ".join(filter(None, told))
 
 
 def _container(one: Stands) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import click
 
 from bridge import config as options
+from bridge.cli.naming import service_title
 from bridge.cli.render import (
     DONE,
     PLANNED,
@@ -68,7 +69,7 @@ def in_trees(names: Sequence[str], sites: Collection[Site]) -> dict[str, str]:
         for site in sites:
             if name.startswith(tuple(site.tree + folder for folder in site.layout.folders)):
                 found[name] = site.tree
-        if name not in found and name.count("/") != 1:
+        if name not in found and service_title(name).count("/") != 1:
             example = f"{next(iter(sites)).tree}{next(iter(sites)).layout.folders[0]}…"
             raise UsageError("argument", name, f"use STACK/SERVICE, or a whole key such as {example}")
     return found

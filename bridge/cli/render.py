@@ -78,7 +78,7 @@ def warn(line: str) -> None:
 def warn_problems(problems: Iterable[Problem]) -> None:
     """A line each on stderr."""
     for problem in problems:
-        warn(f"{'notice' if problem.notice else 'problem'}: {problem}")
+        warn(f"{problem.kind}: {problem}")
 
 
 # Differences

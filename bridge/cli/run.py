@@ -6,9 +6,7 @@ gone. SIGTERM ends it within two seconds: another replica leads at once, and the
 
 from __future__ import annotations
 
-import logging
 import signal
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -30,25 +28,38 @@ from bridge.cli.wiring import (
 )
 from bridge.config import Config
 from bridge.daemon.gate import Manners
+from bridge.daemon.logs import facts, log, set_up
 from bridge.daemon.loop import Loop
-from bridge.daemon.told import Known, one_line
-from bridge.model.problem import BridgeError
+from bridge.daemon.told import Known
+from bridge.model.problem import BridgeError, UsageError
 
 ENDS_WITHIN = 1.3  # seconds after the signal was seen; what a hung store holds up is left behind
 LEAVES_WITHIN = 60.0  # seconds more for --leave-on-exit, beside the read-time
 STANDS_STILL = 60.0  # seconds without a sign of the loop: no call of a store may take so long
 CHECK = 0.2  # seconds between two looks at the loop
 
-log = logging.getLogger("bridge")
-
 
 def run(config: Config) -> int:
-    """The exit code. Raises BridgeError."""
+    """The exit code. What ends it is the last line of its log, in the log's form."""
+    several = len(config.get(options.LAYOUT)) > 1
+    form, level = config.get(options.LOG_FORMAT), config.get(options.LOG_LEVEL)
+    set_up(form, level, config.get(options.CLUSTER), names_layout=several)
+    try:
+        return _run(config)
+    except BridgeError as err:
+        told = config.blamed(err) if isinstance(err, UsageError) else err
+        log.error("%s", told, extra=facts("failed-for-good", reason=str(told), code=err.exit_code))
+        return err.exit_code
+    except Exception as err:
+        its = facts("fault", what="run", code=BridgeError.exit_code)
+        log.error("a fault of the bridge itself: please report it", exc_info=err, extra=its)
+        return BridgeError.exit_code
+
+
+def _run(config: Config) -> int:
     refuse_drafts(config)
     found, known = sites(config), Known()
     loops = [_loop(config, site, known) for site in found]
-    whose = " %(threadName)s:" if len(loops) > 1 else ""  # each loop's thread is named as its layout
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format=f"%(asctime)s %(levelname)s{whose} %(message)s")
     for loop in loops:
         _say_settings(config, loop)
     manners = loops[0].manners
@@ -62,13 +73,14 @@ def run(config: Config) -> int:
             loop.stop()
         until = time.monotonic() + ENDS_WITHIN + (LEAVES_WITHIN if manners.leave_on_exit else 0.0)
         if not all(one.ended.wait(max(0.0, until - time.monotonic())) for one in running):
-            log.warning("ends although the store has not answered: the leadership goes with its lease")
+            its = facts("ended", reason="the store has not answered")
+            log.warning("ends although the store has not answered: the leadership goes with its lease", extra=its)
             return 0
     for one in running:
         if one.error is not None:
             raise one.error
     kept = "" if manners.leave_on_exit or manners.dry_run else "; the routes stay on their leases"
-    log.info("ended as it was told%s", kept)
+    log.info("ended as it was told%s", kept, extra=facts("ended", reason="it was told so"))
     return max(one.code for one in running)
 
 
@@ -93,17 +105,31 @@ class _Running:
 def _say_settings(config: Config, loop: Loop) -> None:
     """Who begins, and what it was told by flags, variables and file together: of a misspelt variable nobody hears."""
     its = loop.settings
+    publisher, ttl = its.publisher, f"{its.ttl} s" if its.ttl else "for ever"
+    source, store = config.get(options.SOURCE).url, config.get(options.STORE).url
+    told = facts(
+        "started",
+        version=its.version,
+        replica=its.replica,
+        layout=publisher.layout.name,
+        source=source,
+        store=store,
+        prefix=publisher.tree,
+        ttl=its.ttl,
+        dry_run=loop.manners.dry_run,
+    )
     log.info(
         "bridge %s, replica %s of cluster %s: reads %s, publishes %s to %s%s, TTL %s%s",
         its.version,
         its.replica,
-        its.publisher.cluster,
-        one_line(config.get(options.SOURCE).url),
-        its.publisher.layout.name,
-        one_line(config.get(options.STORE).url),
-        f", below {its.publisher.tree}" if any(one.prefix for one in config.get(options.LAYOUT)) else "",
-        f"{its.ttl} s" if its.ttl else "for ever",
+        publisher.cluster,
+        source,
+        publisher.layout.name,
+        store,
+        f", below {publisher.tree}" if any(one.prefix for one in config.get(options.LAYOUT)) else "",
+        ttl,
         "; a dry run: nothing is written" if loop.manners.dry_run else "",
+        extra=told,
     )
 
 
@@ -139,7 +165,11 @@ def _serve(config: Config, loops: Sequence[Loop]) -> None:
     from bridge.web.server import serve
 
     serve(Board(__version__, tuple(loops)), listen.host, listen.port)
-    log.info("shows its page at http://%s, and answers /healthz, /readyz and /metrics", listen)
+    log.info(
+        "shows its page at http://%s, and answers /healthz, /readyz and /metrics",
+        listen,
+        extra=facts("serves", url=f"http://{listen}"),
+    )
 
 
 def _watch_over(running: Sequence[_Running], asked: Event) -> None:

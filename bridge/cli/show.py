@@ -2,8 +2,9 @@
 
 Reads the store and no source. Writes nothing, and grants and renews no lease. A server is its cluster's; rules and the
 like are of all clusters that claim the service, and the decider's wish for them counts. With STACK/SERVICE only what
-stands of that service. No record says which service's labels of Traefik 2 and 3 named a router, service or middleware:
-name that itself, as NAME or http.routers.NAME. What none of them named is found by STACK/SERVICE.
+stands of that service; with --verbose each key. No record says which service's labels of Traefik 2 and 3 named a
+router, service or middleware: name that itself, as NAME or http.routers.NAME. What none of them named is found by
+STACK/SERVICE.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from enum import Enum
 from bridge import config as options
 from bridge.cli.draining import drained_lines, drains_json
 from bridge.cli.naming import HINT, means
-from bridge.cli.render import heading, say, say_each_json
+from bridge.cli.render import heading, say, say_each_json, warn
 from bridge.cli.seen import look, seconds_or_none
 from bridge.cli.wiring import Site, sites
 from bridge.config import Config, Output
@@ -80,6 +81,15 @@ class ByHand:
 
 
 @dataclass(frozen=True, slots=True)
+class ShownKey:
+    """Any key of a group."""
+
+    key: str
+    value: str  # hidden where it may let somebody in
+    life: Life
+
+
+@dataclass(frozen=True, slots=True)
 class Shown:
     """One group."""
 
@@ -90,6 +100,7 @@ class Shown:
     rules: tuple[ShownRule, ...]
     servers: tuple[ShownServer, ...]
     by_hand: tuple[ByHand, ...]
+    keys: tuple[ShownKey, ...]  # by key, those written by hand among them
     disagreements: tuple[Disagreement, ...]
 
 
@@ -103,6 +114,8 @@ class Survey:
     leases: Mapping[LeaseName, float]  # seconds that each would live; inf: for ever
     leaders: Mapping[str, str]  # the replica that writes, by cluster
     drains: Mapping[str, Drains]  # by cluster; of those that have any
+    at_most: bool  # the store does not tell how much of a lease is left
+    elsewhere: tuple[str, ...]  # who publishes another layout below this prefix
 
 
 def run(config: Config, title: str = "") -> int:
@@ -117,7 +130,9 @@ def run(config: Config, title: str = "") -> int:
     else:
         for one in found:
             say([heading(one.publisher)] if len(found) > 1 else [])
-            say(_lines(one))
+            say(_lines(one, verbose=config.get(options.VERBOSE)))
+    for notice in (notice for one in found for notice in one.elsewhere):
+        warn(f"notice: {notice}")
     return 0
 
 
@@ -128,7 +143,9 @@ def _survey(config: Config, site: Site, title: str) -> Survey:
         groups = tuple(group for group in groups if means(title, group.group))
     leaders = {cluster: leader.name if leader else "unknown" for cluster, leader in sorted(seen.leaders.items())}
     keeper = "backstop" if site.layout.has_backstop else "sentinel"
-    return Survey(seen.publisher, keeper, groups, seen.leases, leaders, drains_by_cluster(seen.standing.mirror.records))
+    drains = drains_by_cluster(seen.standing.mirror.records)
+    at_most = site.store_kind == "consul"
+    return Survey(seen.publisher, keeper, groups, seen.leases, leaders, drains, at_most, seen.elsewhere)
 
 
 # What stands
@@ -171,6 +188,10 @@ def _shown(
         rules=tuple(_rules(keys, leases, layout)),
         servers=tuple(_servers(keys, leases, layout)),
         by_hand=by_hand,
+        keys=tuple(
+            ShownKey(standing.publisher.tree + path, shown(layout, path, held.value), _life(place, held, leases))
+            for path, (place, held) in keys.items()
+        ),
         disagreements=disagreements(group, standing),
     )
 
@@ -214,7 +235,7 @@ def _life(place: Place, held: Held, leases: Mapping[LeaseName, float]) -> Life:
 # What is printed
 
 
-def _lines(found: Survey) -> Iterator[str]:
+def _lines(found: Survey, *, verbose: bool) -> Iterator[str]:
     groups, leases, leaders = found.groups, found.leases, found.leaders
     if not groups:
         yield f"Nothing stands below {safe(found.publisher.tree)}"
@@ -225,7 +246,11 @@ def _lines(found: Survey) -> Iterator[str]:
         rows = [("rule", rule.life, "", _rule_text(rule)) for rule in group.rules]
         rows += [("server", server.life, f"weight {safe(server.weight)}", safe(server.url)) for server in group.servers]
         yield from _table(rows)
-        if group.state is not State.BY_HAND:
+        if verbose:
+            yield from _table(
+                [("key", one.life, "", f"{safe(one.key)} = {safe(cut(one.value))}") for one in group.keys]
+            )
+        elif group.state is not State.BY_HAND:
             yield from (f"  hand-written  {safe(one.key)} = {safe(cut(one.value))}" for one in group.by_hand)
         yield from map(_quarrel, group.disagreements)
     yield ""
@@ -234,7 +259,8 @@ def _lines(found: Survey) -> Iterator[str]:
     yield f"{number(len(of_services), 'service')}, {number(servers, 'server')}"
     width = max((len(lease.family) for lease in leases), default=0)
     for lease, seconds in sorted(leases.items()):
-        yield f"lease {lease.family:<{width}}  lives {span(seconds)}"
+        most = "at most " if found.at_most and not math.isinf(seconds) else ""
+        yield f"lease {lease.family:<{width}}  lives {most}{span(seconds)}"
     for cluster, leader in sorted(leaders.items()):
         yield f"replica {safe(leader)} leads cluster {safe(cluster)}"
     yield from _drained(found)
@@ -313,6 +339,7 @@ def _group_json(group: Shown) -> Json:
         "claims": list(group.claims),
         "by_hand": len(group.by_hand),
         "hand_written": [{"key": one.key, "value": one.value} for one in group.by_hand],
+        "keys": [{"key": one.key, "value": one.value, **_life_json(one.life)} for one in group.keys],
         "disagreements": [
             {
                 "path": one.path,

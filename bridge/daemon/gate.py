@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from bridge.daemon.told import log
+from bridge.daemon.logs import facts, log
 from bridge.ownership.brake import Brake, brake
 from bridge.ownership.plan import Plan
 from bridge.writer import Settings
@@ -87,6 +87,8 @@ class RemovalGate:
 
     def _release(self) -> None:
         """Nothing is held: the next time the brake shuts, it is shut for its whole time."""
+        if self.opens_at is not None:
+            log.info("the brake is open again: little enough is to go", extra=facts("brake-over"))
         self._doubted = self.second_at = self._shut_since = None
 
     def _is_doubtful(self, due: Plan) -> bool:
@@ -98,7 +100,9 @@ class RemovalGate:
             return False
         now, goes = time.monotonic(), due.removals
         if self._doubted is None:
-            log.info("removals wait for a second reading of the source in %g s", self._manners.confirm)
+            seconds = self._manners.confirm
+            its = facts("doubts", seconds=seconds, removals=len(goes))
+            log.info("removals wait for a second reading of the source in %g s", seconds, extra=its)
         if self._doubted is None or not self._doubted <= goes:
             self._doubted, self._doubted_at = goes, now
         self._confirmed = self._seen_at >= self._doubted_at + self._manners.confirm
@@ -117,5 +121,10 @@ class RemovalGate:
                 due.removed,
                 due.servers,
                 self._manners.brake_hold,
+                extra=facts("brake-shut", removed=due.removed, servers=due.servers, seconds=self._manners.brake_hold),
             )
-        return now - self._shut_since < self._manners.brake_hold
+        if now - self._shut_since < self._manners.brake_hold:
+            return True
+        its = facts("brake-opens", removed=due.removed, servers=due.servers)
+        log.warning("the brake lets %d of %d servers go: nobody said otherwise", due.removed, due.servers, extra=its)
+        return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from bridge.daemon.told import log, one_line
+from bridge.daemon.logs import facts, log
 from bridge.leases import Keeper, replica_ttl
 from bridge.writer import Settings, Writer
 
@@ -50,7 +50,8 @@ class Leadership:
         self._free_since = None
         if not writer.lead(keeper):
             return self._follow(writer, keeper)
-        log.info("leads cluster %s as replica %s", writer.publisher.cluster, self._settings.replica)
+        own = self._settings.replica
+        log.info("leads cluster %s as replica %s", writer.publisher.cluster, own, extra=facts("leads", replica=own))
         self._follows = ""
         return True
 
@@ -68,9 +69,11 @@ class Leadership:
         keeper.drop(writer.replica_lease)
         other = writer.other_leader()
         if other and other != self._follows:
-            log.info("follows: replica %s leads cluster %s", one_line(other), writer.publisher.cluster)
+            its = facts("follows", leader=other, replica=self._settings.replica)
+            log.info("follows: replica %s leads cluster %s", other, writer.publisher.cluster, extra=its)
             if other == self._settings.replica:
-                log.warning("another process is named replica %s too: give each its own --replica", one_line(other))
+                its = facts("name-taken", replica=other)
+                log.warning("another process is named replica %s too: give each its own --replica", other, extra=its)
         self._follows = other
         return False
 
@@ -78,7 +81,8 @@ class Leadership:
         """Give the leadership back where the source fails for long: another replica's may be well. Once an outage."""
         if self._blind_since is None or self._has_yielded or time.monotonic() - self._blind_since < BLIND:
             return False
-        log.warning("the source fails for %.0f s: another replica may lead; what stands is kept", BLIND)
+        its = facts("yields", seconds=BLIND)
+        log.warning("the source fails for %.0f s: another replica may lead; what stands is kept", BLIND, extra=its)
         writer.step_down()
         self._has_yielded, self._free_since = True, time.monotonic()
         return True

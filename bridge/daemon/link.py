@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Mapping
 from queue import Queue
 
+from bridge.daemon.logs import facts, log
 from bridge.daemon.status import Pulse
-from bridge.daemon.told import log, one_line
 from bridge.daemon.wakes import FIRST_PAUSE, Broke, Feeder, News, Wake
 from bridge.leases import Keeper
 from bridge.model.change import LeaseName, Reading
@@ -119,7 +119,7 @@ class Link:
         try:
             store = self._another()
         except StoreError as err:
-            log.warning("store: the old connection is kept: %s", one_line(str(err)))
+            log.warning("store: the old connection is kept: %s", err, extra=facts("not-reopened", reason=str(err)))
             return
         self.keeper.abandon()
         self.store.close()
@@ -132,13 +132,13 @@ class Link:
         """A thread that ended, or gave no sign for so many seconds, is begun again."""
         stands_still = any(not feeder.is_alive() or feeder.silent_for() > silent for feeder, _ in self._watches)
         if self.is_current and stands_still:
-            log.error("store: a watch stands still; all is read afresh")
+            log.warning("store: a watch stands still; all is read afresh", extra=facts("begun-again", what=WATCH))
             self.is_current = False
         if not self.keeper.is_alive():
-            log.error("leases: its thread ended; it is begun again")
+            log.warning("leases: its thread ended; it is begun again", extra=facts("begun-again", what=LEASES))
             self.keeper.start()
         elif self.keeper.busy_for() > HANGS:
-            log.error("leases: its thread hangs; it is begun again")
+            log.warning("leases: its thread hangs; it is begun again", extra=facts("begun-again", what=LEASES))
             self.reopen()
 
     def pulses(self, longest: float) -> tuple[Pulse, ...]:

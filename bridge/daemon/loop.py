@@ -13,10 +13,11 @@ from schedule import Scheduler
 from bridge.daemon.gate import Manners, RemovalGate
 from bridge.daemon.lead import Leadership
 from bridge.daemon.link import LEASES, WATCH, Link
+from bridge.daemon.logs import about, facts, log
 from bridge.daemon.notes import Notes, Planned
 from bridge.daemon.poison import PoisonWatch
 from bridge.daemon.status import Decided, Pulse, Status, Vitals
-from bridge.daemon.told import Known, Told, log, say_written
+from bridge.daemon.told import Known, Told
 from bridge.daemon.wakes import Broke, Feeder, News, Seen, Stop, Wake
 from bridge.daemon.wanted import Wanted
 from bridge.layouts import RouteLayout
@@ -54,7 +55,8 @@ class Loop:
         self.settings, self.manners, self.layout = settings, manners, layout
         self.wakes: Queue[Wake] = Queue()
         self.beat = time.monotonic()  # when the loop last gave a sign
-        self.told, self.wanted = Told(known or Known()), Wanted(policy, layout, standing=manners.standing)
+        self.wanted = Wanted(policy, layout, standing=manners.standing)
+        self.told = Told(known or Known(), settings.publisher, self.wanted.roll)
         self.poison = PoisonWatch(layout)
         self.gate, self.leadership = RemovalGate(settings, manners), Leadership(settings)
         self.clock = Scheduler()
@@ -90,14 +92,16 @@ class Loop:
 
     def run(self) -> int:
         """The exit code, once it was stopped. Raises UsageError for another environment's cluster."""
-        self.link = Link(self._open_store, self.settings, self.wakes)
-        self.reader = self._feed_source()
-        self.has_begun = True
-        try:
-            while self._take():
-                self._try()
-        finally:
-            self._end()
+        publisher = self.settings.publisher
+        with about(cluster=publisher.cluster, layout=publisher.layout.name):
+            self.link = Link(self._open_store, self.settings, self.wakes)
+            self.reader = self._feed_source()
+            self.has_begun = True
+            try:
+                while self._take():
+                    self._try()
+            finally:
+                self._end()
         return 0
 
     # What comes
@@ -117,8 +121,9 @@ class Loop:
             settles = self._know(wake)
             left = until - time.monotonic()
             wake = self._get(min(self.manners.settle if settles else 0.0, left)) if left > 0 else None
+        is_first = self.wanted.snapshot is None
         if newest is not None and self.wanted.see(newest):
-            self.why = "the source changed"
+            self.why = "it starts" if is_first else "the source changed"
             self.gate.forget()
         self._run_clock()
         self._look_after_threads()
@@ -155,11 +160,14 @@ class Loop:
                     self.gate.heard_again(agrees=agrees)
                     self.why = "the source said it twice" if agrees else self.why
                     return False
+                is_new = snapshot != self.wanted.snapshot
+                what = "it shows another world" if is_new else "nothing changed there"
+                log.debug("source: it was read: %s", what, extra=facts("heard", what="source", reason=what))
                 self.told.well("source")
                 self.notes.source_read()
                 self.leadership.sees()
                 self.gate.hears()
-                return snapshot != self.wanted.snapshot
+                return is_new
             case News(reading):
                 self.told.well(WATCH)
                 if not self.link.fold(reading):
@@ -206,7 +214,7 @@ class Loop:
     def _look_after_threads(self) -> None:
         """A thread that ended or stands still is told and begun again."""
         if not self.reader.is_alive() or self.reader.silent_for() > SILENT:
-            log.error("source: its thread stands still; it is begun again")
+            log.warning("source: its thread stands still; it is begun again", extra=facts("begun-again", what="source"))
             self._feed_source_anew()
         self.link.look_after(SILENT)
         if self.gate.is_second_due() and (self.second is None or not self.second.is_alive()):
@@ -248,14 +256,17 @@ class Loop:
             self.due_at = None
             return  # the same: what is drained would come back
         first = due = self._plan(writer, leads=leads)
+        if not (leads and due.units):
+            self.told.nothing_new(due, self.why, leads=leads)
         found = {*self.wanted.problems, *due.problems}  # also those that the commits put right
         try:
             while leads and due.units and self._commit(writer, due):
                 due = self._plan(writer, leads=leads)
         finally:  # also where the store takes no change, day after day
             self.poison.look(writer.mirror.tree)  # by now the writes are done: what it costs delays no route
-            problems = frozenset({*found, *due.problems, *writer.problems, *self.poison.problems})
-            self.told.problems(problems)
+            urgent = self.poison.problems
+            problems = frozenset({*found, *due.problems, *writer.problems, *urgent})
+            self.told.problems(problems, urgent)
             writer.problems.clear()
             leader = "" if leads else writer.other_leader()
             decided = Decided(snapshot, self.wanted.verdicts, self.wanted.wishes)
@@ -273,7 +284,7 @@ class Loop:
         if not self.wanted.needs_hosts(writer.standing) or not isinstance(self.source, TellsHosts):
             return False
         if not self.tells_hosts:
-            log.info("a host is drained: the source is read again, with its hosts")
+            log.info("a host is drained: the source is read again, with its hosts", extra=facts("asks-for-hosts"))
             self.tells_hosts = True
             self._feed_source_anew()
         return True
@@ -286,11 +297,12 @@ class Loop:
 
     def _commit(self, writer: Writer, due: Plan) -> bool:
         """Whether all of it happened. What did is said. Raises StoreError."""
+        before = writer.standing
         try:
             return writer.commit(self.link.keeper, due, lambda *_: self._give_sign())
         finally:
             written = writer.forget_written()
-            say_written(due, written, self.why)
+            self.told.written(due, written, before, self.wanted.wishes, self.why)
             self.notes.wrote(due, written, self.why)
 
     def _end(self) -> None:
@@ -304,5 +316,7 @@ class Loop:
             if self.manners.leave_on_exit and leads:
                 settings = replace(self.settings, leaving=True, environment=writer.environment)
                 report = sync({}, self.link.store, settings)
-                log.info("left: %d keys in %d transactions", len(report.written), report.transactions)
+                keys, transactions = len(report.written), report.transactions
+                its = facts("left", keys=keys, transactions=transactions)
+                log.info("left: %d keys in %d transactions", keys, transactions, extra=its)
         self.link.close()

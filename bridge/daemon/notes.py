@@ -10,8 +10,7 @@ from dataclasses import dataclass, replace
 
 from bridge.daemon.gate import RemovalGate
 from bridge.daemon.status import BUCKETS, Counts, Decided, Result, Status, Sync, Touched, Trouble
-from bridge.daemon.told import KINDS
-from bridge.model.change import Change
+from bridge.model.change import Change, Create, Delete, Update
 from bridge.model.keys import group_title
 from bridge.model.problem import Problem
 from bridge.ownership.plan import Plan
@@ -22,6 +21,7 @@ KEPT = 3600.0  # seconds that a pass which wrote is remembered …
 MOST = 500  # … and how many are, …
 NAMED = 50  # … each with the first so many services
 SOURCES = ("source", "second reading")  # threads that read the source; all others are of the store
+KINDS = {Create: "added", Update: "changed", Delete: "removed"}  # how a change is called
 _OUTCOMES = {Result.HELD: Outcome.HELD, Result.FOLLOWS: Outcome.FOLLOWS}
 
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterator
+from contextvars import copy_context
 from dataclasses import dataclass
 from queue import Queue
 from threading import Event, Thread
 
+from bridge.daemon.logs import facts, log
 from bridge.model.change import Reading
 from bridge.model.problem import BridgeError
 from bridge.model.world import Snapshot
-
-log = logging.getLogger("bridge")
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds before a thread that failed tries again; each time twice as long
 
@@ -59,7 +58,7 @@ class Feeder:
         self.name, self._produce, self._wakes, self._again = name, produce, wakes, again
         self.beat = time.monotonic()  # when it last gave a sign
         self._stopped = Event()
-        self._thread = Thread(target=self._run, name=name, daemon=True)
+        self._thread = Thread(target=copy_context().run, args=(self._run,), name=name, daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -95,7 +94,7 @@ class Feeder:
 
     def _unforeseen(self, err: Exception) -> BridgeError:
         """What nobody thought of, as a failure like others: a thread that died of it would come back without pause."""
-        log.error("%s: a fault of the bridge itself", self.name, exc_info=err)
+        log.error("%s: a fault of the bridge itself", self.name, exc_info=err, extra=facts("fault", what=self.name))
         return BridgeError(self.name, "", f"{type(err).__name__}: {err}")
 
     def _put(self, wake: Wake) -> None:

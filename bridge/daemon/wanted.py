@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterable, Mapping
 
-from bridge.daemon.told import log
+from bridge.daemon.logs import facts, log
+from bridge.daemon.roll import Roll
 from bridge.layouts import RouteLayout
 from bridge.model.keys import Wish
 from bridge.model.problem import Problem
@@ -31,6 +33,8 @@ class Wanted:
         self._records: Mapping[str, Held] = {}  # in which was last looked for what is drained, …
         self._drains = Drains()  # … and what was found
         self._unmatched: tuple[Problem, ...] = ()
+        self._closed: dict[str, str] = {}  # why services have no route, as it was last said
+        self.roll = Roll()
         self.snapshot: Snapshot | None = None
         self.wishes: Mapping[str, Wish] = {}  # by group
         self.problems: tuple[Problem, ...] = ()
@@ -47,7 +51,8 @@ class Wanted:
             return False
         if self.snapshot is None:
             count = len(snapshot.services)
-            log.info("source read: %d service%s", count, "" if count == 1 else "s")
+            its = facts("source-read", services=count)
+            log.info("source read: %d service%s", count, "" if count == 1 else "s", extra=its)
         self.snapshot = snapshot
         self._judgement = None
         return True
@@ -80,9 +85,21 @@ class Wanted:
             return
         self._judgement, self._lost = judgement, lost
         self.verdicts = verdicts = judgement.settled(lost)
+        self.roll.see(self.snapshot, verdicts)
         wishes, problems = lay_out(
             verdicts, self._layout, self._policy.cluster, self._laid, claims(standing, self._policy.cluster)
         )
         self.wishes = with_standing(wishes, self._layout) if self._standing else wishes
+        self._say_closed(verdicts)
         said = {problem for verdict in verdicts for problem in verdict.problems}
         self.problems = tuple({*self.snapshot.problems, *problems, *said, *self._drains.problems, *self._unmatched})
+
+    def _say_closed(self, verdicts: Iterable[Verdict]) -> None:
+        """Of services that labels speak of, why they have no route: who changes a label waits for one in vain."""
+        if not log.isEnabledFor(logging.DEBUG):
+            return
+        closed = {one.service: one.closed.why for one in verdicts if one.closed}
+        for service, why in closed.items():
+            if self._closed.get(service) != why:
+                log.debug("%s: no route: %s", service, why, extra=facts("no-route", service=service, reason=why))
+        self._closed = closed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol, TypeAlias
@@ -119,3 +119,11 @@ def layout(name: str, target: Target = Target()) -> RouteLayout:
     """The layout of this name, for one Traefik; its module builds it."""
     build: Callable[[Target], RouteLayout] = import_module(LAYOUTS[name]).build
     return build(target)
+
+
+def layout_of(paths: Iterable[str], own: Layout) -> str:
+    """The name of the layout whose keys these are, told by the first; `own`'s where it is in doubt."""
+    first = next(iter(paths), "")
+    if own.place(first):
+        return own.name
+    return next((name for name in LAYOUTS if name != own.name and layout(name).place(first)), own.name)

@@ -31,6 +31,8 @@ _PROTECTS = re.compile(
     r"|headers/((allowedhosts|hostsproxyheaders)(/.*)?|ssl.*)",
     re.S,
 )
+# Of these the first that is there counts, in this order: beside one of them the others do nothing.
+_KIND = re.compile(r"auth/(basic|digest|forward)(?=/)")
 # Those of them by which more requests pass: whose word counts for who asks, for which host, and whether by TLS.
 _WEAKENS = re.compile(
     r"whitelist/usexforwardedfor|auth/forward/(trustforwardheader|tls/(insecureskipverify|caoptional))"
@@ -178,7 +180,9 @@ def _place(path: str) -> Place | None:
         return None
     group, holder, owner = group_name(name), f"{kind}/{name}", split_owner(name)[0] or None
     if kind == "frontends":
-        return Place(group, holder, _frontend_role(rest), owner, weakens=_WEAKENS.fullmatch(rest) is not None)
+        of = _KIND.match(rest)
+        weakens = _WEAKENS.fullmatch(rest) is not None
+        return Place(group, holder, _frontend_role(rest), owner, weakens, f"{holder}/{of[0]}" if of else "")
     servers, _, server_path = rest.partition("/")
     server, slash, _ = server_path.partition("/")
     if servers != "servers" or not slash:

@@ -207,14 +207,15 @@ def _middleware_place(group: str, holder: str, rest: str, owner: str | None) -> 
     That of native labels is a group of its own, and whichever it is, a router may count on it.
     """
     name = holder.rpartition("/")[2]
+    kind = f"{holder}/{rest.partition('/')[0]}"  # of two kinds it is disabled, with its routers
     if is_native(name):
-        return Place(group, holder, Role.PROTECTS)
+        return Place(group, holder, Role.PROTECTS, kind=kind)
     router, dashes, _ = name.rpartition("--")
     if not dashes or "--" not in split_owner(name)[1]:
-        return Place(group, holder, Role.REST, owner)
+        return Place(group, holder, Role.REST, owner, kind=kind)
     if not _protects(name):
-        return Place(group, f"http/routers/{router}", Role.REST, owner)
-    return Place(group, f"http/routers/{router}", Role.PROTECTS, owner, weakens=rest in _WEAKENS)
+        return Place(group, f"http/routers/{router}", Role.REST, owner, kind=kind)
+    return Place(group, f"http/routers/{router}", Role.PROTECTS, owner, rest in _WEAKENS, kind)
 
 
 def _protects(middleware: str) -> bool:

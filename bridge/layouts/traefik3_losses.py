@@ -167,7 +167,7 @@ def _digits(route: Route, row: Row, pairs: Pairs, kept_pairs: Pairs) -> Iterator
 def _of_backend(route: Route, backend: Backend, target: Target) -> Iterator[Problem]:
     if backend.method == "drr":
         # Of no service: what rancher-traefik's labels ask for by default is said once.
-        reason = "Traefik 3 has no such method: servers get their share by weight, however fast they answer"
+        reason = "Traefik 3 has no such method, rancher-traefik's default: servers get their share by weight alone"
         yield Problem("", table.METHOD.name, backend.method, reason, "took wrr", notice=True)
     if backend.tags:
         reason = "Traefik 3 chooses no servers by tags from a store"

@@ -130,6 +130,7 @@ class Place:
     role: Role
     cluster: str | None = None  # whose own key it is; None: shared
     weakens: bool = False  # it protects nothing, but takes away from the protection beside it
+    kind: str = ""  # the folder of an object's kind, of which it may have one: beside another it is none, or hides it
 
 
 @dataclass(frozen=True, slots=True)

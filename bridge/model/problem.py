@@ -18,6 +18,11 @@ class Problem:
     notice: bool = False  # worth knowing, nothing to mend
     suggestion: str = ""  # what may help; empty: the reason says it, or nobody knows
 
+    @property
+    def kind(self) -> str:
+        """What it is called before its text."""
+        return "notice" if self.notice else "problem"
+
     def __str__(self) -> str:
         where = " ".join(part for part in (self.service, self.label) if part)
         value = f" {self.value!r}" if self.value else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from bridge.model.keys import Layout, Role
@@ -70,6 +70,16 @@ def by_role(keys: Mapping[str, str], role: Role, layout: Layout) -> dict[str, st
         place = layout.place(path)
         if place is not None and place.role is role:
             found[path] = value
+    return found
+
+
+def kinds(paths: Iterable[str], layout: Layout) -> dict[str, set[str]]:
+    """By object, of which kind or kinds these keys make it, as the folders of these."""
+    found: dict[str, set[str]] = {}
+    for path in paths:
+        place = layout.place(path)
+        if place is not None and place.kind:
+            found.setdefault(place.kind.rpartition("/")[0], set()).add(place.kind)
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from bridge.model.change import Change, Check, Create, Delete, Limits, Transaction, Update
@@ -102,27 +102,38 @@ def _packed(units: list[Unit]) -> Packed:
 def _cut(unit: Unit, room: _Room) -> Packed:
     """As much of one unit as fits: fewer of the further checks first, then fewer changes.
 
-    Where not even one fits, each goes beside the checks that it needs itself.
+    Where not even one fits, each goes beside the checks that it needs itself. What makes a protection of another kind
+    is parted only where there is no other way.
     """
     narrow = replace(unit, wide=unit.narrow)
     if room.holds(room.weigh(narrow)):
         return _packed([narrow])
-    part = _most(unit, room, lambda changes: replace(narrow, changes=changes))
+    ends = [end for end in range(1, len(unit.changes) + 1) if not _parts(unit, end)]
+    part = _most(unit, room, ends, lambda changes: replace(narrow, changes=changes))
     if not room.holds(room.weigh(part)):
-        part = _most(unit, room, lambda changes: _alone(unit, changes))
+        part = _most(unit, room, ends, lambda changes: _alone(unit, changes))
+    if not room.holds(room.weigh(part)):
+        part = _most(unit, room, range(1, ends[0] + 1), lambda changes: _alone(unit, changes))
     return replace(_packed([part]), cut=True, fits=room.holds(room.weigh(part)))
 
 
-def _most(unit: Unit, room: _Room, part: Callable[[tuple[Change, ...]], Unit]) -> Unit:
-    """The longest part that fits, or else that of the first change."""
-    low, high = 1, len(unit.changes)
+def _parts(unit: Unit, end: int) -> bool:
+    """Whether a cut there parts what makes one protection of another kind."""
+    before, behind = unit.changes[end - 1], unit.changes[end : end + 1]
+    turns = unit.turns.get(before.key)
+    return turns is not None and any(unit.turns.get(one.key) == turns for one in behind)
+
+
+def _most(unit: Unit, room: _Room, ends: Sequence[int], part: Callable[[tuple[Change, ...]], Unit]) -> Unit:
+    """The longest part with one of these ends that fits, or else the shortest."""
+    low, high = 0, len(ends) - 1
     while low < high:
         middle = (low + high + 1) // 2
-        if room.holds(room.weigh(part(unit.changes[:middle]))):
+        if room.holds(room.weigh(part(unit.changes[: ends[middle]]))):
             low = middle
         else:
             high = middle - 1
-    return part(unit.changes[:low])
+    return part(unit.changes[: ends[low]])
 
 
 def _alone(unit: Unit, changes: tuple[Change, ...]) -> Unit:

@@ -10,11 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from functools import partial
 
+from bridge.layouts import layout_of
 from bridge.model.change import Change, Check, Create, Delete, LeaseName, Update
 from bridge.model.keys import STANDING, Layout, Role, Wish, group_title, other_form, split_owner
 from bridge.model.problem import Problem
 from bridge.ownership.adopt import adopting
-from bridge.ownership.claims import Claim, Group, by_role, differing, may_merge
+from bridge.ownership.claims import Claim, Group, by_role, differing, kinds, may_merge
 from bridge.ownership.foreign import foreign_keys
 from bridge.ownership.leaning import Leaning
 from bridge.ownership.mirror import Held
@@ -44,6 +45,9 @@ class Unit:
     # Where not even one change fits beside all these: the checks that stay, and those that a change needs, by its key.
     least: tuple[Check, ...] = ()
     each: Mapping[str, tuple[Check, ...]] = field(default_factory=dict)
+    # Whose protection becomes of another kind, by the keys of the changes that make it so: where they fit, they are not
+    # parted.
+    turns: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -708,7 +712,11 @@ class _Planner:
 
         `least`, `each`: as `Unit` has them; without them all checks stay.
         """
-        ordered = tuple(sorted(changes, key=self._order))
+        drafted = tuple(changes)
+        turns = self._turns(drafted)
+        ordered = tuple(
+            sorted(drafted, key=lambda one: _turn(one, turns[one.key]) if one.key in turns else self._order(one))
+        )
         if not ordered:
             return
         wide = [(path, self._check(group, path)) for path in beside]
@@ -716,7 +724,22 @@ class _Planner:
         checks = tuple(dict.fromkeys(checks))
         stay = checks if least is None else tuple(dict.fromkeys(least))
         further = tuple(check for _, check in wide)
-        self.units.append(Unit(group.name, why, ordered, checks, further, narrow, stay, each or {}))
+        self.units.append(Unit(group.name, why, ordered, checks, further, narrow, stay, each or {}, turns))
+
+    def _turns(self, changes: Iterable[Change]) -> dict[str, str]:
+        """Of the changes by which an object becomes of another kind, and of the rules beside it, the holder, by key."""
+        tree = self.tree.prefix
+        paths = {one.key[len(tree) :]: one for one in changes if one.key.startswith(tree)}
+        gone = kinds((path for path, one in paths.items() if isinstance(one, Delete)), self.layout)
+        stay = kinds((path for path, one in paths.items() if not isinstance(one, Delete)), self.layout)
+        turning = {one for one, found in stay.items() if gone.get(one, set()) - found}
+        if not turning:
+            return {}
+        places = {path: place for path in paths if (place := self.layout.place(path)) is not None}
+        parts = {path for path, place in places.items() if place.kind.rpartition("/")[0] in turning}
+        holders = {places[path].holder for path in parts}
+        parts |= {path for path, place in places.items() if place.role is Role.RULE and place.holder in holders}
+        return {tree + path: places[path].holder for path in parts}
 
     def _order(self, change: Change) -> tuple[int, str]:
         """Records first, then what closes, what opens behind all that comes, the rest of what goes; last the guard."""
@@ -750,7 +773,13 @@ class _Planner:
         self.problems.append(Problem(wish.title, key, "", reason, "left the group as it is"))
 
     def _compare_wishes(self, wish: Wish, target: Mapping[str, str], decider: str) -> None:
-        """A disagreement names the decider and both values."""
+        """A disagreement names the decider and both values; of two layouts no key is alike, and once is enough."""
+        own, other = self.layout.name, layout_of(target, self.layout)
+        if other != own:
+            reason = f"cluster {decider}, which decides, publishes {other} below this prefix, and this cluster {own}; "
+            reason += f"say --layout {other} here, or give each layout a prefix of its own"
+            self.problems.append(Problem(wish.title, "", "", reason, "kept this cluster's servers out"))
+            return
         for path, ours, theirs in differing(wish.shared, target):
             key = self.publisher.tree + path
             reason = f"cluster {decider} decides and wants {self._told(path, theirs)}"
@@ -763,7 +792,12 @@ class _Planner:
 
     def _compare_claims(self, group: Group, wish: Wish) -> None:
         """The decider hears of a disagreement too: its owners may be the ones who are wrong."""
+        own = self.layout.name
         for claim in group.claims[1:]:
+            if (other := layout_of(claim.keys or (), self.layout)) != own:
+                reason = f"cluster {claim.cluster} publishes {other} below this prefix, and this cluster {own}"
+                self.problems.append(Problem(wish.title, "", "", reason, "that cluster keeps its servers out"))
+                continue
             for path, ours, theirs in differing(wish.shared, claim.keys) if claim.keys is not None else ():
                 reason = f"this cluster decides and wants {self._told(path, ours)}"
                 reason += f" where cluster {claim.cluster} wants {self._told(path, theirs)}"
@@ -805,6 +839,11 @@ class _Planner:
             self.drained.update(path for path in group.mine if self._holder(path) in drained)
         after = {place.holder for path in own if (place := self.layout.place(path))}
         self.removed += max(0, len(before - after) - len(after - before))
+
+
+def _turn(change: Change, holder: str) -> tuple[int, str]:
+    """Where it stands in the order of its unit: what goes first, so that a mere part of it leaves nothing open."""
+    return _COMES[Role.RULE], f"{holder}\0{not isinstance(change, Delete):d}{change.key}"
 
 
 def _opened(wish: Wish, layout: Layout) -> set[str]:

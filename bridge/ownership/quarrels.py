@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from bridge.layouts import layout_of
 from bridge.model.keys import STANDING, group_title
 from bridge.model.problem import Problem
 from bridge.ownership.claims import Claim, Group, differing, may_merge
@@ -40,7 +41,9 @@ def disagreements(group: Group, standing: Standing) -> tuple[Disagreement, ...]:
         for first in decider
         for claim in others
         for path, value, other in differing(first.keys or {}, claim.keys or {})
-        if first.keys is not None and claim.keys is not None
+        if first.keys is not None
+        and claim.keys is not None
+        and layout_of(first.keys, layout) == layout_of(claim.keys, layout)
     )
 
 
@@ -80,9 +83,14 @@ def _kept_out(title: str, group: Group, standing: Standing) -> Iterator[tuple[Pr
     for claim in group.claims[1:]:
         if first is None or first.keys is None or claim.keys is None:
             continue
-        if not may_merge(claim.keys, first.keys, standing.publisher.layout):
+        did, layout = f"cluster {claim.cluster} keeps its servers out", standing.publisher.layout
+        theirs, its = layout_of(first.keys, layout), layout_of(claim.keys, layout)
+        if theirs != its:
+            reason = f"cluster {first.cluster}, which decides, publishes {theirs} below this prefix, and cluster "
+            reason += f"{claim.cluster} {its}; give each layout a prefix of its own, or all clusters the same --layout"
+            yield Problem(title, "", "", reason, did), (first.cluster, claim.cluster)
+        elif not may_merge(claim.keys, first.keys, layout):
             reason = f"no host in common with cluster {first.cluster}, which decides, or it does not protect alike"
-            did = f"cluster {claim.cluster} keeps its servers out"
             yield Problem(title, "", "", reason, did), (first.cluster, claim.cluster)
 
 

@@ -7,6 +7,9 @@ long as the read takes: the read-time. What opens a route must therefore never b
   counts as both;
 - what protects more is written before what protects less as well, so one protection in another's place leaves no gap;
 - a key that weakens the protection beside it goes first and comes last; with another value it does both;
+- an object that becomes of another kind, as where another server is asked instead of for a password: for a reader that
+  sees each transaction whole it goes in one, or waits wholly, since of two kinds it is none. Where the first of two
+  counts, as in Traefik 1.7, the new one comes no sooner than another value of the old one would;
 - a frontend that was opened less than a read-time ago may still be read as open;
 - servers are written before those that they replace go.
 
@@ -20,7 +23,7 @@ from dataclasses import dataclass, field
 
 from bridge.model.change import Change, Check, Create, Delete, LeaseName, Update
 from bridge.model.keys import Layout, Role
-from bridge.ownership.claims import LONG_AGO, Group, server_home
+from bridge.ownership.claims import LONG_AGO, Group, kinds, server_home
 from bridge.ownership.mirror import Held
 from bridge.ownership.standing import Standing
 
@@ -105,6 +108,7 @@ class SharedSteps:
         places = ((path, self.layout.place(path)) for path in (*target, *group.shared, *group.shared_gone))
         self.places = {path: place for path, place in places if place is not None}
         self.is_old = _is_old(standing, group)
+        self.turning = self._find_turning()
         self.heirs: dict[str, list[str]] = {}  # this cluster's keys that shall stand, by the home of their servers
         for path in own:
             if (place := self.layout.place(path)) is not None:
@@ -126,6 +130,15 @@ class SharedSteps:
 
     def _role(self, path: str) -> Role:
         return self.places[path].role
+
+    def _find_turning(self) -> set[str]:
+        """The objects that stand as of another kind than they shall be."""
+        stand, wished = kinds(self.keys, self.layout), kinds(self.target, self.layout)
+        return {one for one, found in wished.items() if stand.get(one, found) != found}
+
+    def _turns(self, path: str) -> bool:
+        """Whether `path` is of the old or the new kind of an object that becomes of another one."""
+        return self.places[path].kind.rpartition("/")[0] in self.turning
 
     def _differs(self, path: str) -> bool:
         return path in self.keys and path in self.target and self.keys[path].value != self.target[path]
@@ -158,6 +171,11 @@ class SharedSteps:
 
     def _settle(self, holder: str, paths: list[str]) -> None:
         """Bring all but the opening keys of a wished holder to the wish."""
+        turning = () if self.layout.reads_halves else tuple(path for path in paths if self._turns(path))
+        stays = bool(turning) and not self._may_turn()
+        if stays:
+            self.unsettled = True
+            paths = [path for path in paths if path not in turning]
         roles = {role: [path for path in paths if self._role(path) is role] for role in Role}
         rest = roles[Role.REST]
         for path in rest:
@@ -167,12 +185,19 @@ class SharedSteps:
         protects = [path for path in roles[Role.PROTECTS] if path not in weakens]
         more = self._weaken_less(holder, weakens)
         more = self._protect_more(holder, protects) or more
-        ruled = self._rule(holder, roles[Role.RULE], roles[Role.PROTECTS], more)
-        self._protect_less(holder, protects, weakens, roles[Role.RULE], more or ruled)
+        ruled = self._rule(holder, roles[Role.RULE], roles[Role.PROTECTS], more, stays=stays)
+        if not stays:
+            self._protect_less(holder, protects, weakens, roles[Role.RULE], more or ruled)
         if self.layout.reads_halves or all(self._stands(path) for path in roles[Role.RULE]):
             for path in rest:  # nothing goes that a router's list, which waits, still names
                 if path not in self.target:
                     self._write(path)
+
+    def _may_turn(self) -> bool:
+        """Whether an object may become of another kind now, wholly; says what it waits for, but for the brake."""
+        if self.barred:
+            self._wait(self.barred, None)
+        return self.decides and not self.hold and not self.barred
 
     def _stands(self, path: str) -> bool:
         """Whether `path` is, or becomes with this transaction, as wished."""
@@ -199,12 +224,19 @@ class SharedSteps:
         for path in paths:
             if path not in self.target:
                 continue
-            if self._differs(path) and self.decides and self._still_asked_for():
+            if self._comes_late(path):
                 changed = self.unsettled = True
             elif self._write(path):
                 changed = True
                 self.guards_opening.add(holder)
         return changed or any(self._differs(path) for path in paths)
+
+    def _comes_late(self, path: str) -> bool:
+        """Whether a protecting key waits since it would protect otherwise than somebody may rely on."""
+        hides = path not in self.keys and self._turns(path) and self.layout.reads_halves
+        if not self.decides:
+            return hides
+        return (hides or self._differs(path)) and self._still_asked_for()
 
     def _still_asked_for(self) -> bool:
         """Whether a read may see servers that rely on what protects now; says what it waits for."""
@@ -232,8 +264,11 @@ class SharedSteps:
                 self._wait(self.barred, None)
         return bool(going)
 
-    def _rule(self, holder: str, rules: list[str], protects: list[str], more: bool) -> bool:
-        """Write the rules when all that protects is surely read; whether a rule changes or still has to."""
+    def _rule(self, holder: str, rules: list[str], protects: list[str], more: bool, *, stays: bool) -> bool:
+        """Write the rules when all that protects is surely read; whether a rule changes or still has to.
+
+        `stays`: some of it still has to become of another kind.
+        """
         changing = [path for path in rules if self._differs(path) or (path in self.target) != (path in self.keys)]
         changing = [path for path in changing if path not in self.group.foreign]
         changing = [path for path in changing if self.decides or path not in self.keys]
@@ -244,6 +279,8 @@ class SharedSteps:
         changing = [path for path in changing if path not in narrowing]
         if not changing:
             return bool(narrowing) or any(self._differs(path) for path in rules)
+        if stays:
+            return True  # that has said what it waits for
         heirs = [path for path in rules if path in self.target]
         if heirs and all(path not in self.target for path in changing):
             due, what = self._rule_due(holder, changing, [*protects, *heirs], more)

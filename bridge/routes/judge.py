@@ -469,7 +469,7 @@ def _label_gates(asked: Asked) -> tuple[Gate, ...]:
         "protection": "no label asks for a protection that is not known",
         "port": ", ".join([f"port {pool.port}" for pool in asked.pools]),
         "protocol": ", ".join([pool.protocol for pool in asked.pools]),
-        "rule": f"{len(asked.frontends)} frontends",
+        "rule": "1 frontend" if len(asked.frontends) == 1 else f"{len(asked.frontends)} frontends",
     }
     gates = []
     for name, why in open_because.items():

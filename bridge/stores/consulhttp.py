@@ -344,6 +344,8 @@ class _Adapter(HTTPAdapter):
 
 
 def _said(err: ConsulException) -> str:
+    if reasons := _reasons(err):  # often the same of each operation
+        return ", ".join(dict.fromkeys(reasons))[:300]
     return _HEADERS.sub("", " ".join(str(err).split()))[:300]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from bridge.layouts import layout_of
 from bridge.model.change import LeaseName
 from bridge.model.keys import STANDING, Publisher, Role
 from bridge.model.problem import Problem
@@ -41,6 +42,20 @@ class Seen:
         """Who writes, by cluster; None where nobody can read the record."""
         held = self.standing.mirror.records.held.items()
         return {name.cluster: read_leader(one.value) for path, one in held if (name := named(path)).kind == "leader"}
+
+    @property
+    def elsewhere(self) -> tuple[str, ...]:
+        """Who publishes another layout below this prefix, in words: of it nothing is seen but its records."""
+        own, found = self.publisher.layout, dict[str, set[str]]()
+        for claim in (claim for group in self.standing.groups.values() for claim in group.claims if claim.keys):
+            found.setdefault(layout_of(claim.keys or (), own), set()).add(claim.cluster)
+        return tuple(
+            f"{'clusters' if len(its) > 1 else 'cluster'} {', '.join(sorted(its))} "
+            f"{'publish' if len(its) > 1 else 'publishes'} {name} below this prefix, and {own.name} was looked for; "
+            f"say --layout {name}"
+            for name, its in sorted(found.items())
+            if name != own.name
+        )
 
 
 class State(Enum):

@@ -210,8 +210,9 @@ def summary(one: Explained) -> str:
     servers = len(set(_servers(one.verdict)))
     rivals = f", though others ask for the same requests{guess}" if guess else ""
     plain = not any(_opens(tree, but=_LAYER4) for tree in one.trees)
-    closed = "what comes for it is dropped" if plain else "its requests are answered with 503"
-    outcome = f"with {number(servers, 'server')}" if servers else f"without a server: {closed}"
+    closed = "what comes for it is dropped" if plain else "it is 503"
+    nobody = f"without a server of this cluster: other clusters answer, else {closed}"
+    outcome = f"with {number(servers, 'server')}" if servers else nobody
     return f"published, {outcome}{rivals}"
 
 

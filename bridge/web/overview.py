@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from bridge.daemon.notes import KINDS
 from bridge.daemon.status import Result, Status, Sync, Trouble
-from bridge.daemon.told import KINDS
 from bridge.model.problem import Problem
 from bridge.ownership.records import Presence
 from bridge.views.clusters import Row

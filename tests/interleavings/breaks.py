@@ -18,7 +18,7 @@ from bridge.ownership import steps
 from bridge.writer import Writer
 from tests.histories import LEADER, without_comparing
 from tests.interleavings import scenarios
-from tests.interleavings.scenarios import OPEN, PROTECTED, USERS, Choice
+from tests.interleavings.scenarios import ASKING, OPEN, PROTECTED, USERS, Choice, ReadsWhole
 from tests.interleavings.world import GROUP, Budget, Hand, Scenario
 
 
@@ -73,6 +73,7 @@ _HOST = _scenario("the host gives up its protection", (PROTECTED, OPEN), (PROTEC
 _JOINING = replace(_scenario("one joins that asks for more", (OPEN,), (PROTECTED,), changes=0), older=(0,))
 _SCALED = _scenario("a guest scales", (PROTECTED, OPEN), ((PROTECTED, ""), PROTECTED), changes=2)
 _MORE = _scenario("more, or less, is protected", (OPEN, PROTECTED, scenarios.WIDER_PROTECTED), changes=2)
+_KINDS = _scenario("of another kind", (ASKING, PROTECTED), (ASKING, PROTECTED))
 _THREE = _scenario("the heir wants less", ((PROTECTED, ""), None), (OPEN,), ((PROTECTED, ""), PROTECTED), changes=2)
 _WATCHED = replace(_SCALED, name="by watches", watches=True)
 _REPLICAS = replace(
@@ -170,6 +171,16 @@ BREAKS = (
         "what protects comes with the rule",
         _MORE,
         {"        if more:\n            return": "        if False:\n            return"},
+    ),
+    Break(
+        "what protects by another kind comes beside the old one",
+        replace(_KINDS, layout=ReadsWhole()),
+        {"stays = bool(turning) and not self._may_turn()": "stays = False"},
+    ),
+    Break(
+        "the kind that counts comes while servers rely on the other one",
+        _KINDS,
+        {"hides = path not in self.keys and": "hides = False and path not in self.keys and"},
     ),
     Break(
         "what is drained goes as what is dead",

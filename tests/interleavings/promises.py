@@ -117,6 +117,12 @@ class Promises:
     def _wrong(self, frontend: Frontend, servers: tuple[str, ...], state: State) -> str:
         if frontend.rule is None:
             return f"{frontend.name} is open without a rule"
+        kinds = sorted({path.split("/")[3] for path in frontend.protects if path.split("/")[2] == "auth"})
+        if len(kinds) > 1 and not self.layout.reads_halves:
+            return f"{frontend.name} answers nothing: what protects it is of two kinds, {' and '.join(kinds)}"
+        hidden = tuple(f"frontends/{frontend.name}/auth/{kind}/" for kind in kinds[1:])  # the first of them counts
+        protects = {path: value for path, value in frontend.protects.items() if not path.startswith(hidden)}
+        frontend = replace(frontend, protects=protects)
         asked = [self._asked(state, cluster) for cluster in range(len(self.scenario.menus))]
         rule = f"frontends/{frontend.name}/routes/main/rule"
         ruled = [wish for wishes in asked for wish in wishes if wish.shared.get(rule) == frontend.rule]

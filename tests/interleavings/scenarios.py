@@ -23,12 +23,14 @@ class ReadsWhole(Traefik1):  # a stand-in: what matters of a layout here is what
 OPENS = f"frontends/{GROUP}/backend"
 RULE = f"frontends/{GROUP}/routes/main/rule"
 USERS = f"frontends/{GROUP}/auth/basic/users"
+ASKS = f"frontends/{GROUP}/auth/forward/address"
 SOURCES = f"frontends/{GROUP}/whitelist/sourcerange"
 METHOD = f"backends/{GROUP}/loadbalancer/method"
 
 OPEN: Mapping[str, str] = {OPENS: GROUP, RULE: "Host:a.local", METHOD: "wrr"}
 PROTECTED = {**OPEN, USERS: "u:{SHA}one"}
 OTHERWISE = {**OPEN, USERS: "u:{SHA}two"}
+ASKING = {**OPEN, ASKS: "http://auth.local/"}
 TWICE = {**PROTECTED, SOURCES: "10.0.0.0/8"}
 WIDER = {**OPEN, RULE: "Host:a.local,b.local"}
 WIDER_PROTECTED = {**PROTECTED, RULE: "Host:a.local,b.local"}
@@ -108,6 +110,9 @@ _BOTH = scenario("both protect more and less", (OPEN, PROTECTED), (OPEN, PROTECT
 _RULES = scenario("another rule", (OPEN, ELSEWHERE, WIDER_PROTECTED), (OPEN,), budget=Budget(changes=2))
 _SCALED = scenario("servers come and go", (PROTECTED, OPEN), ((PROTECTED, ""), PROTECTED), budget=Budget(changes=2))
 _OTHERS = scenario("another password", (PROTECTED, OTHERWISE), (PROTECTED, OPEN), budget=Budget(changes=2))
+_KINDS = scenario(
+    "a protection of another kind", (PROTECTED, ASKING), (PROTECTED, ASKING, OPEN), budget=Budget(changes=2)
+)
 _TWO = scenario("two frontends", (TWO, TWO_PROTECTED, OPEN), (PROTECTED,), budget=Budget(changes=2))
 _LEAVING = replace(_GOING, name="bridge leave", departs=True)
 _FALLING = scenario("crash", (OPEN, WIDER_PROTECTED, None), (OPEN, None), budget=Budget(changes=1, crashes=1))
@@ -145,6 +150,8 @@ _DRAINED_CLUSTER = scenario(
 _HELD = replace(_DRAINED_GUEST, name="drained while the brake is shut", held=True)
 _HEIRS = scenario("three heirs", (PROTECTED, None), (OPEN, None), (PROTECTED,), budget=Budget(changes=2))
 
+_KINDS_SPLIT = replace(_KINDS, name="of another kind, split", limits=NARROW)
+
 # Gone through wholly with the other tests, some seconds each at most.
 BRIEF = (
     replace(_COMING, budget=Budget()),
@@ -162,6 +169,8 @@ BRIEF = (
     replace(_DRAINED_CLUSTER, budget=Budget(changes=1)),
     replace(_HELD, budget=Budget(changes=1)),
     replace(_BOTH, name="both protect more and less, read whole", layout=ReadsWhole()),
+    replace(_KINDS, budget=Budget(changes=1)),
+    replace(_KINDS, name="a protection of another kind, read whole", budget=Budget(changes=1), layout=ReadsWhole()),
 )
 
 
@@ -183,6 +192,8 @@ _HALVES = (
     _with(_RULES, crashes=1),
     _with(_SCALED, changes=1),
     _OTHERS,
+    _with(_KINDS, crashes=1),
+    replace(_KINDS, name="of another kind, by half read-times", ticks=2),
     _TWO,
     _with(_LEAVING, crashes=1),
     _with(_FALLING, changes=1),
@@ -209,8 +220,8 @@ _WATCHED = tuple(
 _WHOLE = tuple(
     replace(one, name=f"{one.name}, read whole", layout=ReadsWhole())
     for one in (
-        *(_COMING, _GOING, _GUEST, _BOTH, _RULES, _SCALED, _TWO, _FALLING, _HANDS, _SPLIT, _THREE, _HEIRS),
-        *(_DRAINED, _DRAINED_GUEST, _DRAINED_CLUSTER, _HELD),
+        *(_COMING, _GOING, _GUEST, _BOTH, _RULES, _KINDS, _SCALED, _TWO, _FALLING, _HANDS, _SPLIT, _THREE, _HEIRS),
+        *(_DRAINED, _DRAINED_GUEST, _DRAINED_CLUSTER, _HELD, _KINDS_SPLIT),
     )
 )
 LONG = (*_HALVES, *_WATCHED, *_WHOLE)

@@ -136,6 +136,7 @@ def show() -> Schema:
         claims=said("clusters, the decider first", many(TEXT)),
         by_hand=said("keys that no bridge wrote", COUNT),
         hand_written=said("these keys", many(thing(key=TEXT, value=said("hidden where it may be a secret", TEXT)))),
+        keys=said("each, those too", many(thing(key=TEXT, value=TEXT, **life))),
         disagreements=said(
             "null: no such key",
             many(thing(path=TEXT, decider=TEXT, value=or_null(TEXT), cluster=TEXT, other=or_null(TEXT))),

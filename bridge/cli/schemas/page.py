@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bridge.cli.schemas.outputs import CONTAINERS, PROBLEM
 from bridge.cli.schemas.words import COUNT, SECONDS, TEXT, TRUTH, Schema, many, one_of, or_null, said, thing
+from bridge.daemon.notes import KINDS
 from bridge.daemon.status import Result
-from bridge.daemon.told import KINDS
 from bridge.views.clusters import State
 
 _WHEN = said("seconds since 1970", {"type": "number", "minimum": 0})
