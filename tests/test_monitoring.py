@@ -16,18 +16,25 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from bridge.daemon.status import BUCKETS, Counts, Pulse, Result, Status, Trouble, Vitals
+from bridge.layouts import RouteLayout
+from bridge.layouts.traefik1 import TRAEFIK1
 from bridge.model.change import FOR_EVER, LeaseName
+from bridge.model.keys import Publisher
 from bridge.model.problem import Problem
 from bridge.report import Outcome, Report
 from bridge.web.app import make_app
 from bridge.web.board import Board
 from bridge.web.health import LOOP, RESTART, health, readiness
 from bridge.web.metrics import OTHER, REASON_NAMES, exposition, reason_of
+from bridge.writer import Settings
 from tests.test_compose import services
 
 ROOT = Path(__file__).parent.parent
 MONITORING = ROOT / "compose" / "monitoring"
 DOCS = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+
+
+SETTINGS = Settings(Publisher(TRAEFIK1, "/traefik/", "bridge/traefik/", "berlin"), "", "1.2.3", 300, "a", "token")
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,8 @@ class Shown:
 
     status: Status
     signs: Vitals
+    layout: RouteLayout = TRAEFIK1
+    settings: Settings = SETTINGS
 
     def vitals(self) -> Vitals:
         return self.signs
@@ -184,7 +193,7 @@ def test_leases_that_are_past_cost_readiness(leases: dict[LeaseName, float], sai
 
 def test_the_application_shows_a_hostile_reason_as_data() -> None:
     hostile = replace(SYNCED, synced_at=None, read_at=None, source=Trouble('</script><b>"\n', 0.0))
-    answer = make_app(board(hostile)).test_client().get("/readyz")
+    answer = make_app(board(hostile), "127.0.0.1").test_client().get("/readyz")
     assert answer.status_code == 503
     assert answer.mimetype == "application/json"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"

@@ -89,7 +89,7 @@ def test_the_archive_holds_all_that_is_worked_with_and_nothing_that_was_made(bui
 def test_the_wheel_is_the_package_alone_and_says_that_it_is_typed(built: Built) -> None:
     with zipfile.ZipFile(built.wheel) as wheel:
         names = wheel.namelist()
-    assert "bridge/py.typed" in names
+    assert {"bridge/py.typed", "bridge/web/templates/index.html", "bridge/web/static/page.css"} <= {*names}
     assert {name.partition("/")[0] for name in names} == {"bridge", f"rancher_traefik_bridge-{__version__}.dist-info"}
 
 

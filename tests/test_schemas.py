@@ -17,7 +17,6 @@ from hypothesis import given
 from jsonschema import Draft202012Validator
 
 from bridge.cli.label_facts import facts
-from bridge.cli.render import Json
 from bridge.cli.schemas import SCHEMAS, schema
 from bridge.config import load
 from bridge.labels.kinds import kind
@@ -31,6 +30,7 @@ from bridge.model.problem import UsageError
 from bridge.routes import Policy, judge_all
 from bridge.sources.document import snapshot
 from bridge.stores import open_store
+from bridge.views.words import Json
 from tests.commands import Bridge, silent
 from tests.odd_labels import Odd, label_sets
 from tests.publishing import keys as published

@@ -157,6 +157,24 @@ def test_a_frozen_store_costs_readiness_once_a_lease_is_past_and_health_never(
     eventually(lambda: reasons(port, "/readyz") == [])
 
 
+def test_the_page_is_shown_by_a_bridge_that_runs_and_while_its_store_hangs(
+    own: tuple[EtcdServer, Fleet], port: int
+) -> None:
+    server, fleet = own
+    started(fleet, port)
+    eventually(lambda: reasons(port, "/readyz") == [])
+    title = json.loads(ask(port, "/api/")[1])["routes"][0]["service"].encode()
+    assert title in ask(port, "/")[1]
+    assert ask(port, "/routes/" + title.decode())[0] == 200
+    server.freeze()
+    try:
+        eventually(lambda: b"the store fails" in ask(port, "/")[1])
+        assert title in ask(port, "/")[1]
+    finally:
+        server.thaw()
+    eventually(lambda: b"the store fails" not in ask(port, "/")[1])
+
+
 def test_one_that_follows_is_ready_to_lead(fleet: Fleet, port: int) -> None:
     fleet.ready(fleet.start("b"), "b")
     fleet.start("a", "--http", f"127.0.0.1:{port}")

@@ -13,13 +13,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bridge import config as options
-from bridge.cli.reading import Locate, World, is_labelled, read_world
-from bridge.cli.render import Json, Level, cut, github_line, number, problems_json, safe, say, say_json, suggestion
+from bridge.cli.reading import Locate, World, read_world
+from bridge.cli.render import Level, github_line, say, say_json
 from bridge.cli.wiring import Site, opened_store, sites
 from bridge.config import Config, Output
 from bridge.layouts.lint import Finding, Grade
 from bridge.model.change import Item
 from bridge.model.problem import Problem, UsageError
+from bridge.views.explained import is_labelled
+from bridge.views.words import Json, cut, number, problems_json, safe, suggestion
 
 WRONG = 4  # exit code
 

@@ -8,18 +8,18 @@ from datetime import UTC, datetime
 from enum import Enum
 
 from bridge import config as options
-from bridge.cli.render import Json, heading, number, safe, say, say_each_json, warn
+from bridge.cli.render import heading, say, say_each_json, warn
 from bridge.cli.undrained import REMEDY, WHY
 from bridge.config import Config, Output
 from bridge.model.change import Change, Committed, Create, Delete, Item, Transaction
 from bridge.model.drain import Drain, Scope, drained_name
 from bridge.model.keys import Publisher
 from bridge.model.problem import BridgeError, UsageError
-from bridge.ownership.drains import Drains, read_drains
-from bridge.ownership.mirror import Side
-from bridge.ownership.records import drain_path, named, presence_path, read_drain, write_drain
+from bridge.ownership.drains import Drains
+from bridge.ownership.records import drain_path, presence_path, read_drain, write_drain
 from bridge.stores.base import Store, Unavailable
 from bridge.sync import drains_in
+from bridge.views.words import Json, number, safe
 
 SCOPES = (Scope.HOST, Scope.SERVICE, Scope.CONTAINER)  # as config.DRAINED
 TOLD = 5  # servers that are named, of those that no drain reaches
@@ -145,13 +145,6 @@ def drained_lines(cluster: str, drains: Drains) -> Iterator[str]:
         yield f"drained in cluster {safe(cluster)}:"
         yield from drain_lines(drains.drains)
     yield from (f"record {safe(key)} cannot be read: it may drain something" for key in drains.unreadable)
-
-
-def drains_by_cluster(records: Side) -> dict[str, Drains]:
-    """What is drained, of the clusters that have any record of it."""
-    found = {path: held.value for path, held in records.held.items() if named(path).kind == "drain"}
-    clusters = sorted({named(path).cluster for path in found})
-    return {cluster: read_drains(records.prefix, cluster, found) for cluster in clusters}
 
 
 def drains_json(drains: Drains) -> Json:

@@ -13,18 +13,12 @@ from bridge.cli.naming import service_title
 from bridge.cli.render import (
     DONE,
     PLANNED,
-    Json,
     difference_lines,
     differences_json,
     heading,
     merged,
-    number,
-    problems_json,
-    safe,
     say,
     say_each_json,
-    shown,
-    span,
     waits_json,
     warn,
     warn_outcome,
@@ -37,6 +31,7 @@ from bridge.model.problem import Problem, UsageError
 from bridge.ownership.adopt import Fate, Handed
 from bridge.ownership.plan import Difference, Plan
 from bridge.report import Report
+from bridge.views.words import Json, number, problems_json, safe, shown, span
 
 MARKS = {Fate.STAYS: ("=", "green"), Fate.CHANGES: ("~", "yellow"), Fate.GOES: ("-", "red"), Fate.LEFT: ("!", "cyan")}
 

@@ -11,8 +11,9 @@ from bridge import config as options
 from bridge.cli.label_facts import Fact, facts
 from bridge.cli.label_page import page
 from bridge.cli.label_patterns import GROUP, patterns
-from bridge.cli.render import Json, say, say_json
+from bridge.cli.render import say, say_json
 from bridge.config import Config, Output
+from bridge.views.words import Json
 
 
 def run(config: Config) -> int:

@@ -16,8 +16,8 @@ from bridge import config as options
 from bridge.cli.move_settings import Setting, enabled_alone, files, native_notes, removed, settings
 from bridge.cli.moves import Backend1, Frontend1, Move, Moved, moves, of_tree, of_verdicts
 from bridge.cli.native_moves import Router2
-from bridge.cli.reading import World, is_labelled, read_world
-from bridge.cli.render import Json, cut, number, problems_json, safe, say, say_json, shown
+from bridge.cli.reading import World, read_world
+from bridge.cli.render import say, say_json
 from bridge.cli.wiring import Site, claimed_there, opened_store, policy, sites, standing_in_store
 from bridge.config import Config, Output, Placed
 from bridge.labels import table
@@ -28,6 +28,8 @@ from bridge.layouts.traefik3_moved import Fields, Router, Service
 from bridge.model.problem import Problem, UsageError
 from bridge.routes import judge_all
 from bridge.stores import STORES
+from bridge.views.explained import is_labelled
+from bridge.views.words import Json, cut, number, problems_json, safe, shown
 
 LOST = 4  # exit code
 _USUAL = {"traefik1": Placed("traefik1", ""), "traefik3": Placed("traefik3", "v3/traefik")}

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from bridge.cli.moves import Move
 from bridge.cli.reading import World
-from bridge.cli.render import number, safe
 from bridge.labels import table
 from bridge.layouts.traefik3_moved import Router
 from bridge.layouts.traefik3_references import elsewhere
 from bridge.model.world import is_ours
 from bridge.stores.address import StoreAddress
+from bridge.views.words import number, safe
 
 THROTTLE = "providers.providersThrottleDuration"
 RANCHER = "providers.rancher"

@@ -11,19 +11,14 @@ from dataclasses import dataclass
 from bridge import config as options
 from bridge.cli.render import (
     PLANNED,
-    Json,
     beside_lines,
     counts_json,
     difference_lines,
     differences_json,
     heading,
     merged,
-    number,
-    problems_json,
-    safe,
     say,
     say_each_json,
-    span,
     tally,
     waits_json,
     warn_problems,
@@ -37,6 +32,7 @@ from bridge.ownership.pack import pack
 from bridge.ownership.plan import Plan
 from bridge.ownership.records import leader_path
 from bridge.sync import preview
+from bridge.views.words import Json, number, problems_json, safe, span
 from bridge.writer import Settings
 
 PENDING = 4  # exit code

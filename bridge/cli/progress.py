@@ -7,8 +7,9 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from bridge.cli.render import merged, safe, span, warn
+from bridge.cli.render import merged, warn
 from bridge.sync import Progress
+from bridge.views.words import safe, span
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar

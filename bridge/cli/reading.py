@@ -21,7 +21,7 @@ from bridge.config import Config
 from bridge.model.keys import Wish
 from bridge.model.problem import Problem
 from bridge.model.route import Verdict
-from bridge.model.world import Service, Snapshot, is_ours
+from bridge.model.world import Snapshot
 from bridge.ownership.drains import Drains, union
 from bridge.sources.base import Locating, Place
 from bridge.sync import lay_out
@@ -65,8 +65,3 @@ def read_world(config: Config, drains: Sequence[Drains] = ()) -> World:
     locate = source.locate if isinstance(source, Locating) else lambda _service, _label: None
     undecided = frozenset() if standing else contested
     return World(snapshot, verdicts, tuple(sorted(found)), locate, tuple(laid), undecided)
-
-
-def is_labelled(service: Service) -> bool:
-    """Whether it says anything to the bridge, and so has a verdict."""
-    return any(map(is_ours, service.labels))

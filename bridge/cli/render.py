@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import Enum
-from typing import TypeAlias
 
 import click
 
 from bridge.config import Output
-from bridge.labels.lookup import spot
 from bridge.model.change import Change, Create, Delete, Update
 from bridge.model.keys import Layout, Publisher, group_title
 from bridge.model.problem import BridgeError, Problem
 from bridge.ownership.plan import Difference
-from bridge.ownership.quarrels import HIDDEN
 from bridge.ownership.steps import Wait
 from bridge.report import Outcome, Report
 from bridge.sources.base import Place
-
-Json: TypeAlias = "str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None"
+from bridge.views.words import Json, number, problems_json, safe, shown
 
 PLANNED, DONE = ("to add", "to change", "to remove"), ("added", "changed", "removed")
 MARKS = (("+", "green"), ("~", "yellow"), ("-", "red"))
 NAMED = 3  # services of one wait that are named
-LONGEST = 200  # characters of a text of somebody else's that are shown of it
 
 
 class Level(Enum):
@@ -36,18 +30,6 @@ class Level(Enum):
     ERROR = "error"
     WARNING = "warning"
     NOTICE = "notice"
-
-
-def safe(text: str) -> str:
-    """`text` on one line: whoever can write to a store or on a service must not command a terminal."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
-
-
-def cut(text: str) -> str:
-    """`text`, or what it begins with where it is long."""
-    return text if len(text) <= LONGEST else text[:LONGEST] + "…"
 
 
 def github_line(level: Level, title: str, text: str, place: Place | None) -> str:
@@ -99,23 +81,6 @@ def warn_problems(problems: Iterable[Problem]) -> None:
         warn(f"{problem.kind}: {problem}")
 
 
-def span(seconds: float) -> str:
-    """2.1 s, 4 min 59 s, 3 h 20 min, for ever."""
-    if math.isinf(seconds):
-        return "for ever"
-    if seconds < 60:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"
-
-
-def number(count: int, what: str) -> str:
-    """1 key, 2 keys."""
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
-
-
 # Differences
 
 
@@ -130,11 +95,6 @@ def tally(differences: Iterable[Difference], words: Sequence[str], *, all_kinds:
     for difference in differences:
         counts[_kind(difference)] += 1
     return ", ".join(f"{count} {word}" for count, word in zip(counts, words, strict=True) if count or all_kinds)
-
-
-def shown(layout: Layout, path: str, value: str) -> str:
-    """The value of the key at `path` below the prefix, or HIDDEN where it may let somebody in."""
-    return HIDDEN if layout.is_secret(path, value) else value
 
 
 def difference_lines(
@@ -200,31 +160,6 @@ def counts_json(differences: Iterable[Difference], unchanged: int) -> Json:
     """How many keys, by what becomes of them."""
     kinds = [_kind(one) for one in differences]
     return {"added": kinds.count(0), "changed": kinds.count(1), "removed": kinds.count(2), "unchanged": unchanged}
-
-
-def problems_json(problems: Iterable[Problem]) -> list[dict[str, Json]]:
-    """A problem's fields under their own names."""
-    return [
-        {
-            "service": one.service,
-            "label": one.label,
-            "value": one.value,
-            "reason": one.reason,
-            "did": one.did,
-            "notice": one.notice,
-            "suggestion": suggestion(one),
-        }
-        for one in problems
-    ]
-
-
-def suggestion(problem: Problem) -> str:
-    """What may help: how the label is written, where nothing else is known. Empty where its text is not wrong."""
-    if problem.suggestion or problem.notice:
-        return problem.suggestion
-    found = spot(problem.label)
-    written = found.row.example if found else ""
-    return f"for example {problem.label}={written}" if written not in ("", problem.value) else ""
 
 
 # Waits

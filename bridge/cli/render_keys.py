@@ -7,10 +7,11 @@ somebody in is hidden, unless --show-secrets asks for it.
 from __future__ import annotations
 
 from bridge import config as options
-from bridge.cli.render import safe, say, say_json, shown, warn_problems
+from bridge.cli.render import say, say_json, warn_problems
 from bridge.cli.wiring import ask_source, sites
 from bridge.config import Config, Output
 from bridge.model.problem import Problem
+from bridge.views.words import safe, shown
 
 
 def run(config: Config) -> int:

@@ -166,7 +166,9 @@ def _serve(config: Config, loops: Sequence[Loop]) -> None:
 
     serve(Board(__version__, tuple(loops)), listen.host, listen.port)
     log.info(
-        "answers /healthz, /readyz and /metrics at http://%s", listen, extra=facts("serves", url=f"http://{listen}")
+        "shows its page at http://%s, and answers /healthz, /readyz and /metrics",
+        listen,
+        extra=facts("serves", url=f"http://{listen}"),
     )
 
 

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from enum import Enum
 
 from bridge import config as options
-from bridge.cli.draining import drained_lines, drains_by_cluster, drains_json
+from bridge.cli.draining import drained_lines, drains_json
 from bridge.cli.naming import HINT, means
-from bridge.cli.render import Json, cut, heading, number, safe, say, say_each_json, shown, span, warn
-from bridge.cli.seen import is_ours, look, seconds_or_none
+from bridge.cli.render import heading, say, say_each_json, warn
+from bridge.cli.seen import look, seconds_or_none
 from bridge.cli.wiring import Site, sites
 from bridge.config import Config, Output
 from bridge.model.change import LeaseName
@@ -29,6 +29,8 @@ from bridge.ownership.drains import Drains
 from bridge.ownership.mirror import Held
 from bridge.ownership.quarrels import Disagreement, disagreements
 from bridge.ownership.standing import Standing
+from bridge.views.clusters import drains_by_cluster, is_ours
+from bridge.views.words import Json, cut, number, safe, shown, span
 
 BY_HAND = "hand-written"
 

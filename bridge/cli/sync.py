@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from bridge import config as options
 from bridge.cli.progress import Teller
-from bridge.cli.render import number, say_reports
+from bridge.cli.render import say_reports
 from bridge.cli.wiring import (
     Asked,
     Site,
@@ -30,6 +30,7 @@ from bridge.report import Report
 from bridge.sources.base import SourceError
 from bridge.stores.base import Store
 from bridge.sync import Progress, preview, sync, with_verdicts
+from bridge.views.words import number
 
 READINGS = 6  # of a source that changes all the time, before a sync gives up
 

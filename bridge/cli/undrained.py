@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from bridge.cli.naming import means
-from bridge.cli.seen import Seen, is_ours
 from bridge.model.drain import Drain, Scope
 from bridge.model.keys import escape, server_cluster
 from bridge.ownership.drains import Drains
+from bridge.views.clusters import Seen, is_ours
 
 WHY = "it was written by hand, or let go of, so it is not drained"
 REMEDY = "bridge adopt takes it over"

@@ -16,7 +16,7 @@ from bridge.daemon.link import LEASES, WATCH, Link
 from bridge.daemon.logs import about, facts, log
 from bridge.daemon.notes import Notes, Planned
 from bridge.daemon.poison import PoisonWatch
-from bridge.daemon.status import Pulse, Status, Vitals
+from bridge.daemon.status import Decided, Pulse, Status, Vitals
 from bridge.daemon.told import Known, Told
 from bridge.daemon.wakes import Broke, Feeder, News, Seen, Stop, Wake
 from bridge.daemon.wanted import Wanted
@@ -52,7 +52,7 @@ class Loop:
         `known`: the problems that are known, where other loops of the process say theirs too.
         """
         self._open_source, self._open_store = source, store
-        self.settings, self.manners = settings, manners
+        self.settings, self.manners, self.layout = settings, manners, layout
         self.wakes: Queue[Wake] = Queue()
         self.beat = time.monotonic()  # when the loop last gave a sign
         self.wanted = Wanted(policy, layout, standing=manners.standing)
@@ -242,13 +242,14 @@ class Loop:
         else:
             self.told.well("store")
         finally:
-            self.notes.end(self.wanted.snapshot, self.link.hand, self.gate, failed=failed)
+            self.notes.end(self.link.hand, self.gate, failed=failed)
 
     def _pass(self, writer: Writer) -> None:
         """Keep leases, lead, plan, brake, commit, and say what was done."""
         if not self.manners.dry_run:
             self.link.keeper.adopt(writer.leases)
-        if self.wanted.snapshot is None:
+        snapshot = self.wanted.snapshot
+        if snapshot is None:
             return  # what stands is kept; nothing is known of what shall stand
         leads = not self.manners.dry_run and self.leadership.take(writer, self.link.keeper)
         if self._waits_for_hosts(writer):
@@ -268,7 +269,8 @@ class Loop:
             self.told.problems(problems, urgent)
             writer.problems.clear()
             leader = "" if leads else writer.other_leader()
-            self.notes.planned(Planned(first, due, self.held, problems, self.wanted.verdicts, leads, leader))
+            decided = Decided(snapshot, self.wanted.verdicts, self.wanted.wishes)
+            self.notes.planned(Planned(first, due, self.held, problems, decided, leads, leader))
         self.told.waits(due.waits if leads else ())
         if self.manners.dry_run:
             self.told.dry_run(due)

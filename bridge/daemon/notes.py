@@ -9,12 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bridge.daemon.gate import RemovalGate
-from bridge.daemon.status import BUCKETS, Counts, Result, Status, Sync, Touched, Trouble
+from bridge.daemon.status import BUCKETS, Counts, Decided, Result, Status, Sync, Touched, Trouble
 from bridge.model.change import Change, Create, Delete, Update
 from bridge.model.keys import group_title
 from bridge.model.problem import Problem
-from bridge.model.route import Verdict
-from bridge.model.world import Snapshot
 from bridge.ownership.plan import Plan
 from bridge.report import Outcome, Report
 from bridge.writer import Writer
@@ -35,7 +33,7 @@ class Planned:
     last: Plan
     held: Plan | None  # whose removals wait
     problems: frozenset[Problem]
-    verdicts: tuple[Verdict, ...]
+    decided: Decided
     leads: bool
     leader: str  # the replica that leads instead
 
@@ -98,7 +96,7 @@ class Notes:
         """What the pass found and left; said once in each that had a snapshot."""
         self._planned = planned
 
-    def end(self, snapshot: Snapshot | None, writer: Writer | None, gate: RemovalGate, *, failed: bool) -> None:
+    def end(self, writer: Writer | None, gate: RemovalGate, *, failed: bool) -> None:
         """The pass is over. `writer`: the hand on the store, where one could be had."""
         before, now = self.status, time.time()
         result, seconds = self._result(failed=failed), time.monotonic() - self._began
@@ -108,7 +106,7 @@ class Notes:
         self.status = replace(
             before,
             report=self._report(result, seconds) or before.report,
-            snapshot=snapshot,
+            decided=self._planned.decided if self._planned else before.decided,
             mirror=writer.mirror if writer else before.mirror,
             leads=writer.leads if writer else False,
             is_shut=gate.is_shut,
@@ -164,7 +162,7 @@ class Notes:
             differences=planned.first.differences,
             unchanged=planned.first.unchanged,
             left=held.differences if held else planned.last.differences,
-            verdicts=planned.verdicts,
+            verdicts=planned.decided.verdicts,
             written=tuple(self._written),
             waits=planned.last.waits,
             leader=planned.leader,

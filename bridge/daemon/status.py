@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from bridge.model.change import LeaseName
+from bridge.model.keys import Wish
+from bridge.model.route import Verdict
 from bridge.model.world import Snapshot
 from bridge.ownership.mirror import Mirror
 from bridge.report import Report
@@ -69,6 +71,15 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class Decided:
+    """What the last plan was made from: it belongs together, whatever the source has said since."""
+
+    snapshot: Snapshot
+    verdicts: tuple[Verdict, ...]
+    wishes: Mapping[str, Wish]  # by group
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """All that is known of one publisher after a pass."""
 
@@ -78,7 +89,7 @@ class Status:
     tree: str  # how its keys begin
     dry_run: bool
     report: Report | None = None  # of the last pass that had a snapshot
-    snapshot: Snapshot | None = None
+    decided: Decided | None = None
     read_at: float | None = None  # seconds since the epoch, when the source last answered
     mirror: Mirror | None = None  # what stands
     leads: bool = False

@@ -6,10 +6,18 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bridge.daemon.status import Status, Vitals
+from bridge.layouts import RouteLayout
+from bridge.writer import Settings
 
 
 class Publishes(Protocol):
-    """A publisher's loop, as far as anybody else may see it. Neither waits for anything."""
+    """A publisher's loop, as far as anybody else may see it. Nothing of it waits for anything."""
+
+    @property
+    def settings(self) -> Settings: ...
+
+    @property
+    def layout(self) -> RouteLayout: ...
 
     @property
     def status(self) -> Status: ...

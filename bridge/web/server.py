@@ -24,7 +24,7 @@ def serve(board: Board, host: str, port: int) -> None:
     listening = _listen(host, port)
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # that a request waits for another is no event
     server = create_server(
-        make_app(board),
+        make_app(board, host),
         sockets=[listening],
         threads=THREADS,
         connection_limit=CONNECTIONS,

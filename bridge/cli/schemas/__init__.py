@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bridge.cli.render import Json
-from bridge.cli.schemas import inputs, kept, outputs
+from bridge.cli.schemas import inputs, kept, outputs, page
 from bridge.cli.schemas.words import Schema
+from bridge.views.words import Json
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -38,7 +38,8 @@ SCHEMAS = {
     "migrate": Known("what migrate --output json prints", outputs.migrate),
     "policy": Known("what policy --output json prints", outputs.policy),
     "configured": Known("what config --output json prints", outputs.configured),
-    "explain": Known("what explain --output json prints", outputs.explain),
+    "explain": Known("what explain --output json prints, and /api/routes/STACK/SERVICE answers", outputs.explain),
+    "page": Known("what the status page answers at /api/", page.overview),
 }
 
 

@@ -9,7 +9,6 @@ from typing import cast
 import msgspec
 
 from bridge import config as options
-from bridge.cli.render import Json
 from bridge.cli.schemas.words import TRUTH, Schema, by_name, many, or_null
 from bridge.config import Option
 from bridge.labels.kinds import kind, pattern
@@ -17,6 +16,7 @@ from bridge.labels.lookup import NEWER
 from bridge.labels.table import GROUPS, INNER, PREFIX, Row
 from bridge.labels.types import TRUTH_WORDS
 from bridge.sources.shapes import ContainerShape, HostShape, ServiceShape, StackShape
+from bridge.views.words import Json
 
 
 def _in_any_case(word: str) -> str:

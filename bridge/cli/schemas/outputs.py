@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bridge.cli.check import LEVELS
-from bridge.cli.clusters import State as ClusterState
 from bridge.cli.draining import Done
 from bridge.cli.moves import Moved
 from bridge.cli.policy import ACCESS, POLICIES, RESOURCES
@@ -13,8 +12,9 @@ from bridge.labels.fates import Fate
 from bridge.model.drain import Scope
 from bridge.ownership.adopt import Fate as KeyFate
 from bridge.report import Outcome
+from bridge.views.clusters import State as ClusterState
 
-_PROBLEM: dict[str, Schema] = {
+PROBLEM: dict[str, Schema] = {
     "service": said("stack/service; empty where no service is concerned", TEXT),
     "label": said("the label, or the key, that is wrong", TEXT),
     "value": said("as it was found; empty where it may be a secret", TEXT),
@@ -23,7 +23,7 @@ _PROBLEM: dict[str, Schema] = {
     "notice": said("worth knowing, nothing to mend", TRUTH),
     "suggestion": said("what may help; empty where nobody knows", TEXT),
 }
-_PROBLEMS = many(thing(**_PROBLEM))
+_PROBLEMS = many(thing(**PROBLEM))
 _CHANGES = many(
     thing(
         action=one_of(("add", "change", "remove")),
@@ -41,6 +41,18 @@ _DRAINS = many(
         name=said("empty for the whole cluster", TEXT),
         when=TEXT,
         record=said("its key", TEXT),
+    )
+)
+CONTAINERS = many(
+    thing(
+        name=TEXT,
+        uuid=TEXT,
+        state=TEXT,
+        health=TEXT,
+        address=TEXT,
+        external=said("an address that an external service names, no container", TRUTH),
+        servers=many(TEXT),
+        why=said("it has none, or another one than the rest", TEXT),
     )
 )
 _ONE: Schema = {"$ref": "#/$defs/one"}
@@ -187,7 +199,7 @@ def policy() -> Schema:
 
 def check() -> Schema:
     """What is wrong: with a source, with a store, or with both."""
-    problem = thing(**_PROBLEM, file=or_null(TEXT), line=or_null({"type": "integer", "minimum": 1}))
+    problem = thing(**PROBLEM, file=or_null(TEXT), line=or_null({"type": "integer", "minimum": 1}))
     world = thing(services=COUNT, labelled=COUNT, published=COUNT, problems=many(problem))
     finding = thing(
         key=TEXT,
@@ -291,23 +303,19 @@ def explain() -> Schema:
         kind=TEXT,
         published=TRUTH,
         summary=TEXT,
-        gates=many(thing(name=TEXT, passed=TRUTH, why=TEXT)),
+        gates=many(
+            thing(
+                name=TEXT,
+                passed=TRUTH,
+                closes=said("not passed it closes the route; else it leaves it without servers", TRUTH),
+                why=TEXT,
+            )
+        ),
         labels=many(thing(name=TEXT, value=TEXT, fate=one_of(fate.value for fate in Fate), why=TEXT)),
         settings=many(thing(name=TEXT, value=TEXT, origin=TEXT)),
         problems=_PROBLEMS,
-        containers=many(
-            thing(
-                name=TEXT,
-                uuid=TEXT,
-                state=TEXT,
-                health=TEXT,
-                address=TEXT,
-                external=said("an address that an external service names, no container", TRUTH),
-                servers=many(TEXT),
-                why=said("it has none, or another one than the rest", TEXT),
-            )
-        ),
-        keys=many(thing(key=TEXT, value=TEXT, origin=TEXT)),
+        containers=CONTAINERS,
+        keys=many(thing(layout=TEXT, key=TEXT, value=said("hidden where it may be a secret", TEXT), origin=TEXT)),
     )
     return thing(services=many(service))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bridge.cli.render import Json
+from bridge.views.words import Json
 
 Schema = dict[str, Json]
 
