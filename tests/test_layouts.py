@@ -250,7 +250,7 @@ def test_a_strange_key_that_stops_traefik_is_said_and_is_over_when_it_is_gone(
         process = Fleet(publication, world, stack).start("a", "--layout", BOTH.format(three.rstrip("/")))
         eventually(lambda: len(servers(publication)) == 4 and bool(publication.held(three)), process)
         etcd_server.put(odd, "1")
-        eventually(lambda: process.said(f"WARNING traefik3: problem: {odd}"), process)
+        eventually(lambda: process.said(f"ERROR traefik3: problem: {odd}"), process)
         etcd_server.delete(odd)
         eventually(lambda: process.said(f"problem over: {odd}"), process)
         process.end()
