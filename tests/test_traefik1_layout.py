@@ -534,7 +534,10 @@ WEAKENING = (
     ],
 )
 def test_a_frontends_key_does_what_its_path_says(path: str, role: Role) -> None:
-    assert TRAEFIK1.place(path) == Place("web__shop", F, role, weakens=path.removeprefix(f"{F}/") in WEAKENING)
+    below = path.removeprefix(f"{F}/").split("/")
+    kind = f"{F}/auth/{below[1]}" if below[0] == "auth" and below[1:2] in (["basic"], ["digest"], ["forward"]) else ""
+    weakens = "/".join(below) in WEAKENING
+    assert TRAEFIK1.place(path) == Place("web__shop", F, role, weakens=weakens, kind=kind)
 
 
 @pytest.mark.parametrize(

@@ -708,11 +708,17 @@ G = "web__shop"
         (f"http/routers/{G}", Place(G, f"http/routers/{G}", Role.REST)),
         (f"http/routers/{G}__seg--tls/service", Place(G, f"http/routers/{G}__seg--tls", Role.OPENS)),
         *(
-            (f"http/middlewares/{G}--tls--{what}/x/y", Place(G, f"http/routers/{G}--tls", Role.PROTECTS))
+            (
+                f"http/middlewares/{G}--tls--{what}/x/y",
+                Place(G, f"http/routers/{G}--tls", Role.PROTECTS, kind=f"http/middlewares/{G}--tls--{what}/x"),
+            )
             for what in ("auth", "allow", "redirect", "hosts", "ssl")
         ),
         *(
-            (f"http/middlewares/{G}__a--{what}/x/y", Place(G, f"http/routers/{G}__a", Role.REST))
+            (
+                f"http/middlewares/{G}__a--{what}/x/y",
+                Place(G, f"http/routers/{G}__a", Role.REST, kind=f"http/middlewares/{G}__a--{what}/x"),
+            )
             for what in ("error-auth", "rate-main", "headers", "cert", "strip", "strip-regex", "conn", "retry")
         ),
         (f"http/services/{G}/loadBalancer/passHostHeader", Place(G, f"http/services/{G}", Role.REST)),
@@ -725,15 +731,26 @@ G = "web__shop"
             f"http/services/{G}/loadBalancer/servers/mine/url",
             Place(G, f"http/services/{G}/loadBalancer/servers/mine", Role.REST),
         ),
-        ("http/middlewares/zz-bridge/addPrefix/prefix", Place(STANDING, "http/middlewares/zz-bridge", Role.REST)),
+        (
+            "http/middlewares/zz-bridge/addPrefix/prefix",
+            Place(STANDING, "http/middlewares/zz-bridge", Role.REST, kind="http/middlewares/zz-bridge/addprefix"),
+        ),
         ("http/routers/mine/service", Place("http.routers.mine", "http/routers/mine", Role.OPENS)),
         (
             "http/middlewares/mine/headers/frameDeny",
-            Place("http.middlewares.mine", "http/middlewares/mine", Role.PROTECTS),
+            Place(
+                "http.middlewares.mine",
+                "http/middlewares/mine",
+                Role.PROTECTS,
+                kind="http/middlewares/mine/headers",
+            ),
         ),
         ("tcp/routers/mine/service", Place("tcp.routers.mine", "tcp/routers/mine", Role.OPENS)),
         ("tcp/routers/mine/tls/passthrough", Place("tcp.routers.mine", "tcp/routers/mine", Role.PROTECTS)),
-        ("tcp/middlewares/m/inFlightConn/amount", Place("tcp.middlewares.m", "tcp/middlewares/m", Role.PROTECTS)),
+        (
+            "tcp/middlewares/m/inFlightConn/amount",
+            Place("tcp.middlewares.m", "tcp/middlewares/m", Role.PROTECTS, kind="tcp/middlewares/m/inflightconn"),
+        ),
         ("tcp/services/s/loadBalancer/proxyProtocol", Place("tcp.services.s", "tcp/services/s", Role.REST)),
         ("udp/services/s/loadBalancer/servers", Place("udp.services.s", "udp/services/s", Role.REST)),
         (
