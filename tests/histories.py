@@ -96,6 +96,16 @@ def without_comparing(part: str) -> Mutation:
     return blind
 
 
+def claims_on(server: MemoryServer, records: str, group: str) -> list[tuple[int, str, Mapping[str, str]]]:
+    """The claims of a group below the records of one publisher, oldest first: when it was made, whose, and what of."""
+    found = []
+    for key, item in server._items.items():
+        name = named(key.removeprefix(records)) if key.startswith(records) else None
+        if name and name.kind == "claim" and name.group == group:
+            found.append((item.created, name.cluster, read_claim(item.value) or {}))
+    return sorted(found, key=lambda claim: claim[:2])
+
+
 def _lease_of(server: MemoryServer, key: str) -> LeaseName | None:
     item = server._items.get(key)
     return item.lease if item else None
@@ -355,12 +365,7 @@ class History:
 
     def claims(self, group: str) -> list[tuple[int, str, Mapping[str, str]]]:
         """The claims of a group, oldest first."""
-        found = []
-        for key, item in self.server._items.items():
-            name = named(key.removeprefix(RECORDS)) if key.startswith(RECORDS) else None
-            if name and name.kind == "claim" and name.group == group:
-                found.append((item.created, name.cluster, read_claim(item.value) or {}))
-        return sorted(found, key=lambda claim: claim[:2])
+        return claims_on(self.server, RECORDS, group)
 
     # What happens
 

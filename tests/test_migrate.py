@@ -23,33 +23,38 @@ _prefixes = count(1)
 bridge = pytest.fixture(silent)
 
 
+def write_world(path: Path, services: Mapping[str, Mapping[str, str]], **fields: object) -> str:
+    """A document with services of the stack `shop` that have these labels, and these fields; the source's URL."""
+    found = [
+        {
+            "name": name,
+            "uuid": f"s-{name}",
+            "kind": "service",
+            "labels": dict(labels),
+            "health_check": {"port": 80},
+            "containers": [
+                {
+                    "name": f"c-{name}",
+                    "uuid": f"c-{name}",
+                    "state": "running",
+                    "health_state": "healthy",
+                    "primary_ip": f"10.42.0.{at}",
+                }
+            ],
+            **fields,
+        }
+        for at, (name, labels) in enumerate(services.items(), 1)
+    ]
+    path.write_text(json.dumps([{"name": "shop", "uuid": "st", "services": found}]))
+    return f"file:{path}"
+
+
 @pytest.fixture
 def source(tmp_path: Path) -> Callable[..., str]:
-    """Writes a document with services of the stack `shop` that have these labels; the source's URL."""
+    """Writes a document with services that have these labels beside the usual ones; the source's URL."""
 
     def write(**services: Mapping[str, str]) -> str:
-        found = [
-            {
-                "name": name,
-                "uuid": f"s-{name}",
-                "kind": "service",
-                "labels": GOOD | dict(labels),
-                "health_check": {"port": 80},
-                "containers": [
-                    {
-                        "name": f"c-{name}",
-                        "uuid": f"c-{name}",
-                        "state": "running",
-                        "health_state": "healthy",
-                        "primary_ip": f"10.42.0.{at}",
-                    }
-                ],
-            }
-            for at, (name, labels) in enumerate(services.items(), 1)
-        ]
-        path = tmp_path / "world.json"
-        path.write_text(json.dumps([{"name": "shop", "uuid": "st", "services": found}]))
-        return f"file:{path}"
+        return write_world(tmp_path / "world.json", {name: GOOD | dict(labels) for name, labels in services.items()})
 
     return write
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 from bridge.layouts.traefik3_moved import routers, services
 from tests.commands import Bridge, Ran, silent
 from tests.servers import EtcdServer
-from tests.test_migrate import lost, of, rows
+from tests.test_migrate import lost, of, rows, write_world
 from tests.test_schemas import check
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -30,29 +29,7 @@ def source(tmp_path: Path) -> Callable[..., str]:
     """Writes a document with services of the stack `shop` that have these labels; the source's URL."""
 
     def write(**services: Mapping[str, str]) -> str:
-        found = [
-            {
-                "name": name,
-                "uuid": f"s-{name}",
-                "kind": "service",
-                "labels": labels,
-                "health_check": {"port": 80},
-                "ports": ["9080:80/tcp"],
-                "containers": [
-                    {
-                        "name": f"c-{name}",
-                        "uuid": f"c-{name}",
-                        "state": "running",
-                        "health_state": "healthy",
-                        "primary_ip": f"10.42.0.{at}",
-                    }
-                ],
-            }
-            for at, (name, labels) in enumerate(services.items(), 1)
-        ]
-        path = tmp_path / "world.json"
-        path.write_text(json.dumps([{"name": "shop", "uuid": "st", "services": found}]))
-        return f"file:{path}"
+        return write_world(tmp_path / "world.json", services, ports=["9080:80/tcp"])
 
     return write
 

@@ -33,9 +33,9 @@ from bridge.model.route import (
     Whitelist,
 )
 from bridge.ownership.claims import may_merge
-from bridge.ownership.records import FLEET, cluster_family, named, read_claim
+from bridge.ownership.records import FLEET, cluster_family
 from bridge.stores.memory import LIKE_CONSUL, LIKE_ETCD, Fault, MemoryServer
-from tests.histories import QUIET, TTL, Bridge, Cluster, Mutation, Violation, honest
+from tests.histories import QUIET, TTL, Bridge, Cluster, Mutation, Violation, claims_on, honest
 
 TRAEFIK1, TRAEFIK3 = layout("traefik1"), layout("traefik3", Target((3, 7)))
 NARROW = Limits(operations=12, size=370_000, create=2, update=1, move=3, delete=2, check=1)  # most is split
@@ -144,15 +144,6 @@ class WholeHistory:
         """The keys of one Traefik, by path."""
         return {key.removeprefix(tree): value for key, value in self.tree().items() if key.startswith(tree)}
 
-    def claims(self, records: str, group: str) -> list[tuple[int, str, Mapping[str, str]]]:
-        """The claims of a group, oldest first."""
-        found = []
-        for key, item in self.server._items.items():
-            name = named(key.removeprefix(records)) if key.startswith(records) else None
-            if name and name.kind == "claim" and name.group == group:
-                found.append((item.created, name.cluster, read_claim(item.value) or {}))
-        return sorted(found, key=lambda claim: claim[:2])
-
     # What happens
 
     def run(self, events: int) -> None:
@@ -248,7 +239,7 @@ class WholeHistory:
         for one, tree, records in self.places:
             for path in (key.removeprefix(tree) for key in gone if key.startswith(tree)):
                 place = one.place(path)
-                claims = self.claims(records, place.group) if place and place.role is not Role.SERVER else []
+                claims = claims_on(self.server, records, place.group) if place and place.role is not Role.SERVER else []
                 if place and claims and path in claims[0][2] and not place.weakens:
                     raise Violation(f"{tree}{path} was taken away while {claims[0][1]} claims it")
         self.judge()
@@ -282,7 +273,7 @@ class WholeHistory:
 
     def _is_broken(self, keys: Mapping[str, str], records: str) -> bool:
         """Whether a shared key is missing that a decider wishes."""
-        decided = (self.claims(records, f"{service}__shop")[:1] for service in SERVICES)
+        decided = (claims_on(self.server, records, f"{service}__shop")[:1] for service in SERVICES)
         return any(path not in keys for claims in decided for _, _, wished in claims for path in wished)
 
     # Peace
@@ -311,7 +302,7 @@ class WholeHistory:
         for (one, tree, records), side in self.sides.items():
             wanted = dict(one.standing())
             for group in (f"{service}__shop" for service in SERVICES):
-                claims = self.claims(records, group)
+                claims = claims_on(self.server, records, group)
                 wishes = {name: each.wishes[group] for name, each in side.items() if group in each.wishes}
                 if {name for _, name, _ in claims} != wishes.keys():
                     raise Violation(f"{group} is claimed by {claims}, wanted by {sorted(wishes)}")
