@@ -2,7 +2,8 @@
 
 The environment says it: STORM_JOURNAL names a file for the transactions of this process; STORM_HURRY shortens
 what else takes ten seconds and more; STORM_STOP names a path, and before the first transaction that deletes a key
-which ends so, the process stops as by SIGSTOP; STORM_BLIND names a part of keys, which are then never compared.
+which ends so, the process stops as by SIGSTOP, or, where STORM_GATE names a file, makes it and waits until it is
+gone with that transaction alone; STORM_BLIND names a part of keys, which are then never compared.
 """
 
 from __future__ import annotations
@@ -10,8 +11,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 from bridge import leases
 from bridge.cli import main
@@ -61,7 +65,7 @@ def _of_deletion(store: consul.Consul, keys: Sequence[str]) -> int:
     return min((index for index, pairs in found if not pairs), default=0)
 
 
-def stopping(commit: Commit, ending: str) -> Commit:
+def stopping(commit: Commit, ending: str, wait: Callable[[], None]) -> Commit:
     """Once, between a plan and its commit."""
     stopped = False
 
@@ -70,10 +74,22 @@ def stopping(commit: Commit, ending: str) -> Commit:
         deletes = any(isinstance(one, Delete) and one.key.endswith(ending) for one in transaction.changes)
         if deletes and not stopped:
             stopped = True
-            os.kill(os.getpid(), signal.SIGSTOP)
+            wait()
         return commit(store, transaction)
 
     return stop
+
+
+def freeze() -> None:
+    """Until the process is told to go on."""
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def stand_before(gate: Path) -> None:
+    """Until the file is gone; whatever else the process does, such as renew its leases, goes on."""
+    gate.touch()
+    while gate.exists():
+        time.sleep(0.01)
 
 
 def blind(commit: Commit, part: str) -> Commit:
@@ -109,7 +125,8 @@ def run() -> int:
         if "STORM_BLIND" in asked:
             commit = blind(commit, asked["STORM_BLIND"])
         if "STORM_STOP" in asked:
-            commit = stopping(commit, asked["STORM_STOP"])
+            wait = partial(stand_before, Path(asked["STORM_GATE"])) if "STORM_GATE" in asked else freeze
+            commit = stopping(commit, asked["STORM_STOP"], wait)
         if "STORM_JOURNAL" in asked:
             commit = telling(commit, asked["STORM_JOURNAL"])
         kind.commit = commit  # type: ignore[method-assign, assignment]
