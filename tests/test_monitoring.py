@@ -15,7 +15,7 @@ import yaml
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from bridge.daemon.status import BUCKETS, Counts, Pulse, Result, Status, Trouble, Vitals
+from bridge.daemon.status import BUCKETS, Counts, Options, Pulse, Result, Status, Trouble, Vitals
 from bridge.layouts import RouteLayout
 from bridge.layouts.traefik1 import TRAEFIK1
 from bridge.model.change import FOR_EVER, LeaseName
@@ -67,7 +67,7 @@ SYNCED = Status(
 
 
 def board(status: Status = SYNCED, signs: Vitals = WELL) -> Board:
-    return Board("1.2.3", (Shown(status, signs),))
+    return Board("1.2.3", (Shown(status, signs),), lambda: Options(1e9 + 2))
 
 
 def families(shown: Board) -> dict[str, Metric]:

@@ -35,7 +35,7 @@ def test_a_token_that_was_revoked_and_replaced_in_its_file_is_taken_up_before_a_
         process = fleet.ready(fleet.start("a", "--store-token-file", str(token), "--ttl", "20"))
         before = revisions(publication)
         revoke(server, token)
-        eventually(lambda: process.said("store: well again"), process)
+        eventually(lambda: process.said("read again from their files: others now"), process)
         uuid = fleet.world.turn("unhealthy")
         eventually(lambda: len(servers(publication)) == 3, process)
         assert revisions(publication) == {path: at for path, at in before.items() if uuid not in path}

@@ -2,13 +2,14 @@
 
 Several of one cluster may run: one leads and writes, the others keep its leases and follow, and take over when it is
 gone. SIGTERM ends it within two seconds: another replica leads at once, and the routes stay as long as their lease.
+SIGHUP has it read the --config file again, and secrets and certificates from their files.
 """
 
 from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from threading import Event, Thread
@@ -16,18 +17,9 @@ from types import FrameType
 
 from bridge import __version__
 from bridge import config as options
-from bridge.cli.wiring import (
-    Site,
-    policy,
-    refuse_drafts,
-    settings,
-    sites,
-    source_opener,
-    store_opener,
-    wants_standing,
-)
+from bridge.cli.reload import Reloading, rules
+from bridge.cli.wiring import Site, refuse_drafts, settings, sites, store_opener
 from bridge.config import Config
-from bridge.daemon.gate import Manners
 from bridge.daemon.logs import facts, log, set_up
 from bridge.daemon.loop import Loop
 from bridge.daemon.told import Known
@@ -64,11 +56,12 @@ def _run(config: Config) -> int:
         _say_settings(config, loop)
     manners = loops[0].manners
     running = [_Running(loop) for loop in loops]
-    _serve(config, loops)
-    with _signals(loops) as asked:
+    reload = Reloading(config, loops)
+    _serve(config, loops, reload)
+    with _signals(loops) as (asked, again):
         for one in running:
             one.thread.start()
-        _watch_over(running, asked)
+        _watch_over(running, asked, again, reload)
         for loop in loops:
             loop.stop()
         until = time.monotonic() + ENDS_WITHIN + (LEAVES_WITHIN if manners.leave_on_exit else 0.0)
@@ -134,29 +127,21 @@ def _say_settings(config: Config, loop: Loop) -> None:
 
 
 def _loop(config: Config, site: Site, known: Known) -> Loop:
-    source = config.get(options.SOURCE)
     chosen = settings(config, site, environment="")
     name = chosen.replica.removesuffix(f".{chosen.token}")
-    manners = Manners(
-        settle=config.get(options.SETTLE),
-        confirm=0.0 if source.url.startswith("file:") else config.get(options.CONFIRM),
-        brake_hold=config.get(options.BRAKE_HOLD),
-        standing=wants_standing(config, site.layout),
-        dry_run=config.get(options.DRY_RUN),
-        leave_on_exit=config.get(options.LEAVE_ON_EXIT),
-    )
+    its = rules(config, site)
     return Loop(
-        source_opener(config),
+        its.open_source,
         store_opener(config, site),
         replace(chosen, replica=name, keeps_ttl=False),
-        policy(config),
-        site.layout,
-        manners,
+        its.policy,
+        its.layout,
+        its.manners,
         known,
     )
 
 
-def _serve(config: Config, loops: Sequence[Loop]) -> None:
+def _serve(config: Config, loops: Sequence[Loop], reload: Reloading) -> None:
     """Answer requests from now on, where that was asked for. Raises UsageError where its address cannot be had."""
     listen = config.find(options.HTTP)
     if listen is None:
@@ -164,7 +149,7 @@ def _serve(config: Config, loops: Sequence[Loop]) -> None:
     from bridge.web.board import Board  # what it needs takes longer to load than all else
     from bridge.web.server import serve
 
-    serve(Board(__version__, tuple(loops)), listen.host, listen.port)
+    serve(Board(__version__, tuple(loops), reload.status), listen.host, listen.port)
     log.info(
         "shows its page at http://%s, and answers /healthz, /readyz and /metrics",
         listen,
@@ -172,27 +157,37 @@ def _serve(config: Config, loops: Sequence[Loop]) -> None:
     )
 
 
-def _watch_over(running: Sequence[_Running], asked: Event) -> None:
-    """Until one ends or shall end. A loop that stands still must not look alive. Raises BridgeError."""
+def _watch_over(running: Sequence[_Running], asked: Event, again: Event, reload: Callable[[], None]) -> None:
+    """Until one ends or shall end; `again` asks for a `reload`, which is made here and not in a signal's handler.
+
+    A loop that stands still must not look alive. Raises BridgeError.
+    """
     while not asked.is_set() and not any(one.ended.is_set() for one in running):
         asked.wait(CHECK)
+        if again.is_set():
+            again.clear()
+            reload()
         if any(time.monotonic() - one.loop.beat > STANDS_STILL for one in running):
             raise BridgeError("the loop", "", "it stands still; the process ends, so that it is started again")
 
 
 @contextmanager
-def _signals(loops: Sequence[Loop]) -> Iterator[Event]:
-    """SIGTERM and SIGINT end the loops."""
-    asked = Event()
+def _signals(loops: Sequence[Loop]) -> Iterator[tuple[Event, Event]]:
+    """SIGTERM and SIGINT end the loops and set the first event; SIGHUP sets the second."""
+    asked, again = Event(), Event()
 
     def end(_number: int, _frame: FrameType | None) -> None:
         asked.set()
         for loop in loops:
             loop.stop()
 
-    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
+    def ask_again(_number: int, _frame: FrameType | None) -> None:
+        again.set()
+
+    handlers = {signal.SIGTERM: end, signal.SIGINT: end, signal.SIGHUP: ask_again}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
-        yield asked
+        yield asked, again
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -32,7 +32,8 @@ from bridge.routes.contests import all_alike
 from bridge.routes.drained import needs_hosts, resolve
 from bridge.sources import open_source
 from bridge.sources.base import Source, TellsHosts
-from bridge.stores import open_store
+from bridge.stores import connect
+from bridge.stores.access import Access, Opener
 from bridge.stores.address import DEFAULT_PREFIX
 from bridge.stores.base import Store, StoreError
 from bridge.sync import claims, drains_in, lay_out, seniority, survey, with_standing
@@ -40,6 +41,13 @@ from bridge.writer import Settings
 
 Done = TypeVar("Done")
 NO_DRAINS = Drains()
+SECRET_FILES = (
+    options.STORE_CA,
+    options.STORE_CERT,
+    options.STORE_KEY,
+    options.STORE_PASSWORD_FILE,
+    options.STORE_TOKEN_FILE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,17 +270,15 @@ def publisher(site: Site, cluster: str) -> Publisher:
     return Publisher(site.layout, site.tree, site.records, cluster)
 
 
-def store_opener(config: Config, site: Site) -> Callable[[], Store]:
+def store_opener(config: Config, site: Site) -> Opener:
     """Opens a client of the store each time it is called, not yet asked anything. Raises UsageError, also then.
 
-    Each reads its secrets afresh: they may have been replaced.
+    It knows when secrets were replaced in their files, and takes them: see `Opener`.
     """
     address = config.get(options.STORE)
 
-    def opened() -> Store:
-        return open_store(
-            address.url,
-            records_root=site.records,
+    def read() -> Access:
+        access = Access(
             ca=config.get(options.STORE_CA),
             cert=config.get(options.STORE_CERT),
             key=config.get(options.STORE_KEY),
@@ -281,8 +287,12 @@ def store_opener(config: Config, site: Site) -> Callable[[], Store]:
             token=options.store_token(config),
             datacenter=config.get(options.STORE_DATACENTER),
         )
+        return access.loaded() if address.tls else access
 
-    return opened
+    def connected(access: Access) -> Store:
+        return connect(address, records_root=site.records, access=access)
+
+    return Opener(connected, read, [path for option in SECRET_FILES if (path := config.get(option))])
 
 
 @contextmanager

@@ -6,6 +6,7 @@ A flag wins over the environment, the environment over the file, the file over t
 from bridge.config.reading import (
     Config,
     load,
+    load_again,
     store_password,
     store_token,
 )
@@ -53,6 +54,8 @@ from bridge.config.table import (
     STORE_CERT,
     STORE_DATACENTER,
     STORE_KEY,
+    STORE_PASSWORD_FILE,
+    STORE_TOKEN_FILE,
     STORE_USER,
     TABLE,
     TLS_ENTRY_POINTS,
@@ -123,6 +126,8 @@ __all__ = (
     "STORE_CERT",
     "STORE_DATACENTER",
     "STORE_KEY",
+    "STORE_PASSWORD_FILE",
+    "STORE_TOKEN_FILE",
     "STORE_USER",
     "TABLE",
     "TLS_ENTRY_POINTS",
@@ -141,6 +146,7 @@ __all__ = (
     "cluster_name",
     "default_of",
     "load",
+    "load_again",
     "read_seconds",
     "replica_name",
     "share",

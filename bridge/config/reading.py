@@ -64,6 +64,11 @@ class Config:
             raise UsageError(option.flag, "", f"is needed; {ways}")
         return value
 
+    def text(self, option: Option[object]) -> str | None:
+        """What counts, as a user would write it: said by somebody, or the default; None: nothing."""
+        said = self.said.get(option.name)
+        return said.text if said else default_of(option, self.command)
+
     def blamed(self, error: UsageError) -> UsageError:
         """The same error, named after where the value was said instead of after the flag."""
         for option in TABLE:
@@ -98,6 +103,12 @@ def load(command: str, flags: Mapping[str, str], environment: Mapping[str, str])
     if only != command:
         raise UsageError(OUTPUT.flag, config.get(OUTPUT).value, f"only {only} prints so; use text or json")
     return config
+
+
+def load_again(config: Config, environment: Mapping[str, str]) -> Config:
+    """What the same flags, the environment and the file as it is now say. Raises as `load`."""
+    flags = {name: one.text for name, one in config.said.items() if one.origin == _BY_NAME[name].flag}
+    return load(config.command, flags, environment)
 
 
 def store_password(config: Config) -> str:

@@ -80,6 +80,7 @@ class Option(Generic[T_co]):
     repeats: bool = False  # the flag may be given again, and the file may hold a list; a text holds commas
     in_file: bool = True
     narrows: bool = False  # without it far more is meant: an empty variable counts as said, and is refused
+    live: bool = False  # a `run` that runs goes by another value once it was told to read its options again
     secret: bool = False  # only a variable: whoever lists processes sees flags, and a file is too easily shared
 
     @property
@@ -135,6 +136,7 @@ ENTRY_POINTS: Option[tuple[str, ...]] = Option(
     "NAME",
     "",
     repeats=True,
+    live=True,
 )
 TLS_ENTRY_POINTS: Option[tuple[tuple[str, int], ...]] = Option(
     "tls-entry-points",
@@ -144,6 +146,7 @@ TLS_ENTRY_POINTS: Option[tuple[tuple[str, int], ...]] = Option(
     "NAME[=PORT]",
     "https,websecure",
     repeats=True,
+    live=True,
 )
 CERT_RESOLVER = Option(
     "cert-resolver",
@@ -152,6 +155,7 @@ CERT_RESOLVER = Option(
     SOURCED,
     "NAME",
     "",
+    live=True,
 )
 STORE_CA = Option("store-ca", str, "PEM file of the authority that signs the store's certificate.", STORED, "FILE", "")
 STORE_CERT = Option("store-cert", str, "PEM file of the client certificate for the store.", STORED, "FILE", "")
@@ -224,6 +228,7 @@ BRAKE = Option(
     PLANNING,
     "SHARE",
     "50%",
+    live=True,
 )
 FORCE = Option("force", switch, "Let removals go that the brake would hold.", PLANNING, default="false")
 NO_BACKSTOP = Option(
@@ -241,6 +246,7 @@ HEALTH = Option(
     SOURCED,
     "auto|require|optional|ignore",
     "auto",
+    live=True,
 )
 ADDRESS = Option(
     "address",
@@ -249,6 +255,7 @@ ADDRESS = Option(
     SOURCED,
     "container|host",
     "container",
+    live=True,
 )
 NONE_HEALTHY = Option(
     "when-none-healthy",
@@ -258,6 +265,7 @@ NONE_HEALTHY = Option(
     SOURCED,
     "empty|keep",
     "empty",
+    live=True,
 )
 WEIGHT_FACTOR = Option(
     "weight-factor",
@@ -267,6 +275,7 @@ WEIGHT_FACTOR = Option(
     SOURCED,
     "FACTOR",
     "1",
+    live=True,
 )
 KIND = Option(
     "kind",
@@ -276,6 +285,7 @@ KIND = Option(
     "KIND",
     ",".join(one for one in KINDS if one in USUAL_KINDS),
     repeats=True,
+    live=True,
 )
 CONSTRAINT: Option[tuple[Constraint, ...]] = Option(
     "constraint",
@@ -287,6 +297,7 @@ CONSTRAINT: Option[tuple[Constraint, ...]] = Option(
     "EXPR",
     "",
     repeats=True,
+    live=True,
 )
 ALLOW_DOMAIN = Option(
     "allow-domain",
@@ -297,6 +308,7 @@ ALLOW_DOMAIN = Option(
     "DOMAIN",
     "",
     repeats=True,
+    live=True,
 )
 EXPOSE = Option(
     "expose-by-default",
@@ -304,9 +316,16 @@ EXPOSE = Option(
     "Publish also services without traefik.enable, if a label names their port, or speaks to Traefik 2 and 3.",
     SOURCED,
     default="false",
+    live=True,
 )
 DOMAIN = Option(
-    "domain", domain_name, "Domain of services without traefik.domain: SERVICE.STACK.DOMAIN.", SOURCED, "NAME", ""
+    "domain",
+    domain_name,
+    "Domain of services without traefik.domain: SERVICE.STACK.DOMAIN.",
+    SOURCED,
+    "NAME",
+    "",
+    live=True,
 )
 DEFAULT_RULE = Option(
     "default-rule",
@@ -316,6 +335,7 @@ DEFAULT_RULE = Option(
     SOURCED,
     "RULE",
     "",
+    live=True,
 )
 REPLICA = Option(
     "replica",
@@ -325,7 +345,9 @@ REPLICA = Option(
     "NAME",
     "",
 )
-SETTLE = Option("settle", read_seconds, "Quiet that ends a burst of changes before it is written.", RUN, "TIME", "0.2")
+SETTLE = Option(
+    "settle", read_seconds, "Quiet that ends a burst of changes before it is written.", RUN, "TIME", "0.2", live=True
+)
 CONFIRM = Option(
     "confirm",
     read_seconds,
@@ -334,8 +356,11 @@ CONFIRM = Option(
     RUN | {"sync", "adopt"},
     "TIME",
     "5",
+    live=True,
 )
-BRAKE_HOLD = Option("brake-hold", read_seconds, "After how long the brake opens by itself.", RUN, "TIME", "10m")
+BRAKE_HOLD = Option(
+    "brake-hold", read_seconds, "After how long the brake opens by itself.", RUN, "TIME", "10m", live=True
+)
 DRY_RUN = Option("dry-run", switch, "Write nothing; say what would be written.", RUN | HANDING, default="false")
 EVERY = Option(
     "all",
@@ -369,6 +394,7 @@ LOG_LEVEL = Option(
     RUN,
     "debug|info|warning|error",
     "info",
+    live=True,
 )
 EXIT_CODE = Option(
     "exit-code", switch, "End with code 4 when changes are pending.", frozenset(("plan",)), default="false"

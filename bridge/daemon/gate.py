@@ -38,6 +38,12 @@ class RemovalGate:
         self._shut_since: float | None = None
         self.second_at: float | None = None  # when the source shall be read once more
 
+    def obey(self, settings: Settings, manners: Manners) -> None:
+        """Hold by these from now on; what was allowed before says nothing of it."""
+        self._settings, self._manners = settings, manners
+        self._confirmed = self._confirmed or manners.confirm == 0
+        self._allowed = False
+
     @property
     def opens_at(self) -> float | None:
         """When the brake opens by itself; None when that was: it opens as soon as it is asked."""

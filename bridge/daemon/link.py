@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from queue import Queue
+from typing import Protocol, runtime_checkable
 
 from bridge.daemon.logs import facts, log
 from bridge.daemon.status import Pulse
@@ -12,22 +13,42 @@ from bridge.daemon.wakes import FIRST_PAUSE, Broke, Feeder, News, Wake
 from bridge.leases import Keeper
 from bridge.model.change import LeaseName, Reading
 from bridge.model.problem import UsageError
+from bridge.ownership.records import leader_path
 from bridge.stores.base import Store, StoreError, Unavailable
 from bridge.writer import Settings, Writer
 
 WATCH, LEASES = "store watch", "leases"  # how its threads are called
+FIRST_SECRETS, LONGEST_SECRETS = 1.0, 60.0  # seconds between two tries to take secrets that the store does not
 LONGEST_RETRY = 10.0  # seconds between two tries to reach a store that fails
 HANGS = 10.0  # seconds: no renewal takes so long
 
 
+@runtime_checkable
+class Renewable(Protocol):
+    """What opens clients with secrets that stand in files."""
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether a file was written, replaced or removed since it was taken."""
+
+    def renewed(self, ask: Callable[[Store], object]) -> Store | None:
+        """A client with what the files hold now, taken once the store answered `ask`; None where nothing is new.
+
+        Raises UsageError and StoreError: then what was taken before stays.
+        """
+
+
 class Link:
-    """Opened afresh where it fails: a password, a token or a certificate may have been replaced."""
+    """Opened afresh where it fails, and where a password, a token or a certificate was replaced."""
 
     def __init__(self, open_store: Callable[[], Store], settings: Settings, wakes: Queue[Wake]) -> None:
         self._open, self._settings, self._wakes = open_store, settings, wakes
         self._watches: list[tuple[Feeder, Store]] = []
         self._retry = FIRST_PAUSE
         self._writer: Writer | None = None
+        self._secrets_fail = False  # those that the files hold now do, as was told, …
+        self._secrets_at = 0.0  # … when they are tried again, …
+        self._secrets_pause = FIRST_SECRETS  # … and how much later than now, should they fail once more
         self.retry_at = 0.0  # when the store is asked again
         self.is_current = False  # the mirror follows the store
         self.store = open_store()
@@ -116,17 +137,52 @@ class Link:
 
         The leases wait for no reading: a store that is too slow for one may renew them in time.
         """
+        if self._takes_secrets():
+            return
         try:
             store = self._another()
         except StoreError as err:
             log.warning("store: the old connection is kept: %s", err, extra=facts("not-reopened", reason=str(err)))
             return
+        self._use(store)
+
+    def _use(self, store: Store) -> None:
         self.keeper.abandon()
         self.store.close()
         self.store = store
         self.keeper = self._keep(self.keeper.renewed)
         if self._writer is not None:
             self._writer.use(store)
+
+    def look_at_secrets(self, *, asked: bool = False) -> None:
+        """Take those that were replaced in their files, and read all afresh by them. `asked`: say it in any case."""
+        is_due = self.is_current and time.monotonic() >= self._secrets_at
+        if (asked or is_due) and self._takes_secrets(asked=asked):
+            self.reread()
+
+    def _takes_secrets(self, *, asked: bool = False) -> bool:
+        """Whether this process goes on by other secrets, which the store knows. Of those that fail is told once."""
+        opener = self._open
+        if not isinstance(opener, Renewable) or not (asked or opener.is_changed):
+            return False
+        publisher = self._settings.publisher
+        try:
+            store = opener.renewed(lambda one: one.read(publisher.records + leader_path(publisher.cluster)))
+        except (StoreError, UsageError) as err:
+            if asked or not self._secrets_fail:
+                log.warning("store: the old secrets are kept: %s", err, extra=facts("secrets-kept", reason=str(err)))
+            self._secrets_fail = True
+            self._secrets_at = time.monotonic() + self._secrets_pause
+            self._secrets_pause = min(2 * self._secrets_pause, LONGEST_SECRETS)
+            return False
+        self._secrets_fail, self._secrets_at, self._secrets_pause = False, 0.0, FIRST_SECRETS
+        if store is not None or asked:
+            its = facts("secrets-read", changed=store is not None)
+            what = "others now" if store else "as before"
+            log.info("store: secrets and certificates were read again from their files: %s", what, extra=its)
+        if store is not None:
+            self._use(store)
+        return store is not None
 
     def look_after(self, silent: float) -> None:
         """A thread that ended, or gave no sign for so many seconds, is begun again."""

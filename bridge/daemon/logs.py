@@ -63,11 +63,17 @@ def set_up(form: LogFormat, level: LogLevel, cluster: str, *, names_layout: bool
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Lines(form, cluster, names_layout=names_layout))
-    least = logging.getLevelNamesMapping()[level.name]
-    logging.basicConfig(handlers=[handler], level=max(least, logging.WARNING), force=True)
-    log.setLevel(least)
+    logging.basicConfig(handlers=[handler], force=True)
+    set_level(level)
     logging.captureWarnings(True)
     threading.excepthook = _died
+
+
+def set_level(level: LogLevel) -> None:
+    """Write what is as grave as this, or graver."""
+    least = logging.getLevelNamesMapping()[level.name]
+    logging.getLogger().setLevel(max(least, logging.WARNING))
+    log.setLevel(least)
 
 
 def _died(died: threading.ExceptHookArgs) -> None:

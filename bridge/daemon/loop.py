@@ -16,12 +16,12 @@ from bridge.daemon.link import LEASES, WATCH, Link
 from bridge.daemon.logs import about, facts, log
 from bridge.daemon.notes import Notes, Planned
 from bridge.daemon.poison import PoisonWatch
+from bridge.daemon.rules import Rules
 from bridge.daemon.status import Decided, Pulse, Status, Vitals
 from bridge.daemon.told import Known, Told
-from bridge.daemon.wakes import Broke, Feeder, News, Seen, Stop, Wake
+from bridge.daemon.wakes import Broke, Feeder, News, Reread, Seen, Stop, Wake
 from bridge.daemon.wanted import Wanted
 from bridge.layouts import RouteLayout
-from bridge.model.world import Snapshot
 from bridge.ownership.plan import Plan
 from bridge.routes import Policy
 from bridge.sources.base import Source, TellsHosts
@@ -31,7 +31,8 @@ from bridge.writer import Settings, Writer
 
 REREAD = 60  # seconds between two readings of all that stands: drift is found by then
 SILENT = 120.0  # seconds: a thread that gave no sign for so long hangs
-CHECKED = 5.0  # seconds between two looks at the threads
+CHECKED = 5.0  # seconds between two looks at the threads, and at files that hold secrets, where nothing happens
+OTHERWISE = "its options changed"  # why something is written
 
 
 class Loop:
@@ -52,7 +53,7 @@ class Loop:
         `known`: the problems that are known, where other loops of the process say theirs too.
         """
         self._open_source, self._open_store = source, store
-        self.settings, self.manners, self.layout = settings, manners, layout
+        self.settings, self.manners, self.layout, self.policy = settings, manners, layout, policy
         self.wakes: Queue[Wake] = Queue()
         self.beat = time.monotonic()  # when the loop last gave a sign
         self.wanted = Wanted(policy, layout, standing=manners.standing)
@@ -73,6 +74,10 @@ class Loop:
     def stop(self) -> None:
         """End soon; from any thread."""
         self.wakes.put(Stop())
+
+    def reread(self, rules: Rules | None) -> None:
+        """Read secrets again, and go by these rules soon, where there are any; from any thread."""
+        self.wakes.put(Reread(rules))
 
     @property
     def status(self) -> Status:
@@ -111,21 +116,22 @@ class Loop:
 
         Of several worlds only the newest is judged: those that came during a slow commit are past.
         """
-        newest: Snapshot | None = None
+        newest: Seen | None = None
         wake = self._get(self._rest())
         until = time.monotonic() + self.manners.longest_settle
         while wake is not None:
             if isinstance(wake, Stop):
                 return False
-            newest = wake.snapshot if isinstance(wake, Seen) and not wake.again else newest
+            newest = wake if isinstance(wake, Seen) and not wake.again else newest
             settles = self._know(wake)
             left = until - time.monotonic()
             wake = self._get(min(self.manners.settle if settles else 0.0, left)) if left > 0 else None
-        is_first = self.wanted.snapshot is None
-        if newest is not None and self.wanted.see(newest):
-            self.why = "it starts" if is_first else "the source changed"
+        is_first, is_blind = self.wanted.is_new, self.wanted.snapshot is None
+        if newest is not None and not self._is_stale(newest) and self.wanted.see(newest.snapshot):
+            self.why = "it starts" if is_first else OTHERWISE if is_blind else "the source changed"
             self.gate.forget()
         self._run_clock()
+        self.link.look_at_secrets()
         self._look_after_threads()
         return True
 
@@ -151,9 +157,15 @@ class Loop:
         rest: float = min([CHECKED, idle, *(at - now for at in due)])
         return max(0.0, rest)
 
-    def _know(self, wake: Seen | News | Broke) -> bool:
+    def _is_stale(self, seen: Seen) -> bool:
+        """Whether a source read it that was closed since: it may lack what is looked at now."""
+        return seen.source not in (None, self.source)
+
+    def _know(self, wake: Seen | News | Broke | Reread) -> bool:
         """Take it in; whether more of its kind is to be waited for."""
         match wake:
+            case Seen() if self._is_stale(wake):
+                return False
             case Seen(snapshot, again):
                 if again:  # it confirms or does not: a source that was just opened cannot tell an older document
                     agrees = snapshot == self.wanted.snapshot
@@ -174,6 +186,10 @@ class Loop:
                     return False
                 self.why = "the store changed"
                 return True
+            case Reread(rules):
+                self.link.look_at_secrets(asked=True)
+                if rules is not None:
+                    self._obey(rules)
             case Broke(name, error):
                 self.told.broke(name, str(error))
                 self.notes.broke(name, str(error))
@@ -184,6 +200,20 @@ class Loop:
                 elif name == "source":
                     self.leadership.is_blind()
         return False
+
+    def _obey(self, rules: Rules) -> None:
+        """Judge and behave by other rules. Where they look at more than the source was asked for, it is read again."""
+        before, now = self.policy, rules.policy
+        blind = before.named != now.named or before.address is not now.address
+        self.policy, self.layout, self.manners = now, rules.layout, rules.manners
+        self.settings = replace(self.settings, brake=rules.brake)
+        self.gate.obey(self.settings, self.manners)
+        self.wanted.obey(now, self.layout, blind=blind)
+        self._open_source = rules.open_source
+        self.why = OTHERWISE
+        if blind:
+            self.due_at = None  # until then nothing is planned
+            self._feed_source_anew()
 
     def _run_clock(self) -> None:
         if (self.clock.idle_seconds or 0.0) > REREAD:  # it goes by the time of day, and that was set back
@@ -198,7 +228,7 @@ class Loop:
 
     def _feed_source(self) -> Feeder:
         source = self.source = self._opened_source()
-        return Feeder("source", lambda: map(Seen, source.changes()), self.wakes, again=True)
+        return Feeder("source", lambda: (Seen(one, source=source) for one in source.changes()), self.wakes, again=True)
 
     def _opened_source(self) -> Source:
         source = self._open_source()

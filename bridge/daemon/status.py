@@ -103,6 +103,14 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
+class Options:
+    """How the options of the process were last read."""
+
+    read_at: float  # seconds since the epoch, when it last went well
+    is_well: bool = True  # the last time did
+
+
+@dataclass(frozen=True, slots=True)
 class Pulse:
     """When a thread last gave a sign."""
 

@@ -10,9 +10,11 @@ from queue import Queue
 from threading import Event, Thread
 
 from bridge.daemon.logs import facts, log
+from bridge.daemon.rules import Rules
 from bridge.model.change import Reading
 from bridge.model.problem import BridgeError
 from bridge.model.world import Snapshot
+from bridge.sources.base import Source
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds before a thread that failed tries again; each time twice as long
 
@@ -23,6 +25,7 @@ class Seen:
 
     snapshot: Snapshot
     again: bool = False  # read once more, to confirm what was seen before
+    source: Source | None = None  # that read it; another may have been opened since
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +44,18 @@ class Broke:
 
 
 @dataclass(frozen=True, slots=True)
+class Reread:
+    """Somebody asked to have options and secrets read again."""
+
+    rules: Rules | None  # None: no option changed
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """The process shall end."""
 
 
-Wake = Seen | News | Broke | Stop
+Wake = Seen | News | Broke | Reread | Stop
 
 
 class Feeder:

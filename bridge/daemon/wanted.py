@@ -36,6 +36,7 @@ class Wanted:
         self._closed: dict[str, str] = {}  # why services have no route, as it was last said
         self.roll = Roll()
         self.snapshot: Snapshot | None = None
+        self.is_new = True  # it has seen none yet
         self.wishes: Mapping[str, Wish] = {}  # by group
         self.problems: tuple[Problem, ...] = ()
         self.verdicts: tuple[Verdict, ...] = ()  # from which the wishes follow
@@ -49,13 +50,20 @@ class Wanted:
         """Take a reading of the source; whether it shows another world than the last."""
         if snapshot == self.snapshot:
             return False
-        if self.snapshot is None:
+        if self.is_new:
             count = len(snapshot.services)
             its = facts("source-read", services=count)
             log.info("source read: %d service%s", count, "" if count == 1 else "s", extra=its)
-        self.snapshot = snapshot
+        self.snapshot, self.is_new = snapshot, False
         self._judgement = None
         return True
+
+    def obey(self, policy: Policy, layout: RouteLayout, *, blind: bool) -> None:
+        """Wish by these from now on. `blind`: the snapshot does not hold what they look at: first another must come."""
+        self._policy, self._layout = policy, layout
+        self._judgement = None
+        self._laid.clear()
+        self.snapshot = None if blind else self.snapshot
 
     def needs_hosts(self, standing: Standing) -> bool:
         """Whether the snapshot cannot tell what is drained, since it has no hosts."""

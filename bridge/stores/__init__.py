@@ -42,13 +42,20 @@ def open_store(
     `records_root` is `bridge/<root>`, with or without closing slash: leases are named below it. For the rest, empty
     where not given, see `Access`. Raises UsageError.
     """
-    address = store_address(url)
+    access = Access(ca, cert, key, user, password, token, datacenter)
+    return connect(store_address(url), records_root=records_root, access=access)
+
+
+def connect(address: StoreAddress, *, records_root: str, access: Access) -> Store:
+    """As `open_store`."""
+    ca, cert, key = access.ca, access.cert, access.key
     if not address.tls and (ca or cert or key):
-        raise UsageError("--store", url, f"certificates are for {address.kind}+https://; use that, or leave them out")
+        raise UsageError(
+            "--store", address.url, f"certificates are for {address.kind}+https://; use that, or leave them out"
+        )
     if bool(cert) != bool(key):
         raise UsageError("--store-cert and --store-key", cert or key, "a client certificate needs both")
-    if password and not user:
+    if access.password and not access.user:
         raise UsageError("--store-user", "", "a password needs its user")
-    access = Access(ca, cert, key, user, password, token, datacenter)
     module = cast("_Module", importlib.import_module(STORES[address.kind]))
     return module.connect(address, records_root=records_root.rstrip("/"), access=access)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from bridge.daemon.status import Status, Vitals
+from bridge.daemon.status import Options, Status, Vitals
 from bridge.layouts import RouteLayout
 from bridge.writer import Settings
 
@@ -31,3 +32,4 @@ class Board:
 
     version: str
     publishers: tuple[Publishes, ...]
+    options: Callable[[], Options] | None = None  # how they were last read; None: nobody reads them again

@@ -27,7 +27,7 @@ from bridge.web.board import Board
 from bridge.web.health import health, readiness
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
-WHOSE = ("cluster", "layout")  # labels of all but bridge_build_info
+WHOSE = ("cluster", "layout")  # labels of all that is a publisher's
 
 # What a problem comes to, by how the bridge's answer to it begins: few words, whatever labels say. The first that fits.
 REASONS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -190,6 +190,9 @@ DURATION = "bridge_sync_duration_seconds"
 DURATION_HELP = "How long the passes that wrote took, from the first plan to the last answer of the store."
 READY, HEALTHY = "bridge_ready", "bridge_healthy"
 READY_HELP, HEALTHY_HELP = "1 where /readyz has no reason against it.", "1 where /healthz has no reason against it."
+RELOADED = "bridge_config_last_reload_success_timestamp_seconds"
+RELOADED_HELP = "When the options were last read without a fault: at the start, or at a SIGHUP."
+RELOADS, RELOADS_HELP = "bridge_config_last_reload_successful", "0 where the last SIGHUP found a fault in the options."
 BUILD, BUILD_HELP = "bridge_build", "Version of the bridge, and of Python."
 
 
@@ -220,6 +223,10 @@ class _Figures:
             for one in found:
                 state.add_metric((one.cluster, one.layout), float(not one.reasons))
             yield state
+        if self._board.options is not None:
+            read = self._board.options()
+            yield GaugeMetricFamily(RELOADED, RELOADED_HELP, read.read_at)
+            yield GaugeMetricFamily(RELOADS, RELOADS_HELP, float(read.is_well))
         python = ".".join(map(str, sys.version_info[:3]))
         yield InfoMetricFamily(BUILD, BUILD_HELP, value={"version": self._board.version, "python": python})
 
