@@ -18,6 +18,7 @@ import pytest
 
 from bridge.daemon.gate import Manners
 from bridge.daemon.loop import Loop
+from bridge.daemon.rules import Rules
 from bridge.daemon.wakes import Broke, Seen
 from bridge.layouts.traefik1 import TRAEFIK1
 from bridge.model.change import Committed, Conflict, LeaseName, Limits, Reading, Transaction, Update
@@ -25,8 +26,10 @@ from bridge.model.drain import Scope
 from bridge.model.keys import Publisher
 from bridge.model.problem import UsageError
 from bridge.model.world import Snapshot
+from bridge.ownership.brake import BrakeRule
 from bridge.ownership.records import drain_path, write_drain
 from bridge.routes import Policy
+from bridge.routes.constraints import constraints
 from bridge.sources.base import SourceError
 from bridge.stores.base import Refused, Unavailable
 from bridge.stores.memory import Memory, MemoryServer
@@ -391,6 +394,24 @@ def test_leases_that_were_all_lost_at_once_are_granted_at_once() -> None:
         for name in list(daemon.server._leases):
             daemon.server.end(name)
         daemon.holds(SHOES, seconds=3.0)
+
+
+def test_rules_that_look_at_more_wait_for_a_source_that_was_asked_for_it() -> None:
+    """What the source before still had to say may lack it, and a route would go for that."""
+    with running(SHOES) as daemon:
+        daemon.holds(SHOES)
+        loop, asked = daemon.loop, list[Snapshot | SourceError]()
+        policy, before = Policy("default", constraints=constraints("!Label(`team`, `none`)")), loop.source
+        loop.reread(Rules(lambda: Shown(asked), policy, TRAEFIK1, loop.manners, BrakeRule()))
+        eventually(lambda: loop.source is not before)
+        loop.wakes.put(Seen(BOTH, source=before))
+        for _ in range(3):  # it is taken, and the pass behind it is over
+            at = loop.beat
+            loop.reread(None)
+            eventually(lambda: loop.wakes.empty() and loop.beat > at)  # noqa: B023
+        assert daemon.published() == keys(SHOES)
+        asked.append(BOTH)
+        daemon.holds(BOTH)
 
 
 def test_a_client_that_fails_is_replaced_by_one_that_reads_its_secrets_afresh(

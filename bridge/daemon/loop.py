@@ -159,7 +159,7 @@ class Loop:
 
     def _is_stale(self, seen: Seen) -> bool:
         """Whether a source read it that was closed since: it may lack what is looked at now."""
-        return seen.source not in (None, self.source)
+        return seen.source is not None and seen.source is not self.source
 
     def _know(self, wake: Seen | News | Broke | Reread) -> bool:
         """Take it in; whether more of its kind is to be waited for."""
