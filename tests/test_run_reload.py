@@ -86,6 +86,8 @@ def test_each_layout_gets_them(fleet: Reloads) -> None:
 
     eventually(lambda: points() == {"one"}, process)
     eventually(lambda: len(servers(fleet.publication)) == 4, process)
+    fleet.hang_up(process, 'entry-points = "two"')
+    eventually(lambda: points() == {"two"}, process)
     fleet.hang_up(process, 'entry-points = "two"\nweight-factor = 7')
     eventually(lambda: points() == {"two"} and weights(fleet.publication) == {"35"}, process)
 
@@ -116,6 +118,8 @@ def test_what_only_a_restart_changes_is_told_and_stays_and_the_rest_is_taken(fle
     assert " WARNING " in told
     assert "'10m'" in told
     assert "restart the bridge" in told
+    process.popen.send_signal(signal.SIGHUP)  # it stands as it was, so it is told again
+    eventually(lambda: sum("ttl stays '5m'" in line for line in process.lines) == 2, process)
     assert '"ttl":300' in fleet.publication.recorded()["c/default/presence"]
 
 

@@ -59,6 +59,8 @@ def test_a_consul_token_that_is_replaced_before_it_is_deleted_costs_no_refusal(t
         for accessor in old:
             server.ask("DELETE", f"acl/token/{accessor}")
         follows(fleet, process, before)
+        fleet.world.turn("healthy")  # what watches has heard of the first change meanwhile, and asked for the next
+        eventually(lambda: len(servers(publication)) == 4, process)
         assert troubles(process) == []
 
 
