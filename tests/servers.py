@@ -9,6 +9,7 @@ import itertools
 import json
 import os
 import re
+import secrets
 import shutil
 import signal
 import socket
@@ -78,7 +79,7 @@ def _own_ports() -> Iterator[int]:
     """Round and round, and no port that another worker of this run hands out, or that a system gives unasked."""
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     own = range(FIRST_PORT + worker % PORT_SHARES, LAST_PORT, PORT_SHARES)
-    begin = os.getpid() % len(own)  # another run on this machine begins elsewhere
+    begin = secrets.randbelow(len(own))  # another run on this machine begins elsewhere
     return itertools.cycle([*own[begin:], *own[:begin]])
 
 
