@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
 
 from tests.grounds import ConsulGround, EtcdGround, Ground, MemoryGround
 from tests.servers import Certificates, ConsulServer, EtcdServer, running_consul, running_etcd
+from tests.workers import Scheduling, sendable
 
 settings.register_profile("suite", deadline=None)  # how long an example takes says how busy the machine is
 settings.load_profile("suite")
 
 _places = itertools.count(1)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
+    return Scheduling(config, log)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[None, object, object]:
+    """A worker cannot send half a surrogate pair, and tests log such words."""
+    return sendable((yield))
 
 
 @pytest.fixture(scope="session")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import http.client
 import importlib.util
+import itertools
 import json
 import os
 import re
+import secrets
 import shutil
 import signal
 import socket
@@ -25,6 +27,8 @@ import trustme
 ROOT = Path(__file__).parent.parent
 STARTS_WITHIN = 30.0  # seconds; a machine that runs other things too
 MANAGEMENT = "11111111-2222-4333-8444-555555555555"  # the token that may do all at a locked Consul
+FIRST_PORT, LAST_PORT = 12000, 32000  # below those that Linux gives to whoever asks for any
+PORT_SHARES = 16  # more workers than that share them
 CALL = 10.0  # seconds, for a server that was just seen to answer
 
 # The server ends with whoever started it, even if that is killed: Linux tells it (PR_SET_PDEATHSIG is 1).
@@ -71,13 +75,28 @@ def _run(*command: str) -> None:
     subprocess.run(command, check=True, capture_output=True, timeout=STARTS_WITHIN)
 
 
+def _own_ports() -> Iterator[int]:
+    """Round and round, and no port that another worker of this run hands out, or that a system gives unasked."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    own = range(FIRST_PORT + worker % PORT_SHARES, LAST_PORT, PORT_SHARES)
+    begin = secrets.randbelow(len(own))  # another run on this machine begins elsewhere
+    return itertools.cycle([*own[begin:], *own[:begin]])
+
+
+_ports = _own_ports()
+
+
 def free_ports(count: int) -> list[int]:
-    """Ports on loopback that nobody listens on now."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [open_socket.getsockname()[1] for open_socket in sockets]
-    for open_socket in sockets:
-        open_socket.close()
-    return ports
+    """Ports on loopback that nobody listens on now, each another than the last ones."""
+    found: list[int] = []
+    while len(found) < count:
+        port = next(_ports)
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            continue
+        found.append(port)
+    return found
 
 
 @dataclass(frozen=True)

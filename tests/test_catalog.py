@@ -18,7 +18,8 @@ from bridge import __version__
 from bridge.cli.wiring import sites
 from bridge.config import HTTP, STORE, TABLE, load
 from tests.catalog import Question, questions, rendered
-from tests.servers import Certificates, ConsulServer, EtcdServer, free_ports
+from tests.grounds import eventually
+from tests.servers import STARTS_WITHIN, Certificates, ConsulServer, EtcdServer, free_ports
 from tests.test_compose import (
     CHECK_KEYS,
     DOCKER_KEYS,
@@ -175,6 +176,17 @@ def test_traefik_reads_the_store_that_the_bridge_writes_and_listens_where_its_po
     assert rendered(RANCHER, told)["services"]["traefik"]["health_check"]["port"] == 8082
 
 
+def is_unknown(url: str, trust: ssl.SSLContext) -> bool:
+    """Whether it answers with a certificate that is trusted, and knows no route."""
+    try:
+        urllib.request.urlopen(url, context=trust, timeout=10)
+    except urllib.error.HTTPError as err:
+        return err.code == 404
+    except urllib.error.URLError:
+        return False
+    return False
+
+
 @pytest.mark.parametrize("https", question("https").options)
 @pytest.mark.parametrize("kind", ["etcd", "consul"])
 def test_a_real_traefik_3_starts_with_these_flags(
@@ -205,8 +217,7 @@ def test_a_real_traefik_3_starts_with_these_flags(
         until_it_answers(ping, "/ping", alive, tmp_path / "log")
         if https != "false":
             trust = ssl.create_default_context(cafile=certificates.ca)
-            with pytest.raises(urllib.error.HTTPError, match="404"):
-                urllib.request.urlopen(f"https://localhost:{tls}/", context=trust, timeout=10)
+            eventually(STARTS_WITHIN, lambda: is_unknown(f"https://localhost:{tls}/", trust))  # it reads the file late
         with urllib.request.urlopen(f"http://127.0.0.1:{ping}/metrics", timeout=10) as answer:
             assert b"traefik_" in answer.read()
     assert " ERR " not in (tmp_path / "log").read_text()

@@ -26,6 +26,7 @@ from tests.servers import MANAGEMENT, Certificates, ConsulServer, free_ports, ru
 
 ROOT = "bridge/traefik"
 OTHER = LeaseName("fleet", 900)
+AT_ONCE = 2.0  # seconds, on a machine that runs other things too: a call that hangs fails after three
 
 
 def rules(cluster: str, *, nodes: bool = True) -> str:
@@ -412,7 +413,7 @@ def test_a_watch_and_a_read_of_a_frozen_agent_end_when_the_store_is_closed(
     store.close()
     thread.join(PATIENCE)
     reader.join(PATIENCE)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < AT_ONCE
     assert heard == []
     assert len(reads) == 1
 
@@ -609,7 +610,7 @@ def test_a_client_certificate_lets_in(
     began = time.monotonic()
     store.close()
     thread.join(PATIENCE)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < AT_ONCE
     assert heard == []
 
 

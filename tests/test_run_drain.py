@@ -19,7 +19,7 @@ from tests.servers import ConsulServer, EtcdServer
 from tests.test_run_etcd import ROOT, Fleet, World, beside, eventually, revisions, servers
 from tests.worlds.generate import stacks
 
-AT_ONCE = 1.0  # seconds: with the usual time to settle
+AT_ONCE = 3.0  # seconds, on a machine that runs other things too: a second reading would come after five
 _prefixes = count(1)
 
 
@@ -180,7 +180,7 @@ def test_a_host_is_known_by_its_name_and_its_address_and_at_a_start_nothing_come
     said(fleet, "drain", "--host", name)
     began = time.monotonic()
     eventually(lambda: len(servers(publication)) == 3, process)
-    assert time.monotonic() - began < 2 * AT_ONCE
+    assert time.monotonic() - began < AT_ONCE
     drained = host(fleet.world)
     boxes = [box for service in (0, 1) for box in fleet.world.containers(service)]
     assert drained == min(str(box["host_uuid"]) for box in boxes)

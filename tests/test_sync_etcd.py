@@ -900,14 +900,14 @@ def looked(publication: Publication) -> Mirror:
 def test_a_waiting_process_keeps_its_keys_alive_and_once_it_is_killed_they_vanish(
     publication: Publication, both_and_one: tuple[Path, Path]
 ) -> None:
-    """The TTL is one second, and it waits for two."""
+    """The TTL is three seconds, and it waits for five."""
     both, one = both_and_one
     with ExitStack() as processes:
         with Keeper(publication.client()) as until_it_waits:
-            until_it_waits.keep((LeaseName("c/default", 1), LeaseName("fleet", 1)))
-            assert run_sync(publication, both, "--ttl", "1") == 0
-            processes.enter_context(waiting_sync(publication, one, "--read-time", "600", "--ttl", "1"))
-        alone_until = time.monotonic() + 2
+            until_it_waits.keep((LeaseName("c/default", 3), LeaseName("fleet", 3)))
+            assert run_sync(publication, both, "--ttl", "3") == 0
+            processes.enter_context(waiting_sync(publication, one, "--read-time", "600", "--ttl", "3"))
+        alone_until = time.monotonic() + 5
         while time.monotonic() < alone_until:
             assert publication.published().keys() >= keys_in(one).keys()
             time.sleep(0.05)

@@ -106,7 +106,7 @@ def test_a_bridge_dies_and_its_routes_end_with_its_lease(etcd_server: EtcdServer
         assert isinstance(here, Publication)
         for name, found in stacks.items():
             fleet = Fleet(here, World(tmp_path / f"{name}.json", found), stack)
-            options = ("--layout", place.placing[3], "--ttl", "2", "--cluster", name)
+            options = ("--layout", place.placing[3], "--ttl", "5", "--cluster", name)
             process = fleet.start(name, *options)
             eventually(lambda process=process: process.said("leads cluster"), process)  # type: ignore[misc]
             if name == "one":

@@ -123,6 +123,7 @@ def test_one_that_publishes_is_well_and_ready_and_its_figures_say_what_it_did(fl
 
 def test_a_quiet_or_a_dead_source_is_no_fault_of_the_process_and_its_age_is_told(fleet: Fleet, port: int) -> None:
     started(fleet, port)
+    eventually(lambda: reasons(port, "/readyz") == [])  # its first pass is over, and counted
     fleet.world.path.unlink()
     eventually(lambda: figures(port)["bridge_errors_total", "source"] > 0)
     read_at = figures(port)["bridge_snapshot_timestamp_seconds",]
