@@ -121,6 +121,11 @@ def test_promtool_finds_no_fault_with_their_names() -> None:
 def test_a_problem_is_counted_by_what_it_comes_to_and_never_by_its_text() -> None:
     assert [reason_of(one) for one in PROBLEMS] == ["no_route", "notice"]
     assert reason_of(Problem("a/b", "traefik.weight", "x", "no number", "used the default, 5")) == OTHER
+    for did, counted_as in (
+        ("published none of its servers there", "no_server"),
+        ("wrote the rule without it", "left_out"),
+    ):
+        assert reason_of(Problem("a/b", "", "", "", did)) == counted_as
     counted = {one.labels["reason"]: one.value for one in OURS["bridge_problems"].samples}
     assert counted == {**dict.fromkeys(REASON_NAMES, 0), "no_route": 1, "notice": 1}
 

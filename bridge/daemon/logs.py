@@ -35,7 +35,10 @@ _PLACES = 6  # of a fault: the innermost calls
 _LOGIN = re.compile(r"//[^/\s@'\"]+@")
 # $apr1$…, $2y$…, {SHA}…, and the realm and hash of a digest; with the name in front. It begins only where a word does,
 # so that a long word is looked at once.
-_HASH = re.compile(r"(?<![^\s'\",;=])[^\s'\",;=]*(?:\$[0-9a-z]{1,5}\$|\{SHA\}|:[^\s:]*:[0-9a-f]{32}\b)[^\s'\",;]*")
+_HASH = re.compile(r"(?<![^\s'\",;=])[^\s'\",;=]*(?:\$[0-9a-z]{1,5}\$|\{SHA\}|:[^\s:]*:[0-9a-fA-F]{32}\b)[^\s'\",;]*")
+# What a header of this name says, also in a rule, with or without its scheme.
+_HEADER = re.compile(r"(?i:\b(authorization['\"]?[:=,] ?))(?:[A-Za-z]+ )?[^\s'\",;|]+")
+_LAST_WORD = re.compile(r"[\s'\",;=][^\s'\",;=]*\Z")
 _BARE = re.compile(r'[^\s"=\\]+')
 
 _about: ContextVar[Mapping[str, Fact]] = ContextVar("about", default=MappingProxyType({}))
@@ -189,8 +192,15 @@ def _cut(fact: Fact, characters: int, items: int) -> Fact:
     """A fact as it may be shown."""
     if isinstance(fact, str):
         begins = fact[: 4 * characters]  # enough, whatever becomes shorter of it
-        shown = one_line(_HASH.sub(HIDDEN, _LOGIN.sub(f"//{HIDDEN}@", begins)))
+        if len(fact) > len(begins):  # half a hash is not known as one
+            begins = f"{_LAST_WORD.sub('', begins)}…"
+        shown = one_line(_hidden(begins))
         return shown if len(shown) <= characters else shown[:characters] + "…"
     if isinstance(fact, int | float):
         return fact
     return [{name: str(_cut(text, characters, items)) for name, text in item.items()} for item in fact[:items]]
+
+
+def _hidden(text: str) -> str:
+    """`text` without what may let somebody in."""
+    return _HEADER.sub(rf"\1{HIDDEN}", _HASH.sub(HIDDEN, _LOGIN.sub(f"//{HIDDEN}@", text)))

@@ -32,12 +32,33 @@ WHOSE = ("cluster", "layout")  # labels of all that is a publisher's
 # What a problem comes to, by how the bridge's answer to it begins: few words, whatever labels say. The first that fits.
 REASONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("no_route", ("no route", "no frontend", "published no route", "left the service")),
-    ("no_server", ("published no server", "kept new servers", "kept this cluster's", "that cluster keeps", "cluster ")),
+    (
+        "no_server",
+        (
+            "published no server",
+            "published none of its servers",
+            "kept new servers",
+            "kept this cluster's",
+            "that cluster keeps",
+            "cluster ",
+        ),
+    ),
     ("frozen", ("froze", "left the group", "older ones")),
     ("foreign_key", ("left it alone",)),
     ("overruled", ("the decider's", "kept the decider's", "published it alone")),
     ("restored", ("wrote it again",)),
-    ("left_out", ("left", "ignored", "wrote no key", "published without", "published it without", "drained nothing")),
+    (
+        "left_out",
+        (
+            "left",
+            "ignored",
+            "wrote no key",
+            "wrote the rule without",
+            "published without",
+            "published it without",
+            "drained nothing",
+        ),
+    ),
 )
 OTHER, NOTICE = "value_replaced", "notice"
 REASON_NAMES = (*(name for name, _ in REASONS), OTHER, NOTICE)
