@@ -6,9 +6,9 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet install
 
 .PHONY: test lint types demo demo-fan-in consul traefik promtool chromium docs site schemas fuzz audit pythons requirements clean
 
-# Four at once, also on two processors: most of the time tests wait for real servers.
+# Two at once, also on one processor: most of the time tests wait for real servers.
 test: .venv/with-test consul traefik promtool chromium
-	$(BIN)/pytest -n 4
+	$(BIN)/pytest -n 2
 
 lint: .venv/with-test
 	$(BIN)/ruff check
@@ -102,7 +102,7 @@ pythons: consul traefik promtool
 	  $$python --version 2>/dev/null || { echo "$$python: not here, not tried"; continue; }; \
 	  its=.cache/pythons/$$(basename $$(dirname $$python))-$$(basename $$python) && $$python -m venv $$its && \
 	  $$its/bin/python -m pip --disable-pip-version-check --quiet install --editable '.[test]' && \
-	  $$its/bin/python -m pytest --quiet -n 4 $(TRIED) || exit 1; done
+	  $$its/bin/python -m pytest --quiet -n 2 $(TRIED) || exit 1; done
 
 clean:
 	rm -rf .venv .cache build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -21,7 +21,7 @@ from tests.commands import Bridge, silent
 from tests.locked import LockedEtcd, client, url
 from tests.publishing import Publication
 from tests.servers import EtcdServer, running_etcd
-from tests.test_run_etcd import Fleet, Process, World, eventually, servers
+from tests.test_run_etcd import ENDS_WITHIN, Fleet, Process, World, eventually, servers
 from tests.worlds.generate import document
 
 STORE = "etcd://h:2379/traefik"
@@ -190,7 +190,7 @@ def test_run_keeps_both_in_step(publication: Publication, tmp_path: Path) -> Non
         assert not any(gone in path for path in in_three())
         assert process.said("INFO traefik3: leads")
         assert process.said(f"publishes traefik3 to {publication.url}, below {three}, TTL")
-        assert process.end() < 5
+        assert process.end() < ENDS_WITHIN
         assert process.popen.returncode == 0
     records = publication.held(records_prefix(three.rstrip("/")))
     assert "c/default/presence" in records
@@ -223,7 +223,7 @@ def test_run_goes_on_with_one_layout_while_the_store_refuses_the_other(bridge: B
         world.turn("unhealthy")
         eventually(lambda: urls("/locked/") == 3, process)
         assert urls("v3/locked/") == 0
-        assert process.end() < 5
+        assert process.end() < ENDS_WITHIN
         assert popen.returncode == 0
 
 

@@ -14,7 +14,7 @@ import pytest
 from bridge.model.change import LeaseName
 from tests.publishing import ConsulPublication
 from tests.servers import ConsulServer, running_consul
-from tests.test_run_etcd import Fleet, World, eventually, revisions, servers
+from tests.test_run_etcd import ENDS_WITHIN, Fleet, World, eventually, revisions, servers
 
 _numbers = itertools.count(1)
 
@@ -56,7 +56,7 @@ def test_another_replica_takes_over_and_no_route_key_moves(fleet: Fleet) -> None
     second = fleet.start("b")
     eventually(lambda: second.said("follows: replica a leads"), second)
     before = revisions(fleet.publication)
-    assert first.end() < 2.0
+    assert first.end() < ENDS_WITHIN
     eventually(lambda: fleet.leader() == "b", second)
     assert revisions(fleet.publication) == before
 

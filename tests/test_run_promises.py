@@ -143,7 +143,7 @@ def test_a_guard_that_somebody_overwrites_is_put_right_and_stops_no_service_from
     guard = f"fleet/guard/{FIRST}"
     publication.hand.put(f"{publication.records}{guard}", "by hand")
     eventually(lambda: publication.recorded()[guard].isdecimal(), process)
-    assert process.said(f"{publication.records}{guard}")
+    eventually(lambda: process.said(f"{publication.records}{guard}"), process)  # it stands before it is told
     assert publication.published() == before
     services(fleet.world).remove(service)
     fleet.world.write()

@@ -19,7 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.publishing import Publication
 from tests.servers import EtcdServer, free_ports, running_etcd
-from tests.test_run_etcd import ROOT, Fleet, Process, World, eventually
+from tests.test_run_etcd import ENDS_WITHIN, ROOT, Fleet, Process, World, eventually
 from tests.worlds.generate import stacks
 
 
@@ -239,7 +239,7 @@ def test_it_ends_within_two_seconds_also_with_requests_under_way(fleet: Fleet, p
     process = started(fleet, port)
     with socket.create_connection(("127.0.0.1", port)) as slow:
         slow.sendall(b"GET /healthz HTTP/1.1\r\n")
-        assert process.end() < 2.0
+        assert process.end() < ENDS_WITHIN
     assert process.popen.returncode == 0
 
 
