@@ -803,6 +803,9 @@ def test_leave_removes_all_of_this_cluster_and_then_has_nothing_to_do(bridge: Br
     again = bridge("leave", "--store", place.url)
     assert again.code == 0
     assert again.out.startswith("Nothing to remove: cluster default publishes nothing here (")
+    assert again.err == "notice: here publishes berlin\n"
+    slip = bridge("leave", "--store", place.url, "--cluster", "berlim")
+    assert (slip.code, slip.err) == (0, "notice: here publishes berlin; was berlin meant?\n")
     assert bridge("leave", "--store", place.url, "--cluster", "berlin", "--read-time", "0.2").code == 0
     assert standing(place) == {}
 
