@@ -65,7 +65,7 @@ def test_the_keys_follow_a_policy_that_changed_and_the_log_names_it(fleet: Reloa
     fleet.hang_up(process, 'health = "ignore"')
     eventually(lambda: len(servers(fleet.publication)) == 4, process)
     assert process.said("read again: health 'require' -> 'ignore'")
-    assert process.said("because its options changed")
+    eventually(lambda: process.said("because its options changed"), process)
     fleet.hang_up(process, 'health = "require"\nweight-factor = 7')
     eventually(lambda: len(servers(fleet.publication)) == 3 and weights(fleet.publication) == {"35"}, process)
     assert process.said("read again: health 'ignore' -> 'require', weight-factor '1' -> '7'")
@@ -73,6 +73,14 @@ def test_the_keys_follow_a_policy_that_changed_and_the_log_names_it(fleet: Reloa
     eventually(lambda: weights(fleet.publication) == {"5"}, process)
     process.end()
     assert process.popen.returncode == 0
+
+
+def test_one_that_comes_at_its_start_is_taken_as_well(fleet: Reloads) -> None:
+    """From its first line on, while it still loads what its page needs."""
+    process = fleet.begin("weight-factor = 2", "--http", f"127.0.0.1:{free_ports(1)[0]}")
+    eventually(lambda: process.said("reads file:"), process)
+    fleet.hang_up(process, "weight-factor = 7")
+    eventually(lambda: weights(fleet.publication) == {"35"}, process)
 
 
 def test_each_layout_gets_them(fleet: Reloads) -> None:

@@ -52,13 +52,13 @@ def _run(config: Config) -> int:
     refuse_drafts(config)
     found, known = sites(config), Known()
     loops = [_loop(config, site, known) for site in found]
-    for loop in loops:
-        _say_settings(config, loop)
     manners = loops[0].manners
     running = [_Running(loop) for loop in loops]
     reload = Reloading(config, loops)
-    _serve(config, loops, reload)
     with _signals(loops) as (asked, again):
+        for loop in loops:
+            _say_settings(config, loop)
+        _serve(config, loops, reload)
         for one in running:
             one.thread.start()
         _watch_over(running, asked, again, reload)
