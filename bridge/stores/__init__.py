@@ -48,13 +48,10 @@ def open_store(
 
 def connect(address: StoreAddress, *, records_root: str, access: Access) -> Store:
     """As `open_store`."""
-    ca, cert, key = access.ca, access.cert, access.key
-    if not address.tls and (ca or cert or key):
+    if not address.tls and (access.ca or access.cert or access.key):
         raise UsageError(
             "--store", address.url, f"certificates are for {address.kind}+https://; use that, or leave them out"
         )
-    if bool(cert) != bool(key):
-        raise UsageError("--store-cert and --store-key", cert or key, "a client certificate needs both")
     if access.password and not access.user:
         raise UsageError("--store-user", "", "a password needs its user")
     module = cast("_Module", importlib.import_module(STORES[address.kind]))

@@ -90,6 +90,9 @@ def _stamp(path: str) -> object:
 
 
 def _read_pems(access: Access) -> Pems:
+    if bool(access.cert) != bool(access.key):
+        its = access.cert or access.key
+        raise UsageError("--store-cert and --store-key", its, "a client certificate needs both")
     return _pem("--store-ca", access.ca), _pem("--store-cert", access.cert), _pem("--store-key", access.key)
 
 
