@@ -334,6 +334,23 @@ def test_a_broken_file_is_one_line_with_its_place(bridge: Bridge, tmp_path: Path
     assert "docker-compose.yml, line 3: the key 'image' stands twice" in ran.err
 
 
+@pytest.mark.parametrize("output", ["text", "github"])
+def test_what_it_suggests_for_a_compose_file_can_be_put_there_as_it_stands(
+    bridge: Bridge, tmp_path: Path, output: str
+) -> None:
+    """A single $ would begin a variable."""
+    label, file = "traefik.frontend.auth.basic.users", tmp_path / "docker-compose.yml"
+
+    def check(said: str) -> Ran:
+        labels = {"traefik.enable": "true", "traefik.port": "80", label: said}
+        file.write_text(json.dumps({"web": {"image": "a", "labels": labels}}))
+        return bridge("check", "--source", f"compose:{tmp_path}", "--output", output)
+
+    ran = check("somebody")
+    (suggested,) = re.findall(rf"for example {label}=(\S+)$", ran.out, re.M)
+    assert (ran.code, check(suggested).code) == (4, 0)
+
+
 @pytest.mark.parametrize("command", ["run", "sync"])
 def test_files_of_what_does_not_run_are_never_published(bridge: Bridge, command: str) -> None:
     ran = bridge(command, "--source", COMPOSE, "--store", "etcd://127.0.0.1:1/traefik")

@@ -20,6 +20,7 @@ from bridge.config import Config, Output
 from bridge.layouts.lint import Finding, Grade
 from bridge.model.change import Item
 from bridge.model.problem import Problem, UsageError
+from bridge.sources.base import Place
 from bridge.views.explained import is_labelled
 from bridge.views.words import Json, cut, number, problems_json, safe, suggestion
 
@@ -115,10 +116,16 @@ def _problem_lines(problem: Problem, locate: Locate) -> Iterator[str]:
     yield f"    {'notice ' if problem.notice else 'problem'}  {what}"
     yield f"             {safe(cut(problem.reason))}"
     yield f"             instead: {safe(problem.did)}"
-    if told := suggestion(problem):
+    place = locate(problem.service, problem.label)
+    if told := _as_written(suggestion(problem), place):
         yield f"             {safe(told)}"
-    if place := locate(problem.service, problem.label):
+    if place:
         yield f"             {safe(place.file)}, line {place.line}"
+
+
+def _as_written(told: str, place: Place | None) -> str:
+    """What is to be written into a compose file, where a single $ would begin a variable."""
+    return told.replace("$", "$$") if place else told
 
 
 def _world_json(world: World) -> dict[str, Json]:
@@ -140,11 +147,12 @@ def _place_json(problem: Problem, locate: Locate) -> dict[str, Json]:
 
 def _world_github(world: World) -> Iterator[str]:
     for problem in world.problems:
-        told = (problem.reason, problem.did, suggestion(problem))
+        place = world.locate(problem.service, problem.label)
+        told = (problem.reason, problem.did, _as_written(suggestion(problem), place))
         what = " = ".join(filter(None, (problem.label, cut(problem.value))))
         title = ": ".join(filter(None, (problem.service, what)))
         level = Level.NOTICE if problem.notice else Level.ERROR
-        yield github_line(level, title, "; ".join(filter(None, told)), world.locate(problem.service, problem.label))
+        yield github_line(level, title, "; ".join(filter(None, told)), place)
 
 
 # A store.
