@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -25,9 +26,11 @@ from bridge.report import Outcome, Report
 from bridge.web.app import make_app
 from bridge.web.board import Board
 from bridge.web.health import LOOP, RESTART, health, readiness
-from bridge.web.metrics import OTHER, REASON_NAMES, exposition, reason_of
+from bridge.web.metrics import NOTICE, OTHER, REASON_NAMES, exposition, reason_of
 from bridge.writer import Settings
+from tests.commands import silent
 from tests.test_compose import services
+from tests.test_label_pairs import RECORDINGS, verdicts
 
 ROOT = Path(__file__).parent.parent
 MONITORING = ROOT / "compose" / "monitoring"
@@ -128,6 +131,20 @@ def test_a_problem_is_counted_by_what_it_comes_to_and_never_by_its_text() -> Non
         assert reason_of(Problem("a/b", "", "", "", did)) == counted_as
     counted = {one.labels["reason"]: one.value for one in OURS["bridge_problems"].samples}
     assert counted == {**dict.fromkeys(REASON_NAMES, 0), "no_route": 1, "notice": 1}
+
+
+def test_of_what_sample_worlds_come_to_only_replaced_values_count_as_such(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is also the word for what fits nowhere else, which shall be nothing."""
+    bridge, found = silent(capsys, monkeypatch), list[Problem]()
+    for world, name in product(("mixed", "real"), ("traefik1", "traefik3")):
+        source = f"file:{ROOT / 'tests' / 'samples' / world}.stacks.json"
+        told = json.loads(bridge("check", "--source", source, "--layout", name, "--output", "json").out)
+        found += [Problem("", "", "", one["reason"], one["did"], notice=one["notice"]) for one in told["problems"]]
+    found += [one for path in RECORDINGS for verdict in verdicts(path) for one in verdict.problems]
+    assert {reason_of(one) for one in found} >= {"no_route", "no_server", "left_out", "overruled", OTHER, NOTICE}
+    assert {one.did.split(",")[0] for one in found if reason_of(one) == OTHER} == {"used the default"}
 
 
 # What is told of them

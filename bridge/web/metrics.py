@@ -57,6 +57,7 @@ REASONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "published without",
             "published it without",
             "drained nothing",
+            "asked for no",
         ),
     ),
 )
