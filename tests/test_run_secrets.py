@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -14,9 +15,9 @@ import trustme
 from bridge.stores import open_store
 from bridge.stores.base import Store
 from tests.publishing import Publication
-from tests.servers import Certificates, EtcdServer, running_consul, running_etcd
+from tests.servers import Certificates, EtcdServer, running_etcd
 from tests.test_run_etcd import Fleet, Process, World, eventually, revisions, servers
-from tests.test_run_token import RULES, LockedPublication, tokens
+from tests.test_run_token import RULES, locked_fleet, tokens
 
 READ = "secrets and certificates were read again from their files: others now"
 KEPT = "the old secrets are kept"
@@ -46,10 +47,8 @@ def replaced(path: Path, text: str) -> None:
 def test_a_consul_token_that_is_replaced_before_it_is_deleted_costs_no_refusal(tmp_path: Path, linked: bool) -> None:
     """Also where the file is a link into a folder that is a link itself, as orchestrators mount secrets."""
     token = tmp_path / "token"
-    with running_consul(tmp_path, locked=True) as server, ExitStack() as stack:
-        publication = LockedPublication(server, "traefik")
-        stack.callback(publication.close)
-        fleet = Fleet(publication, World(tmp_path / "world.json"), stack)
+    with locked_fleet(tmp_path) as (server, fleet):
+        publication = fleet.publication
         turn = turner(tmp_path, token) if linked else lambda text: replaced(token, text)
         turn(server.admit(RULES))
         process = fleet.ready(fleet.start("a", "--store-token-file", str(token), "--ttl", "20"))
@@ -62,6 +61,20 @@ def test_a_consul_token_that_is_replaced_before_it_is_deleted_costs_no_refusal(t
         fleet.world.turn("healthy")  # what watches has heard of the first change meanwhile, and asked for the next
         eventually(lambda: len(servers(publication)) == 4, process)
         assert troubles(process) == []
+
+
+def test_a_token_that_is_replaced_only_once_it_was_refused_still_comes_before_a_lease_ends(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    with locked_fleet(tmp_path) as (server, fleet):
+        token.write_text(server.admit(RULES))
+        process = fleet.ready(fleet.start("a", "--store-token-file", str(token), "--ttl", "20"))
+        before = revisions(fleet.publication)
+        for accessor in tokens(server):
+            server.ask("DELETE", f"acl/token/{accessor}")
+        eventually(lambda: troubles(process) != [], process)
+        replaced(token, server.admit(RULES))
+        eventually(lambda: process.said(READ), process)
+        follows(fleet, process, before)
 
 
 def turner(folder: Path, token: Path) -> Callable[[str], None]:
@@ -80,10 +93,8 @@ def turner(folder: Path, token: Path) -> Callable[[str], None]:
 
 def test_a_token_file_that_is_gone_empty_or_half_written_is_told_once_and_the_old_token_stands(tmp_path: Path) -> None:
     token = tmp_path / "token"
-    with running_consul(tmp_path, locked=True) as server, ExitStack() as stack:
-        publication = LockedPublication(server, "traefik")
-        stack.callback(publication.close)
-        fleet = Fleet(publication, World(tmp_path / "world.json"), stack)
+    with locked_fleet(tmp_path) as (server, fleet):
+        publication = fleet.publication
         token.write_text(server.admit(RULES))
         process = fleet.ready(fleet.start("a", "--store-token-file", str(token), "--ttl", "20"))
         before, fresh = revisions(publication), server.admit(RULES)
@@ -101,6 +112,44 @@ def test_a_token_file_that_is_gone_empty_or_half_written_is_told_once_and_the_ol
         after = revisions(publication)
         assert before.keys() == after.keys()
         follows(fleet, process, after)
+
+
+READS_ALONE = RULES.replace('"write"', '"read"')
+RENEWS_ALONE = re.sub(r'(key\w* .*)"write"', r'\1"read"', RULES)
+
+
+@pytest.mark.parametrize("rules", [READS_ALONE, RENEWS_ALONE], ids=["reads alone", "renews, and writes no key"])
+def test_a_token_that_may_do_less_is_told_and_the_old_one_stands(tmp_path: Path, rules: str) -> None:
+    """Taken, it would let the leases end, or no change come through any more, while the old one is still good."""
+    token = tmp_path / "token"
+    with locked_fleet(tmp_path) as (server, fleet):
+        token.write_text(server.admit(RULES))
+        process = fleet.ready(fleet.start("a", "--store-token-file", str(token), "--ttl", "20"))
+        before = revisions(fleet.publication)
+        assert rules != RULES
+        replaced(token, server.admit(rules))
+        eventually(lambda: process.said(KEPT), process)
+        follows(fleet, process, before)
+        assert not process.said(READ)
+        replaced(token, server.admit(RULES))
+        eventually(lambda: process.said(READ), process)
+
+
+def test_a_pipe_in_the_place_of_a_secret_holds_nobody_up(etcd_server: EtcdServer, tmp_path: Path) -> None:
+    """Nobody writes into it: whoever waits for its end waits for ever."""
+    password = tmp_path / "password"
+    password.write_text("x")
+    publication = Publication(etcd_server, "pipe")
+    with ExitStack() as stack:
+        stack.callback(publication.close)
+        fleet = Fleet(publication, World(tmp_path / "world.json"), stack)
+        login = ("--store-user", "bridge", "--store-password-file", str(password))
+        process = fleet.ready(fleet.start("a", *login))
+        before = revisions(publication)
+        password.unlink()
+        os.mkfifo(password)
+        eventually(lambda: process.said("it did not end within"), process)
+        follows(fleet, process, before)
 
 
 class _Root(Publication):

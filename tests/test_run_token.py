@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from bridge.stores import open_store
@@ -24,13 +25,20 @@ class LockedPublication(ConsulPublication):
         return self._clients[-1]
 
 
+@contextmanager
+def locked_fleet(folder: Path) -> Iterator[tuple[ConsulServer, Fleet]]:
+    """A Consul that refuses whoever has no token, and bridges to be started on it."""
+    with running_consul(folder, locked=True) as server, ExitStack() as stack:
+        publication = LockedPublication(server, "traefik")
+        stack.callback(publication.close)
+        yield server, Fleet(publication, World(folder / "world.json"), stack)
+
+
 def test_a_token_that_was_revoked_and_replaced_in_its_file_is_taken_up_before_a_lease_ends(tmp_path: Path) -> None:
     """At the shortest TTL, and although nothing else makes it ask the store: no route key moves."""
     token = tmp_path / "token"
-    with running_consul(tmp_path, locked=True) as server, ExitStack() as stack:
-        publication = LockedPublication(server, "traefik")
-        stack.callback(publication.close)
-        fleet = Fleet(publication, World(tmp_path / "world.json"), stack)
+    with locked_fleet(tmp_path) as (server, fleet):
+        publication = fleet.publication
         token.write_text(server.admit(RULES))
         process = fleet.ready(fleet.start("a", "--store-token-file", str(token), "--ttl", "20"))
         before = revisions(publication)

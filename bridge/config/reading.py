@@ -6,7 +6,6 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from pathlib import Path
 from typing import TypeVar
 
 from bridge.config.table import (
@@ -26,6 +25,7 @@ from bridge.config.table import (
 )
 from bridge.labels.faults import meant
 from bridge.model.problem import UsageError
+from bridge.stores.files import read_file
 
 T = TypeVar("T")
 
@@ -200,7 +200,7 @@ def _as_text(name: str, value: object, path: str) -> str:
 
 def _text(origin: str, path: str, remedy: str) -> str:
     try:
-        return Path(path).read_text(encoding="utf-8")
+        return read_file(path).decode("utf-8-sig")  # some editors begin a file with a mark of their own
     except OSError as err:
         raise UsageError(origin, path, f"cannot be read ({err.strerror}); {remedy}") from err
     except ValueError as err:  # no UTF-8, or a NUL in the path

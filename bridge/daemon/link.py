@@ -11,7 +11,7 @@ from bridge.daemon.logs import facts, log
 from bridge.daemon.status import Pulse
 from bridge.daemon.wakes import FIRST_PAUSE, Broke, Feeder, News, Wake
 from bridge.leases import Keeper
-from bridge.model.change import LeaseName, Reading
+from bridge.model.change import Delete, LeaseName, Reading, Transaction
 from bridge.model.problem import UsageError
 from bridge.ownership.records import leader_path
 from bridge.stores.base import Store, StoreError, Unavailable
@@ -165,9 +165,8 @@ class Link:
         opener = self._open
         if not isinstance(opener, Renewable) or not (asked or opener.is_changed):
             return False
-        publisher = self._settings.publisher
         try:
-            store = opener.renewed(lambda one: one.read(publisher.records + leader_path(publisher.cluster)))
+            store = opener.renewed(self._try)
         except (StoreError, UsageError) as err:
             if asked or not self._secrets_fail:
                 log.warning("store: the old secrets are kept: %s", err, extra=facts("secrets-kept", reason=str(err)))
@@ -183,6 +182,16 @@ class Link:
         if store is not None:
             self._use(store)
         return store is not None
+
+    def _try(self, store: Store) -> None:
+        """Do by this client what the one in use does, and change nothing. Raises StoreError where it may not."""
+        publisher, kept = self._settings.publisher, self.keeper.renewed
+        record = publisher.records + leader_path(publisher.cluster)
+        store.read(record)
+        if kept:  # else this process writes nothing, as in a dry run
+            store.renew(kept)
+            # A store looks at rights first, and at comparisons then: what stands is not deleted as what does not.
+            store.commit(Transaction((), (Delete(record, 0),)))
 
     def look_after(self, silent: float) -> None:
         """A thread that ended, or gave no sign for so many seconds, is begun again."""

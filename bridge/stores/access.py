@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TypeAlias
 
 from bridge.model.problem import UsageError
 from bridge.stores.base import Store
+from bridge.stores.files import read_file
 
 Pems: TypeAlias = tuple[bytes | None, bytes | None, bytes | None]
 
@@ -100,9 +100,10 @@ def _pem(option: str, path: str) -> bytes | None:
     if not path:
         return None
     try:
-        content = Path(path).read_bytes()
-    except OSError as err:
-        raise UsageError(option, path, f"cannot be read ({err.strerror}); give the path of a PEM file") from err
+        content = read_file(path)
+    except (OSError, ValueError) as err:  # a NUL in the path
+        why = err.strerror if isinstance(err, OSError) else err
+        raise UsageError(option, path, f"cannot be read ({why}); give the path of a PEM file") from err
     if b"-----BEGIN " not in content:  # a client would only say that no connection came about
         raise UsageError(option, path, "is no PEM file; give one that begins with -----BEGIN")
     return content
