@@ -202,6 +202,7 @@ def test_the_program_is_a_module_too() -> None:
         (("show", "--store", "etcd+https://x", "--store-ca", "/nope.pem"), 2, ("--store-ca", "'/nope.pem'", "PEM")),
         (("show", "--store", "etcd+https://x", "--store-cert", "c.pem"), 2, ("--store-cert", "needs both")),
         (("render", "--source", "ftp://x"), 2, ("--source", "'ftp://x'", "file:PATH", "http://")),
+        (("render", "--source", f"http://user:{PASSWORD}/more@x"), 2, ("--source", "'http://…@x'", "http://HOST")),
         (("render", "--source", "http://x/stacks"), 2, ("--source", "'http://x/stacks'", "http://HOST")),
         (
             ("render", "--source", "http://127.0.0.1:1"),

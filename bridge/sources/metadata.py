@@ -298,8 +298,8 @@ def from_url(url: str, *, hosts: bool, named: Set[str] = frozenset()) -> Metadat
     try:
         parts = urlsplit(url)
         port = parts.port
-    except ValueError as err:
-        raise UsageError("--source", without_user(url), f"{err}; {remedy}") from err
+    except ValueError as err:  # its text may hold half of a password
+        raise UsageError("--source", without_user(url), f"is no address with a port from 1 to 65535; {remedy}") from err
     if not parts.hostname or port == 0 or "@" in url or not url.isprintable() or " " in url:
         raise UsageError("--source", without_user(url), f"is no plain address of a server; {remedy}")
     if parts.path.strip("/") or parts.query or parts.fragment:
