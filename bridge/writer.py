@@ -178,8 +178,9 @@ class Writer:
             if other == own.name:
                 continue
             remedy = (
-                f"this cluster publishes {other} below {self.publisher.tree.strip('/')}; give {own.name} a prefix of "
-                f"its own, as {own.name}=v3/traefik, or first take those keys away: bridge leave --layout {other}"
+                f"this cluster publishes {other} below {self.publisher.tree.strip('/')}; say --layout {other}, or give "
+                f"{own.name} a prefix of its own, as {own.name}=PREFIX, or first take those keys away: "
+                f"bridge leave --layout {other}"
             )
             raise UsageError("--layout", own.name, remedy)
 

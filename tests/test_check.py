@@ -13,7 +13,7 @@ import pytest
 from bridge.cli.render import Level, github_line
 from bridge.sources.base import Place
 from tests.commands import Bridge, Ran, silent
-from tests.servers import ConsulServer, EtcdServer
+from tests.servers import ConsulServer, EtcdServer, free_ports
 from tests.worlds.generate import document
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -430,6 +430,16 @@ def test_of_what_a_bridge_wrote_nothing_is_said(bridge: Bridge, etcd_server: Etc
     ran = bridge("check", "--store", url)
     assert ran.code == 0
     assert re.fullmatch(r"\d+ keys below /check\d+/: 0 errors, 0 warnings, 0 notices\n", ran.out)
+
+
+@pytest.mark.parametrize("output", ["text", "json", "github"])
+def test_what_is_known_of_the_source_is_told_also_where_the_store_is_down(bridge: Bridge, output: str) -> None:
+    (port,) = free_ports(1)
+    ran = bridge("check", "--source", MIXED, "--store", f"etcd://127.0.0.1:{port}", "--output", output)
+    alone = bridge("check", "--source", MIXED, "--output", output)
+    assert (ran.code, alone.code) == (1, 4)
+    assert ran.out == alone.out
+    assert re.fullmatch(r"bridge: the store \S+: no answer to a read .*\n", ran.err)
 
 
 def test_source_and_store_may_be_checked_together(bridge: Bridge, etcd_server: EtcdServer) -> None:

@@ -75,6 +75,16 @@ def test_what_passed_by_itself_leaves_a_brake_that_holds_the_next_time(clock: Cl
     assert held.opens_at == clock.now + 600
 
 
+def test_other_rules_are_given_the_whole_time_also_where_the_brake_holds_already(clock: Clock) -> None:
+    """What goes by them is something else; so is how long it is held."""
+    held = braked()
+    assert held.holds(ALL)
+    clock.now += 599
+    held.obey(SETTINGS, Manners(confirm=0, brake_hold=300))
+    assert held.holds(ALL)
+    assert held.opens_at == clock.now + 300
+
+
 def test_a_brake_that_nobody_asks_when_its_time_is_over_wakes_nobody_again_and_again(clock: Clock) -> None:
     """While the store is away, or another replica leads."""
     held = braked()

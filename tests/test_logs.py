@@ -70,6 +70,8 @@ def test_no_line_is_so_long_that_a_containers_log_splits_it(form: str, char: str
         f"admin:{HASH}",
         "admin:$2y$05$zzzzzzzzzzzzzzzzzzzzzz",
         "admin:{SHA}zzz=",
+        "admin:{SSHA}zzz=",
+        "admin:{SSHA512}zzz=",
         "admin:traefik:0123456789abcdef0123456789abcdef",
         "admin:traefik:0123456789ABCDEF0123456789ABCDEF",
         "Authorization:Basic zzz=",
@@ -77,6 +79,12 @@ def test_no_line_is_so_long_that_a_containers_log_splits_it(form: str, char: str
         "Authorization=zzz||X-Name:a",
         "Headers:Authorization,Basic zzz",
         "https://zzz:zzz@b/$1",
+        "X-Consul-Token: zzz",
+        "{'X-Consul-Token': 'zzz'}",
+        "/v1/kv/traefik?token=zzz&recurse=",
+        '{"password": "zzz"}',
+        "-----BEGIN EC PRIVATE KEY-----\nzzz\nzzz\n-----END EC PRIVATE KEY-----",
+        "-----BEGIN PRIVATE KEY-----\nzzz\nzzz",
     ],
 )
 def test_logins_and_hashes_are_hidden_wherever_they_come_from(form: str, secret: str) -> None:

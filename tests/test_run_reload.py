@@ -128,6 +128,7 @@ def test_what_only_a_restart_changes_is_told_and_stays_and_the_rest_is_taken(fle
     assert "restart the bridge" in told
     process.popen.send_signal(signal.SIGHUP)  # it stands as it was, so it is told again
     eventually(lambda: sum("ttl stays '5m'" in line for line in process.lines) == 2, process)
+    eventually(lambda: process.said(f"read again: no option that can change now in {fleet.file}"), process)
     assert '"ttl":300' in fleet.publication.recorded()["c/default/presence"]
 
 
@@ -140,13 +141,15 @@ def test_a_flag_goes_on_winning_over_the_file(fleet: Reloads) -> None:
     assert revisions(fleet.publication) == before
 
 
-def test_without_a_file_it_says_so_and_reads_secrets_again(fleet: Reloads) -> None:
+def test_without_a_file_it_says_so(fleet: Reloads) -> None:
     process = fleet.ready(fleet.start("a"))
     before = revisions(fleet.publication)
     process.popen.send_signal(signal.SIGHUP)
     eventually(lambda: process.said("there is no --config file"), process)
-    eventually(lambda: process.said("secrets and certificates were read again from their files: as before"), process)
     assert revisions(fleet.publication) == before
+    fleet.world.turn("unhealthy")  # it hears of this after the signal
+    eventually(lambda: len(servers(fleet.publication)) == 3, process)
+    assert not process.said("secrets and certificates"), "there is no file of any"
 
 
 def test_routes_that_a_policy_removes_wait_for_the_brake(fleet: Reloads) -> None:

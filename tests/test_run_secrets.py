@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
+import signal
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -91,7 +93,8 @@ def turner(folder: Path, token: Path) -> Callable[[str], None]:
     return turn
 
 
-def test_a_token_file_that_is_gone_empty_or_half_written_is_told_once_and_the_old_token_stands(tmp_path: Path) -> None:
+def test_a_token_file_that_is_gone_empty_or_half_written_is_told_and_the_old_token_stands(tmp_path: Path) -> None:
+    """Each fault once, however often the file is looked at meanwhile."""
     token = tmp_path / "token"
     with locked_fleet(tmp_path) as (server, fleet):
         publication = fleet.publication
@@ -99,19 +102,22 @@ def test_a_token_file_that_is_gone_empty_or_half_written_is_told_once_and_the_ol
         process = fleet.ready(fleet.start("a", "--store-token-file", str(token), "--ttl", "20"))
         before, fresh = revisions(publication), server.admit(RULES)
         token.unlink()
-        eventually(lambda: process.said(KEPT), process)
-        for text in ("", fresh[:9]):
+        eventually(lambda: process.said("cannot be read"), process)
+        for text, why in (("", "is empty"), (fresh[:9], "knows no such token")):
             token.write_text(text)
+            eventually(functools.partial(process.said, why), process)
             fleet.world.turn("unhealthy")
             eventually(lambda: len(servers(publication)) == 3, process)
             fleet.world.turn("healthy")
             eventually(lambda: len(servers(publication)) == 4, process)
         token.write_text(fresh)
         eventually(lambda: process.said(READ), process)
-        assert [KEPT in line for line in troubles(process)] == [True]
+        assert [KEPT in line for line in troubles(process)] == [True] * 3
         after = revisions(publication)
         assert before.keys() == after.keys()
         follows(fleet, process, after)
+        process.popen.send_signal(signal.SIGHUP)
+        eventually(lambda: process.said("read again from their files: as before"), process)
 
 
 READS_ALONE = RULES.replace('"write"', '"read"')

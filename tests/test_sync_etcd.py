@@ -638,7 +638,9 @@ def test_another_layout_of_one_prefix_is_refused_before_anything_is_renewed(
     layout3 = layout("traefik3")
     tree = layout3.tree_prefix(publication.prefix, "etcd")
     other = replace(other, publisher=Publisher(layout3, tree, publication.records, "default"))
-    with pytest.raises(UsageError, match=r"publishes traefik1 .* bridge leave --layout traefik1") as refused:
+    with pytest.raises(
+        UsageError, match=r"publishes traefik1 .*; say --layout traefik1, .* bridge leave --layout traefik1"
+    ) as refused:
         sync({}, store, other)
     assert refused.value.exit_code == 2
     assert (store.commits, store.kept) == (0, [])

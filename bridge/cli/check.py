@@ -21,6 +21,7 @@ from bridge.layouts.lint import Finding, Grade
 from bridge.model.change import Item
 from bridge.model.problem import Problem, UsageError
 from bridge.sources.base import Place
+from bridge.stores.base import StoreError
 from bridge.views.explained import is_labelled
 from bridge.views.words import Json, cut, number, problems_json, safe, suggestion
 
@@ -46,7 +47,15 @@ def run(config: Config) -> int:
     if not named:
         raise UsageError("check", "", f"give {options.SOURCE.flag}, {options.STORE.flag}, or both")
     world = read_world(config) if options.SOURCE in named else None
-    trees = [read_tree(config, site) for site in sites(config)] if options.STORE in named else []
+    trees: list[Tree] = []
+    failure: StoreError | None = None
+    try:
+        for site in sites(config) if options.STORE in named else ():
+            trees.append(read_tree(config, site))
+    except StoreError as err:
+        if world is None:
+            raise
+        failure = err  # what is known of the source is told all the same
     match config.get(options.OUTPUT):
         case Output.JSON:
             say_json({**(_world_json(world) if world else {}), **(_trees_json(trees) if trees else {})})
@@ -54,6 +63,8 @@ def run(config: Config) -> int:
             say([*(_world_github(world) if world else ()), *_trees_github(trees)])
         case Output.TEXT:
             say([*(_world_lines(world) if world else ()), *_trees_lines(trees)])
+    if failure:
+        raise failure
     problems = world.problems if world else ()
     findings = [finding for tree in trees for finding in tree.findings]
     wrong = any(not one.notice for one in problems) or any(one.flaw.grade is not Grade.NOTICE for one in findings)

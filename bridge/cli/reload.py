@@ -60,15 +60,16 @@ class Reloading:
             self._status = Options(self._status.read_at, is_well=False)
             found, changed = [None] * len(self._loops), []
         else:
-            self._tell_fixed(now)
-            self._tell_changed(merged, changed)
+            fixed = _differing(self._config, now, live=False)
+            self._tell_fixed(now, fixed)
+            self._tell_changed(merged, changed, "no option that can change now" if fixed else "no option changed")
             self._status = Options(time.time())
             self._config = merged
         for loop, its in zip(self._loops, found, strict=True):
             loop.reread(its)
 
-    def _tell_fixed(self, now: Config) -> None:
-        for option in _differing(self._config, now, live=False):
+    def _tell_fixed(self, now: Config, fixed: Sequence[Option[object]]) -> None:
+        for option in fixed:
             before, after = self._config.text(option) or "", now.text(option) or ""
             log.warning(
                 "%s stays %r: it is %r now, which only a restart takes up; restart the bridge, or set it back",
@@ -78,13 +79,13 @@ class Reloading:
                 extra=facts("needs-restart", option=option.name, before=before, after=after),
             )
 
-    def _tell_changed(self, now: Config, changed: Sequence[Option[object]]) -> None:
+    def _tell_changed(self, now: Config, changed: Sequence[Option[object]], otherwise: str) -> None:
         """By the lower of both levels, so that it is heard that the log says less from now on."""
         its = [(option.name, self._config.text(option) or "", now.text(option) or "") for option in changed]
         said = ", ".join(f"{name} {before!r} -> {after!r}" for name, before, after in its)
         listed = [{"name": name, "before": before, "after": after} for name, before, after in its]
         where = self._config.text(options.CONFIG)
-        none = f"no option changed in {where}" if where else "there is no --config file; variables and flags stay"
+        none = f"{otherwise} in {where}" if where else "there is no --config file; variables and flags stay"
         levels = self._config.get(options.LOG_LEVEL), now.get(options.LOG_LEVEL)
         set_level(min(levels, key=list(options.LogLevel).index))
         log.info("read again: %s", said or none, extra=facts("reloaded", options=listed))

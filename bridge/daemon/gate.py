@@ -39,10 +39,10 @@ class RemovalGate:
         self.second_at: float | None = None  # when the source shall be read once more
 
     def obey(self, settings: Settings, manners: Manners) -> None:
-        """Hold by these from now on; what was allowed before says nothing of it."""
+        """Hold by these from now on; what was allowed before says nothing of it, nor how long it was held."""
         self._settings, self._manners = settings, manners
         self._confirmed = self._confirmed or manners.confirm == 0
-        self._allowed = False
+        self._allowed, self._shut_since = False, None
 
     @property
     def opens_at(self) -> float | None:
@@ -123,7 +123,8 @@ class RemovalGate:
         if self._shut_since is None:
             self._shut_since = now
             log.error(
-                "the brake holds the removal of %d of %d servers for %.0f s; additions go; --force lets all go",
+                "the brake holds the removal of %d of %d servers for %.0f s; additions go; "
+                "a start with --force lets all go",
                 due.removed,
                 due.servers,
                 self._manners.brake_hold,

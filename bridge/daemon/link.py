@@ -28,6 +28,10 @@ class Renewable(Protocol):
     """What opens clients with secrets that stand in files."""
 
     @property
+    def has_files(self) -> bool:
+        """Whether any secret stands in one."""
+
+    @property
     def is_changed(self) -> bool:
         """Whether a file was written, replaced or removed since it was taken."""
 
@@ -46,7 +50,7 @@ class Link:
         self._watches: list[tuple[Feeder, Store]] = []
         self._retry = FIRST_PAUSE
         self._writer: Writer | None = None
-        self._secrets_fail = False  # those that the files hold now do, as was told, …
+        self._secrets_fail = ""  # those that the files hold now do, as was told in these words, …
         self._secrets_at = 0.0  # … when they are tried again, …
         self._secrets_pause = FIRST_SECRETS  # … and how much later than now, should they fail once more
         self.retry_at = 0.0  # when the store is asked again
@@ -163,18 +167,18 @@ class Link:
     def _takes_secrets(self, *, asked: bool = False) -> bool:
         """Whether this process goes on by other secrets, which the store knows. Of those that fail is told once."""
         opener = self._open
-        if not isinstance(opener, Renewable) or not (asked or opener.is_changed):
+        if not isinstance(opener, Renewable) or not (opener.has_files if asked else opener.is_changed):
             return False
         try:
             store = opener.renewed(self._try)
         except (StoreError, UsageError) as err:
-            if asked or not self._secrets_fail:
+            if asked or str(err) != self._secrets_fail:
                 log.warning("store: the old secrets are kept: %s", err, extra=facts("secrets-kept", reason=str(err)))
-            self._secrets_fail = True
+            self._secrets_fail = str(err)
             self._secrets_at = time.monotonic() + self._secrets_pause
             self._secrets_pause = min(2 * self._secrets_pause, LONGEST_SECRETS)
             return False
-        self._secrets_fail, self._secrets_at, self._secrets_pause = False, 0.0, FIRST_SECRETS
+        self._secrets_fail, self._secrets_at, self._secrets_pause = "", 0.0, FIRST_SECRETS
         if store is not None or asked:
             its = facts("secrets-read", changed=store is not None)
             what = "others now" if store else "as before"

@@ -33,11 +33,17 @@ _CUTS = ((1000, 10), (200, 10), (50, 3))  # characters of a text and items of a 
 _PLACES = 6  # of a fault: the innermost calls
 
 _LOGIN = re.compile(r"//[^/\s@'\"]+@")
-# $apr1$…, $2y$…, {SHA}…, and the realm and hash of a digest; with the name in front. It begins only where a word does,
-# so that a long word is looked at once.
-_HASH = re.compile(r"(?<![^\s'\",;=])[^\s'\",;=]*(?:\$[0-9a-z]{1,5}\$|\{SHA\}|:[^\s:]*:[0-9a-fA-F]{32}\b)[^\s'\",;]*")
-# What a header of this name says, also in a rule, with or without its scheme.
-_HEADER = re.compile(r"(?i:\b(authorization['\"]?[:=,] ?))(?:[A-Za-z]+ )?[^\s'\",;|]+")
+# $apr1$…, $2y$…, {SHA}…, {SSHA}…, and the realm and hash of a digest; with the name in front. It begins only where a
+# word does, so that a long word is looked at once.
+_HASH = re.compile(
+    r"(?<![^\s'\",;=])[^\s'\",;=]*(?:\$[0-9a-z]{1,5}\$|\{S?SHA\d*\}|:[^\s:]*:[0-9a-fA-F]{32}\b)[^\s'\",;]*"
+)
+# What a header of such a name says, also in a rule, with or without its scheme; and what a query or JSON says.
+_NAMED = re.compile(
+    r"(?i:\b((?:authorization|x-[a-z-]{0,20}token)['\"]?[:=,] ?['\"]?|\w*(?:token|password|secret)(?:=|['\"]: ?['\"])))"
+    r"(?:[A-Za-z]+ )?[^\s'\",;|&]+"
+)
+_PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?s:.*?-----END [A-Z ]*PRIVATE KEY-----|[\w+/=\s\\]*)")
 _LAST_WORD = re.compile(r"[\s'\",;=][^\s'\",;=]*\Z")
 _BARE = re.compile(r'[^\s"=\\]+')
 
@@ -203,4 +209,5 @@ def _cut(fact: Fact, characters: int, items: int) -> Fact:
 
 def _hidden(text: str) -> str:
     """`text` without what may let somebody in."""
-    return _HEADER.sub(rf"\1{HIDDEN}", _HASH.sub(HIDDEN, _LOGIN.sub(f"//{HIDDEN}@", text)))
+    text = _HASH.sub(HIDDEN, _LOGIN.sub(f"//{HIDDEN}@", _PEM.sub(HIDDEN, text)))
+    return _NAMED.sub(rf"\1{HIDDEN}", text)

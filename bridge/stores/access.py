@@ -55,6 +55,11 @@ class Opener:
         return self._connect(self._taken)
 
     @property
+    def has_files(self) -> bool:
+        """Whether any secret stands in one."""
+        return bool(self._files)
+
+    @property
     def is_changed(self) -> bool:
         """Whether a file was written, replaced or removed since it was taken."""
         return self._look() != self._seen
@@ -86,7 +91,8 @@ def _stamp(path: str) -> object:
         found = os.stat(path)
     except (OSError, ValueError):
         return None
-    return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
+    # A copy may bring its time along; only the file system sets that of the change.
+    return found.st_dev, found.st_ino, found.st_ctime_ns, found.st_mtime_ns, found.st_size
 
 
 def _read_pems(access: Access) -> Pems:
