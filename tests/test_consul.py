@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from requests import adapters
 
 from bridge.cli.policy import consul_lines, consul_rules
 from bridge.cli.wiring import Site
@@ -20,6 +23,8 @@ from bridge.model.change import Check, Create, Delete, Item, LeaseName, Reading,
 from bridge.model.keys import lease_node
 from bridge.model.problem import UsageError
 from bridge.stores import consul, consulhttp, memory, open_store
+from bridge.stores.access import Access, Opener
+from bridge.stores.address import parse_address
 from bridge.stores.base import OutcomeUnknown, Refused, Store, StoreError, Unavailable
 from tests.grounds import LASTING, PATIENCE, ConsulGround, commit, create, eventually, standing
 from tests.servers import MANAGEMENT, Certificates, ConsulServer, free_ports, running_consul
@@ -622,8 +627,9 @@ def test_without_a_client_certificate_the_error_names_the_option(
 
 
 def test_a_server_of_a_strange_authority_is_not_trusted(
-    tls_consul: ConsulServer, certificates: Certificates, opened: Callable[..., Store]
+    tls_consul: ConsulServer, certificates: Certificates, opened: Callable[..., Store], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(adapters, "DEFAULT_CA_BUNDLE_PATH", certificates.ca)  # requests' own roots do not count
     shown = {"cert": certificates.client_cert, "key": certificates.client_key}
     for ca in ({"ca": certificates.strange_ca}, {}):
         with pytest.raises(Unavailable, match=r"(?i)certificate verify failed.*--store-ca"):
@@ -640,15 +646,57 @@ def test_a_tls_client_at_a_plain_port_is_unavailable(consul_server: ConsulServer
         opened(at(consul_server.endpoint, tls=True)).read("")
 
 
-def test_a_broken_certificate_is_unavailable(
-    tls_consul: ConsulServer, certificates: Certificates, opened: Callable[..., Store], tmp_path: Path
+def with_password(key: bytes) -> bytes:
+    """The same key, locked."""
+    private = serialization.load_pem_private_key(key, None)
+    form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    return private.private_bytes(*form, serialization.BestAvailableEncryption(b"secret"))
+
+
+@pytest.mark.parametrize("option", ["ca", "cert", "key"])
+def test_a_certificate_that_cannot_be_used_is_told_before_anybody_is_asked(
+    certificates: Certificates, option: str, tmp_path: Path
 ) -> None:
-    broken = tmp_path / "broken.pem"
-    broken.write_text("-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n")
+    """Half written, nonsense, of something else, or locked by a password: nobody is there to type it."""
     good = {"ca": certificates.ca, "cert": certificates.client_cert, "key": certificates.client_key}
-    for option in good:
-        with pytest.raises(Unavailable):
-            opened(at(tls_consul.endpoint, tls=True), **(good | {option: str(broken)})).read("")
+    content = Path(good[option]).read_bytes()
+    bad = [content[: len(content) // 2], b"-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n"]
+    if option == "key":
+        bad += [with_password(content), Path(certificates.server_key).read_bytes()]
+    named = "--store-ca" if option == "ca" else "--store-cert and --store-key"
+    for number, text in enumerate(bad):
+        file = tmp_path / f"bad-{number}.pem"
+        file.write_bytes(text)
+        with pytest.raises(UsageError, match=re.escape(file.name)) as caught:
+            open_store(at("h", tls=True), records_root=ROOT, **(good | {option: str(file)}))
+        assert caught.value.thing == named
+
+
+def test_clients_show_what_was_taken_whatever_becomes_of_the_files(
+    tls_consul: ConsulServer, certificates: Certificates, tmp_path: Path
+) -> None:
+    """Somebody writes the next certificate there, and is not done yet; a watch opens a connection meanwhile."""
+    good = {"ca": certificates.ca, "cert": certificates.client_cert, "key": certificates.client_key}
+    paths = {option: tmp_path / option for option in good}
+    for option, path in paths.items():
+        path.write_bytes(Path(good[option]).read_bytes())
+    access = Access(ca=str(paths["ca"]), cert=str(paths["cert"]), key=str(paths["key"]))
+    address = parse_address(at(tls_consul.endpoint, tls=True), ("consul",))
+
+    def connect(shown: Access) -> Store:
+        return consul.connect(address, records_root=ROOT, access=shown)
+
+    opener = Opener(connect, access.loaded, [str(path) for path in paths.values()])
+    with ExitStack() as stack:
+        first = opener()
+        stack.callback(first.close)
+        for path in paths.values():
+            path.write_bytes(path.read_bytes()[:99])
+        for client in (first, opener()):
+            stack.callback(client.close)
+            assert client.read("nothing/").items == {}
+        with pytest.raises(UsageError, match="--store-ca"):
+            opener.renewed(lambda store: store.read("nothing/"))
 
 
 @pytest.mark.parametrize("option", ["ca", "cert", "key"])

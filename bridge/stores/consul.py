@@ -34,6 +34,7 @@ from bridge.stores.access import Access
 from bridge.stores.address import StoreAddress
 from bridge.stores.base import LeaseLost, OutcomeUnknown, Refused, Unavailable
 from bridge.stores.consulhttp import Agent, Failed, Fields, NodeMissing, Pair, Reach, Session, encoded
+from bridge.stores.tls import tls_context
 
 T = TypeVar("T")
 
@@ -56,7 +57,7 @@ _ATTEMPTS = 5  # at a session that comes and goes
 def connect(address: StoreAddress, *, records_root: str, access: Access) -> Consul:
     """The store at `address`. It is first asked by its methods.
 
-    Raises UsageError when a file cannot be read, for a user, and for a prefix that an address does not carry as it is.
+    Raises UsageError when a file cannot be used, for a user, and for a prefix that an address does not carry as it is.
     Without `access.ca` a server is checked by the roots that requests brings along, not by the system's.
     """
     if access.user or access.password:
@@ -65,11 +66,11 @@ def connect(address: StoreAddress, *, records_root: str, access: Access) -> Cons
         raise UsageError("BRIDGE_STORE_TOKEN", "", "is no token: it holds other characters than visible ASCII")
     if {".", ".."} & set(address.prefix.split("/")):
         raise UsageError("--store", address.url, "no segment of the prefix may be . or .. on Consul")
-    access.read_files()  # requests would only say that no connection came about
+    context = tls_context(access) if address.tls else None
     agents = []
     for endpoint in address.endpoints:
         host, _, port = endpoint.at(USUAL_PORT).rpartition(":")
-        reach = Reach(host, int(port), address.tls, access.ca, access.cert, access.key, access.datacenter)
+        reach = Reach(host, int(port), context, access.datacenter)
         agents.append(Agent(address.url, reach, access.token))
     return Consul(address.url, records_root, agents)
 

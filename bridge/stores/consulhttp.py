@@ -12,6 +12,7 @@ import socket
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from ssl import SSLContext
 from threading import Lock
 from typing import Protocol, TypeVar
 
@@ -104,10 +105,7 @@ class Reach:
 
     host: str  # IPv6 in brackets
     port: int
-    tls: bool
-    ca: str  # paths of PEM files; empty: the roots that requests brings along, …
-    cert: str  # … and no client certificate
-    key: str
+    tls: SSLContext | None  # None: it is not spoken
     datacenter: str  # empty: the agent's own
 
 
@@ -160,8 +158,8 @@ class Agent:
             host=reach.host,
             port=reach.port,
             scheme="https" if reach.tls else "http",
-            verify=reach.ca or True,
-            cert=(reach.cert, reach.key) if reach.cert else None,
+            verify=True,
+            cert=None,
             dc=reach.datacenter or None,
             consistency="consistent",
             connections_timeout=TIMEOUT,
@@ -174,7 +172,7 @@ class Agent:
         if token:
             http.headers["X-Consul-Token"] = token  # the library sends none with a transaction
         for scheme in ("http://", "https://"):
-            http.mount(scheme, _Adapter(self._connections))
+            http.mount(scheme, _Adapter(self._connections, reach.tls))
 
     def pairs(self, prefix: str, *, after: int = 0, wait: float = 0) -> tuple[int, tuple[Pair, ...]]:
         """All keys that begin with `prefix`, and the index of their last change.
@@ -305,10 +303,14 @@ def _shut(connection: HTTPConnection) -> None:
 
 
 class _Adapter(HTTPAdapter):
-    """One limit for a connection to stand, another for an answer to come; connections that can be ended."""
+    """One limit for a connection to stand, another for an answer to come; connections that can be ended.
 
-    def __init__(self, connections: _Connections) -> None:
+    They speak TLS by a context of ours: requests goes by paths, and trusts its own roots beside those of a context.
+    """
+
+    def __init__(self, connections: _Connections, tls: SSLContext | None) -> None:
         super().__init__()
+        self.poolmanager.connection_pool_kw["ssl_context"] = tls
 
         class Plain(HTTPConnection):
             def connect(self) -> None:
@@ -341,6 +343,9 @@ class _Adapter(HTTPAdapter):
         if isinstance(timeout, int | float):
             timeout = (CONNECT, timeout)
         return super().send(request, stream, timeout, verify, cert, proxies)
+
+    def cert_verify(self, conn: object, url: object, verify: object, cert: object) -> None:
+        """Nothing: the context knows it."""
 
 
 def _said(err: ConsulException) -> str:
