@@ -8,7 +8,7 @@ from enum import Enum
 from bridge.model.change import Change
 from bridge.model.problem import Problem
 from bridge.model.route import Verdict
-from bridge.ownership.plan import Difference
+from bridge.ownership.differences import Difference
 from bridge.ownership.steps import Wait
 
 

@@ -12,8 +12,9 @@ from bridge.model.keys import STANDING, Publisher, Wish, other_form, route_name
 from bridge.model.problem import Problem
 from bridge.model.route import Route, Verdict
 from bridge.ownership.brake import Brake, brake
+from bridge.ownership.differences import Difference
 from bridge.ownership.drains import Drains, read_drains
-from bridge.ownership.plan import Difference, Plan
+from bridge.ownership.plan import Plan
 from bridge.ownership.records import drain_records
 from bridge.ownership.standing import Standing, unclaimed
 from bridge.ownership.steps import Wait

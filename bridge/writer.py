@@ -17,7 +17,7 @@ from bridge.model.problem import Problem, UsageError
 from bridge.ownership.brake import BrakeRule
 from bridge.ownership.mirror import Held, Mirror
 from bridge.ownership.pack import Packed, fenced, pack
-from bridge.ownership.plan import Plan, Settled, Unit, plan
+from bridge.ownership.plan import Plan, Settled, plan
 from bridge.ownership.records import (
     FLEET,
     STANDING_FAMILY,
@@ -33,6 +33,7 @@ from bridge.ownership.records import (
 )
 from bridge.ownership.standing import Standing, stand
 from bridge.ownership.terms import Errand, ReadTime, Terms, lease_names
+from bridge.ownership.units import Unit
 from bridge.stores.base import LeaseLost, OutcomeUnknown, Refused, Store, StoreError, Unavailable
 
 FAILURES = 8  # commits in a row that conflicted or got no answer, before a pass gives up

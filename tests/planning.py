@@ -12,10 +12,11 @@ from bridge.model.keys import Layout, Publisher, Wish
 from bridge.ownership import plan as planning
 from bridge.ownership.mirror import Mirror
 from bridge.ownership.pack import pack
-from bridge.ownership.plan import Plan, Settled, Unit, plan
+from bridge.ownership.plan import Plan, Settled, plan
 from bridge.ownership.records import FLEET, STANDING_FAMILY, claim_path, cluster_family, guard_path
 from bridge.ownership.standing import Standing, stand
 from bridge.ownership.terms import ReadTime, Terms, lease_names
+from bridge.ownership.units import Unit
 from bridge.stores.memory import LIKE_ETCD, Memory, MemoryServer
 
 TREE, RECORDS = "/traefik/", "bridge/traefik/"

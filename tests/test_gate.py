@@ -8,7 +8,8 @@ from bridge.daemon import gate
 from bridge.daemon.gate import Manners, RemovalGate
 from bridge.layouts import layout
 from bridge.model.keys import Publisher
-from bridge.ownership.plan import Difference, Plan, Settled
+from bridge.ownership.differences import Difference
+from bridge.ownership.plan import Plan, Settled
 from bridge.writer import Settings
 
 SETTINGS = Settings(Publisher(layout("traefik1"), "/traefik/", "bridge/traefik/", "a"), "", "1", 300, "r", "t")

@@ -29,7 +29,8 @@ from bridge.config import Config, Output
 from bridge.model.keys import Publisher
 from bridge.model.problem import Problem, UsageError
 from bridge.ownership.adopt import Fate, Handed
-from bridge.ownership.plan import Difference, Plan
+from bridge.ownership.differences import Difference
+from bridge.ownership.plan import Plan
 from bridge.report import Report
 from bridge.views.words import Json, number, problems_json, safe, shown, span
 

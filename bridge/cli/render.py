@@ -13,7 +13,7 @@ from bridge.config import Output
 from bridge.model.change import Change, Create, Delete, Update
 from bridge.model.keys import Layout, Publisher, group_title
 from bridge.model.problem import BridgeError, Problem
-from bridge.ownership.plan import Difference
+from bridge.ownership.differences import Difference
 from bridge.ownership.steps import Wait
 from bridge.report import Outcome, Report
 from bridge.sources.base import Place

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from bridge.model.change import Change, Create, Delete
 from bridge.model.keys import Role, unescape
 from bridge.ownership.claims import Group
-from bridge.ownership.plan import Plan, Unit
+from bridge.ownership.plan import Plan
 from bridge.ownership.standing import Standing
+from bridge.ownership.units import Unit
 
 GOES = frozenset(("close", "clear", "leave"))  # why a unit is written that takes a group away
 

@@ -15,7 +15,8 @@ from bridge.daemon.roll import Roll
 from bridge.model.change import Change
 from bridge.model.keys import Publisher, Wish, group_title
 from bridge.model.problem import Problem
-from bridge.ownership.plan import Difference, Plan
+from bridge.ownership.differences import Difference
+from bridge.ownership.plan import Plan
 from bridge.ownership.quarrels import HIDDEN
 from bridge.ownership.standing import Standing
 from bridge.ownership.steps import Wait

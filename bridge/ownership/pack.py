@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from bridge.model.change import Change, Check, Create, Delete, Limits, Transaction, Update
-from bridge.ownership.plan import Unit
+from bridge.ownership.units import Unit
 
 # Bytes that a store's protocol may add to one operation beside key and value, base64 of the value included.
 _OVERHEAD = 160

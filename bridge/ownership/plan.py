@@ -6,58 +6,28 @@ and says what waits; the next pass plans afresh, so a crash between two passes i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 
-from bridge.layouts import layout_of
 from bridge.model.change import Change, Check, Create, Delete, LeaseName, Update
 from bridge.model.keys import STANDING, Layout, Role, Wish, group_title, other_form, split_owner
 from bridge.model.problem import Problem
 from bridge.ownership.adopt import adopting
-from bridge.ownership.claims import Claim, Group, by_role, differing, kinds, may_merge
+from bridge.ownership.claiming import Claiming
+from bridge.ownership.claims import Claim, Group, by_role, may_merge
+from bridge.ownership.differences import Difference, Differences
 from bridge.ownership.foreign import foreign_keys
 from bridge.ownership.leaning import Leaning
 from bridge.ownership.mirror import Held
 from bridge.ownership.presence import Said, farewell, say_presence, unread
-from bridge.ownership.records import claim_path, guard_path, is_newer, named, presence_path, read_counter, write_claim
+from bridge.ownership.problems import Problems
+from bridge.ownership.records import claim_path, guard_path, is_newer, presence_path
 from bridge.ownership.standing import Standing
 from bridge.ownership.steps import Clock, Draft, ServerSteps, SharedSteps, Wait
-from bridge.ownership.terms import STANDING_LEASE, Terms, cluster_lease, fleet_lease, outlives
+from bridge.ownership.terms import Terms, outlives
+from bridge.ownership.units import Unit, Units
 
 LEAST_UNCLAIMED = 10.0  # seconds that a group whose claim another cluster lost stays open, so that it can come back
-
-# The order in which a unit too large for one transaction is cut: what opens comes last.
-_CLOSES, _GOES, _LAST = 2, 8, 9
-_COMES = {Role.PROTECTS: 3, Role.REST: 4, Role.RULE: 5, Role.SERVER: 6, Role.OPENS: 7}
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """Changes that belong into one transaction."""
-
-    group: str
-    why: str
-    changes: tuple[Change, ...]  # in the order in which they may be cut where not all fit
-    checks: tuple[Check, ...] = ()
-    wide: tuple[Check, ...] = ()  # further checks, …
-    narrow: tuple[Check, ...] = ()  # … and those of them that stay where not all fit
-    # Where not even one change fits beside all these: the checks that stay, and those that a change needs, by its key.
-    least: tuple[Check, ...] = ()
-    each: Mapping[str, tuple[Check, ...]] = field(default_factory=dict)
-    # Whose protection becomes of another kind, by the keys of the changes that make it so: where they fit, they are not
-    # parted.
-    turns: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """A key below Traefik's prefix that shall become another than it is."""
-
-    path: str
-    service: str  # stack/service, or the name of a group that is of no service
-    before: str | None  # None: it does not stand
-    after: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,18 +105,15 @@ class _Planner:
         self.releases = terms.errand is not None and terms.errand.releases
         self.tree, self.records = standing.mirror.tree, standing.mirror.records
         self.leaning = Leaning(standing, wishes)
-        self.own_lease = cluster_lease(self.publisher, terms)
-        self.fleet_lease = fleet_lease(standing, terms)
-        self.settled = Settled((self.own_lease, self.fleet_lease), dict(self._find_settled(known)))
+        self.problems = Problems(standing)
+        self.claiming = Claiming(standing, terms, self.problems)
+        self.settled = Settled((self.claiming.own, self.claiming.fleet), dict(self._find_settled(known)))
         self.my_read_time = terms.read_time.seconds(self._frontends())
         theirs = (seen.read_time for cluster, seen in standing.presences.items() if cluster != self.me)
         self.clock = Clock(now, max([self.my_read_time, *theirs]))
-        self.units: list[Unit] = []
+        self.units = Units(standing)
         self.waits: list[Wait] = []
-        self.problems: list[Problem] = []
-        self.differences: list[Difference] = []
-        self.unchanged = self.removed = 0
-        self.drained: set[str] = set()
+        self.differences = Differences(self.layout)
 
     def _frontends(self) -> int:
         """How many frontends stand, open or closed, or will after this plan: what a Traefik reads slowly.
@@ -160,7 +127,7 @@ class _Planner:
 
     def _find_settled(self, known: Settled) -> Iterator[tuple[str, tuple[Group, Wish]]]:
         """The groups of which nothing is to be done or said: by far the most of most passes."""
-        before = known.groups if known.leases == (self.own_lease, self.fleet_lease) else {}
+        before = known.groups if known.leases == (self.claiming.own, self.claiming.fleet) else {}
         for name, wish in self.wishes.items():
             group = self.standing.groups.get(name)
             if group is None:
@@ -180,26 +147,26 @@ class _Planner:
                 self._let_go(group)
             else:
                 self._group(group, self.wishes.get(name))
-        self.units.sort(key=self._turn)
-        self.unchanged += sum(len(group.shared) + len(group.mine) for group, _ in self.settled.groups.values())
+        units, found = sorted(self.units.found, key=self._turn), self.differences
+        found.unchanged += sum(len(group.shared) + len(group.mine) for group, _ in self.settled.groups.values())
         leaving = self.terms.leaving
         said = Said()
         if not leaving and not self.releases:
-            said = say_presence(self.standing, self.terms, self.my_read_time, changing=bool(self.units))
-        self.problems.extend((*said.problems, *unread(self.standing)))
+            said = say_presence(self.standing, self.terms, self.my_read_time, changing=bool(units))
+        problems = (*self.problems.found, *said.problems, *unread(self.standing))
         if said.changes:
-            self.units.insert(0, Unit("", "presence", said.changes))
+            units.insert(0, Unit("", "presence", said.changes))
         return Plan(
-            tuple(self.units),
+            tuple(units),
             tuple(self.waits),
-            tuple(sorted(self.problems)),
-            tuple(sorted(self.differences, key=lambda difference: difference.path)),
-            self.unchanged,
-            self.removed,
+            tuple(sorted(problems)),
+            tuple(sorted(found.found, key=lambda difference: difference.path)),
+            found.unchanged,
+            found.removed,
             sum(len(group.servers) for group in self.standing.groups.values()),
             self.settled,
             farewell(self.standing) if leaving else (),
-            frozenset(self.drained),
+            frozenset(found.drained),
         )
 
     def _names(self) -> list[str]:
@@ -230,7 +197,7 @@ class _Planner:
             return
         frozen = self._frozen(group, wish)
         if wish is not None:
-            if self._is_withheld(group, wish):
+            if self._is_withheld(wish):
                 wish = None
             elif name := self.leaning.unready(group, wish):
                 self.waits.append(Wait(group.name, f"until {name}, which it needs, stands as it shall", None))
@@ -252,13 +219,11 @@ class _Planner:
         records += [(guard_path(group.name), group.guard)] if group.guard else []
         newer = [path for path, held in records if is_newer(held.value)]
         for path in newer:
-            reason = "a newer bridge wrote this record: upgrade this one"
-            title = wish.title if wish else group_title(group.name)
-            self.problems.append(Problem(title, self._record(path), "", reason, "left the group as it is"))
+            self.problems.of_newer(group, wish, path)
         if newer and wish is not None:
-            own = Draft(self.publisher.tree, self.own_lease, group.mine)
+            own = Draft(self.publisher.tree, self.claiming.own, group.mine)
             self._serve(group, wish, own, merges=True, enters=False)
-            self._unit(group, "publish", own.changes.values(), ())
+            self.units.add(group, "publish", own.changes.values(), ())
         return bool(newer)
 
     def _frozen(self, group: Group, wish: Wish | None) -> bool:
@@ -266,27 +231,14 @@ class _Planner:
         frozen = False
         for found in foreign_keys(group, wish, self.me, self.layout) if group.foreign else ():
             frozen = frozen or found.freezes
-            did = "froze the group: its shared keys stay as they are" if found.freezes else "left it alone"
-            wanted = wish is not None and (found.path in wish.shared or found.path in wish.own)
-            remedy = (
-                "delete it, and the bridge writes its own, or adopt it" if wanted else "if nobody needs it, delete it"
-            )
-            reason = f"this key was not written by a bridge; {remedy}"
-            title = wish.title if wish else group_title(group.name)
-            key = self.publisher.tree + found.path
-            self.problems.append(Problem(title, key, self._shown(found.path, found.held.value), reason, did))
+            self.problems.of_foreign(group, wish, found)
         return frozen
 
-    def _shown(self, path: str, value: str) -> str:
-        """A key's value for reports."""
-        return "" if self.layout.is_secret(path, value) else value
-
-    def _is_withheld(self, group: Group, wish: Wish) -> bool:
+    def _is_withheld(self, wish: Wish) -> bool:
         """Whether what the wish rests on means something else now."""
         name, cluster = self.leaning.withheld(wish)
         if name:
-            reason = f"{group.name} needs {name}, which cluster {cluster} decides and wants otherwise"
-            self.problems.append(Problem(wish.title, "", "", reason, "withheld it"))
+            self.problems.of_withheld(wish, name, cluster)
         return bool(name)
 
     # The cases of a group
@@ -298,20 +250,20 @@ class _Planner:
         target = wish.shared if decides or decider is None else decider.keys
         if target is None:
             assert decider is not None
-            self._unreadable(group, wish, decider)
-            own = Draft(self.publisher.tree, self.own_lease, group.mine)
+            self.problems.of_unreadable(group, wish, decider)
+            own = Draft(self.publisher.tree, self.claiming.own, group.mine)
             self._serve(group, wish, own, merges=True, enters=False)
-            changes = (*self._claim(group, wish, mine), *own.changes.values())
-            self._unit(group, "claim", changes, self._checks(group, decider, True))
+            changes = (*self.claiming.claim(group, wish, mine), *own.changes.values())
+            self.units.add(group, "claim", changes, self._checks(group, decider, True))
             return
-        self._tell_unread(group, wish)
+        self.problems.of_unread(group, wish, self.me)
         if not decides and decider is not None:
-            self._compare_wishes(wish, target, decider.cluster)
+            self.problems.of_wishes(wish, target, decider.cluster)
         elif decider is not None:
-            self._compare_claims(group, wish)
+            self.problems.of_claims(group, wish)
         target = self._shared_only(group, target)
-        records = self._claim(group, wish, mine)
-        shared, own = self._draft(group), Draft(self.publisher.tree, self.own_lease, group.mine)
+        records = self.claiming.claim(group, wish, mine)
+        shared, own = self._draft(group), Draft(self.publisher.tree, self.claiming.own, group.mine)
         opening: set[str] = set()
         # A decider tells the others first what it will come to: they may have to take their servers out.
         claims_first = decides and len(group.claims) > 1 and mine is not None and mine.keys != wish.shared
@@ -323,8 +275,7 @@ class _Planner:
         lead, by = self.leaning.kept_out(group, wish) if merges else ("", "")
         if lead:
             merges = False
-            reason = f"what leads to {group.name} is or needs {lead}, which cluster {by} decides and wants otherwise"
-            self.problems.append(Problem(wish.title, "", "", reason, "kept this cluster's servers out"))
+            self.problems.of_kept_out(wish, lead, by)
         if frozen:
             self._move(group, shared)  # no change of what anybody reads
         elif held_up:
@@ -333,28 +284,27 @@ class _Planner:
             opening = self._share(group, target, shared, wish.own if merges else (), decides=decides, merges=merges)
         enters = self._enters(group, wish, shared) and self.leaning.may_enter(wish)
         if merges and group.foreign and not enters and wish.own.keys() - group.mine.keys() - group.foreign.keys():
-            reason = "a hand-written key of this group routes or protects otherwise than its servers need"
-            self.problems.append(Problem(wish.title, "", "", reason, "kept new servers out"))
+            self.problems.of_open(wish)
         self._serve(group, wish, own, merges=merges, enters=enters)
         wanted = wish.own if merges else {}
-        self._differ(group, wish.title, None if frozen else target, decides, wanted)
-        self._count_removed(group, wanted, wish.drained if merges else frozenset())
+        self.differences.add(group, wish.title, None if frozen else target, decides, wanted)
+        self.differences.count_removed(group, wanted, wish.drained if merges else frozenset())
         brings = any(isinstance(change, Create) for change in own.changes.values())
         # A guest tells by the guard that it comes: who decides shall not change its wish without knowing of it.
         if not records and (group.guard is None or (brings and not decides and not group.mine)):
-            records = self._bump(group)
+            records = self.claiming.bump(group)
         checks = self._checks(group, decider, bool(records or shared.changes or brings))
         if records or shared.changes or brings:
             checks += self.leaning.checks(wish, self.records.prefix)
         if shared.changes and group.guard is not None:
             checks.append(Check(self._record(guard_path(group.name)), group.guard.revision))
-        opens = [self._check(group, path) for holder in sorted(opening) for path in self.layout.opening(holder)]
-        protects = [self._check(group, path) for path in sorted(by_role(wish.shared, Role.PROTECTS, self.layout))]
-        each = self._checks_of_each(group, (*shared.changes.items(), *own.changes.items()), opening, protects)
+        opens = [self.units.check(group, path) for holder in sorted(opening) for path in self.layout.opening(holder)]
+        protects = [self.units.check(group, path) for path in sorted(by_role(wish.shared, Role.PROTECTS, self.layout))]
+        each = self.units.checks_of_each(group, (*shared.changes.items(), *own.changes.items()), opening, protects)
         each |= {change.key: tuple(protects) for change in records}
         changes = (*records, *shared.changes.values(), *own.changes.values())
         every = (*checks, *opens, *(protects if records or brings else ()))
-        self._unit(group, "publish", changes, every, self._opened_beside(group, shared), checks, each)
+        self.units.add(group, "publish", changes, every, self.units.opened_beside(group, shared), checks, each)
 
     def _is_settled(self, group: Group, wish: Wish) -> bool:
         """Whether everybody who claims it agrees and all stands as wished: then nobody has anything to do or to say."""
@@ -363,11 +313,11 @@ class _Planner:
             return False
         return (
             all(one.keys == wish.shared for one in group.claims)
-            and claim.held.lease == self.own_lease
-            and self._is_sound(group, group.guard)
-            and group.guard.lease == self._guard_lease(group)
-            and _stand(wish.shared, group.shared, self._shared_lease(group))
-            and _stand(wish.own, group.mine, self.own_lease)
+            and claim.held.lease == self.claiming.own
+            and self.claiming.is_sound(group, group.guard)
+            and group.guard.lease == self.claiming.guard_lease(group.name)
+            and _stand(wish.shared, group.shared, self.claiming.shared_lease(group.name))
+            and _stand(wish.own, group.mine, self.claiming.own)
         )
 
     def _share(
@@ -423,19 +373,19 @@ class _Planner:
         others = len(group.claims) > 1
         records: list[Change] = [Delete(self._record(claim_path(self.me, group.name)), mine.held.revision)]
         heir = self.wishes.get(other_form(group.name, self.me))
-        self._count_removed(group, heir.own if heir else {})
+        self.differences.count_removed(group, heir.own if heir else {})
         due = self._comes_in(heir) if heir else 0.0
         if due is None or due > 0:
-            self._differ(group, group_title(group.name), None if others or frozen else {}, not others, {})
+            self.differences.add(group, group_title(group.name), None if others or frozen else {}, not others, {})
             self.waits.append(Wait(group.name, "until the same route by its other name was read", due))
             return
-        own = Draft(self.publisher.tree, self.own_lease, group.mine)
+        own = Draft(self.publisher.tree, self.claiming.own, group.mine)
         if others or frozen:
             ServerSteps(group, own, self.clock, self.layout, hold=False).leave()
-            self._differ(group, group_title(group.name), None, False, {})
-            self._unit(group, "leave", (*records, *own.changes.values()), ())
+            self.differences.add(group, group_title(group.name), None, False, {})
+            self.units.add(group, "leave", (*records, *own.changes.values()), ())
             return
-        self._differ(group, group_title(group.name), {}, True, {})
+        self.differences.add(group, group_title(group.name), {}, True, {})
         self._close(group, records)
 
     def _comes_in(self, heir: Wish) -> float | None:
@@ -462,17 +412,17 @@ class _Planner:
         for path in group.shared:
             if self._role(path) is Role.OPENS:
                 shared.drop(path)
-        records += self._bump(group)
-        self._unit(group, "close", (*records, *shared.changes.values()), ())
+        records += self.claiming.bump(group)
+        self.units.add(group, "close", (*records, *shared.changes.values()), ())
         self.waits.append(Wait(group.name, "until no read sees it open any more", self.clock.read_time))
 
     def _stray(self, group: Group) -> None:
         """Others claim the group; servers of this cluster stand there without a claim."""
         if group.mine and not self.hold:
-            own = Draft(self.publisher.tree, self.own_lease, group.mine)
+            own = Draft(self.publisher.tree, self.claiming.own, group.mine)
             ServerSteps(group, own, self.clock, self.layout, hold=False).leave()
-            self._differ(group, group_title(group.name), None, False, {})
-            self._unit(group, "leave", tuple(own.changes.values()), ())
+            self.differences.add(group, group_title(group.name), None, False, {})
+            self.units.add(group, "leave", tuple(own.changes.values()), ())
 
     def _unclaimed(self, group: Group, frozen: bool) -> None:
         """Nobody claims the group: its last cluster died, or is leaving."""
@@ -481,7 +431,7 @@ class _Planner:
         opens = [path for path in group.shared if self._role(path) is Role.OPENS]
         if group.name == STANDING and opens and not self.terms.leaving:
             return  # never swept
-        self._differ(group, group_title(group.name), {}, True, {})
+        self.differences.add(group, group_title(group.name), {}, True, {})
         if opens:
             since = max(group.claims_gone, self.records.first)
             due = since + max(self.clock.read_time, LEAST_UNCLAIMED) - self.now
@@ -501,7 +451,7 @@ class _Planner:
         if due > 0:
             self.waits.append(Wait(group.name, "until no read sees it open any more", due))
             return
-        drafted = Draft(self.publisher.tree, self.own_lease, {**group.mine, **group.shared})
+        drafted = Draft(self.publisher.tree, self.claiming.own, {**group.mine, **group.shared})
         for path in (*group.mine, *group.shared):
             drafted.drop(path)
         holders = {place.holder for path in group.shared if (place := self.layout.place(path))}
@@ -509,7 +459,7 @@ class _Planner:
         guard, revision = self._record(guard_path(group.name)), group.guard.revision if group.guard else 0
         checks.append(Check(guard, revision))
         last = (Delete(guard, revision),) if revision else ()
-        self._unit(group, "clear", (*drafted.changes.values(), *last), checks)
+        self.units.add(group, "clear", (*drafted.changes.values(), *last), checks)
 
     def _let_go(self, group: Group) -> None:
         """All keys of the group become hand-written ones, as they stand. Nobody else may rely on them."""
@@ -525,8 +475,8 @@ class _Planner:
             guard = self._record(guard_path(group.name))
             last.append(Delete(guard, group.guard.revision))
             checks = (Check(guard, group.guard.revision),)
-        self.unchanged += len(held)
-        self.units.append(Unit(group.name, "release", (*sorted(changes, key=self._order), *last), checks))
+        self.differences.unchanged += len(held)
+        self.units.found.append(Unit(group.name, "release", (*sorted(changes, key=self.units.order), *last), checks))
 
     # Parts of a unit
 
@@ -537,56 +487,8 @@ class _Planner:
         place = self.layout.place(path)
         return place.role if place else None
 
-    def _holder(self, path: str) -> str:
-        place = self.layout.place(path)
-        return place.holder if place else ""
-
     def _draft(self, group: Group) -> Draft:
-        return Draft(self.publisher.tree, self._shared_lease(group), group.shared)
-
-    def _shared_lease(self, group: Group) -> LeaseName:
-        if split_owner(group.name)[0]:
-            return self.own_lease
-        return STANDING_LEASE if group.name == STANDING else self.fleet_lease
-
-    def _guard_lease(self, group: Group) -> LeaseName:
-        return self.own_lease if split_owner(group.name)[0] else STANDING_LEASE
-
-    def _claim(self, group: Group, wish: Wish, mine: Claim | None) -> list[Change]:
-        """This cluster's claim as it shall be, with the guard's bump where the claim says something new."""
-        path = claim_path(self.me, group.name)
-        key, value = self._record(path), write_claim(wish.shared)
-        if mine is None:
-            return [Create(key, value, self.own_lease), *self._bump(group)]
-        held, guard = mine.held, group.guard
-        update: list[Change] = [Update(key, value, self.own_lease, held.revision, held.lease)]
-        if held.lease is None or held.lease.family != self.own_lease.family or mine.keys is None:
-            self._put_right(wish, path)
-            return [*update, *self._bump(group)]
-        if held.value != value:
-            return [*update, *self._bump(group)]
-        if guard is not None and not self._is_sound(group, guard):
-            self._put_right(wish, guard_path(group.name))
-            return self._bump(group)
-        if held.lease == self.own_lease:
-            return []
-        return update if guard is None or guard.lease == self._guard_lease(group) else [*update, *self._bump(group)]
-
-    def _put_right(self, wish: Wish, path: str) -> None:
-        reason = "somebody else wrote over this record of the bridge"
-        self.problems.append(Problem(wish.title, self._record(path), "", reason, "wrote it again"))
-
-    def _bump(self, group: Group) -> list[Change]:
-        key, guard = self._record(guard_path(group.name)), group.guard
-        if guard is None:
-            return [Create(key, "1", self._guard_lease(group))]
-        value = str(read_counter(guard.value) + 1)
-        return [Update(key, value, self._guard_lease(group), guard.revision, guard.lease)]
-
-    def _is_sound(self, group: Group, guard: Held) -> bool:
-        """Whether nobody wrote over it: on Consul a plain write leaves a key its lease."""
-        family = guard.lease.family if guard.lease else ""
-        return family == self._guard_lease(group).family and guard.value.isdecimal()
+        return Draft(self.publisher.tree, self.claiming.shared_lease(group.name), group.shared)
 
     def _shared_only(self, group: Group, target: Mapping[str, str]) -> dict[str, str]:
         """Those keys of a decider's wish that lie in this group and are shared: a claim reaches no further."""
@@ -661,189 +563,6 @@ class _Planner:
         if decider is None or not writes:
             return []
         return [Check(self._record(claim_path(decider.cluster, group.name)), decider.held.revision)]
-
-    def _check(self, group: Group, path: str) -> Check:
-        """That a key of Traefik's stands, or is absent, as it was read."""
-        held = group.shared.get(path) or group.foreign.get(path)
-        return Check(self.publisher.tree + path, held.revision if held else 0)
-
-    def _opened_beside(self, group: Group, shared: Draft) -> list[str]:
-        """Where something is opened: all else of the group, what protects and the rule first."""
-        opens = (path for path, change in shared.changes.items() if isinstance(change, Create))
-        if not any(self._role(path) is Role.OPENS for path in opens):
-            return []
-        first = (Role.PROTECTS, Role.RULE)
-        return sorted(group.shared, key=lambda path: (self._role(path) not in first, path))
-
-    def _checks_of_each(
-        self, group: Group, changes: Iterable[tuple[str, Change]], opening: set[str], protects: Iterable[Check]
-    ) -> dict[str, tuple[Check, ...]]:
-        """What each change must compare, were it alone: of its own holder, but for a server's all that protects."""
-        guarded: dict[str, list[str]] = {}
-        for path in group.shared:
-            place = self.layout.place(path)
-            if place and place.role in (Role.PROTECTS, Role.RULE):
-                guarded.setdefault(place.holder, []).append(path)
-        found = {}
-        for path, change in changes:
-            place = self.layout.place(path)
-            if place is None:
-                continue
-            beside: list[str] = []
-            if place.role is Role.OPENS:
-                beside = guarded.get(place.holder, [])
-            elif place.holder in opening:
-                beside = list(self.layout.opening(place.holder))
-            brings = place.role is Role.SERVER and isinstance(change, Create)
-            found[change.key] = (*map(partial(self._check, group), beside), *(protects if brings else ()))
-        return found
-
-    def _unit(
-        self,
-        group: Group,
-        why: str,
-        changes: Iterable[Change],
-        checks: Iterable[Check],
-        beside: Iterable[str] = (),
-        least: Iterable[Check] | None = None,
-        each: Mapping[str, tuple[Check, ...]] | None = None,
-    ) -> None:
-        """One more unit, if it changes anything; `beside`: paths that must stand as they were read.
-
-        `least`, `each`: as `Unit` has them; without them all checks stay.
-        """
-        drafted = tuple(changes)
-        turns = self._turns(drafted)
-        ordered = tuple(
-            sorted(drafted, key=lambda one: _turn(one, turns[one.key]) if one.key in turns else self._order(one))
-        )
-        if not ordered:
-            return
-        wide = [(path, self._check(group, path)) for path in beside]
-        narrow = tuple(check for path, check in wide if self._role(path) in (Role.PROTECTS, Role.RULE))
-        checks = tuple(dict.fromkeys(checks))
-        stay = checks if least is None else tuple(dict.fromkeys(least))
-        further = tuple(check for _, check in wide)
-        self.units.append(Unit(group.name, why, ordered, checks, further, narrow, stay, each or {}, turns))
-
-    def _turns(self, changes: Iterable[Change]) -> dict[str, str]:
-        """Of the changes by which an object becomes of another kind, and of the rules beside it, the holder, by key."""
-        tree = self.tree.prefix
-        paths = {one.key[len(tree) :]: one for one in changes if one.key.startswith(tree)}
-        gone = kinds((path for path, one in paths.items() if isinstance(one, Delete)), self.layout)
-        stay = kinds((path for path, one in paths.items() if not isinstance(one, Delete)), self.layout)
-        turning = {one for one, found in stay.items() if gone.get(one, set()) - found}
-        if not turning:
-            return {}
-        places = {path: place for path in paths if (place := self.layout.place(path)) is not None}
-        parts = {path for path, place in places.items() if place.kind.rpartition("/")[0] in turning}
-        holders = {places[path].holder for path in parts}
-        parts |= {path for path, place in places.items() if place.role is Role.RULE and place.holder in holders}
-        return {tree + path: places[path].holder for path in parts}
-
-    def _order(self, change: Change) -> tuple[int, str]:
-        """Records first, then what closes, what opens behind all that comes, the rest of what goes; last the guard."""
-        if not change.key.startswith(self.tree.prefix):
-            guard = named(change.key[len(self.records.prefix) :]).kind == "guard"
-            return (_LAST if guard and isinstance(change, Delete) else int(guard)), change.key
-        place = self.layout.place(change.key[len(self.tree.prefix) :])
-        role = place.role if place else Role.REST
-        if place and place.weakens:
-            return (_CLOSES if isinstance(change, Delete) else _GOES), change.key
-        if isinstance(change, Delete):
-            return (_CLOSES if role is Role.OPENS else _GOES), change.key
-        if role is Role.OPENS and isinstance(change, Update) and outlives(change.held_by, change.lease):
-            return _CLOSES, change.key  # it shall not outlive what protects it
-        return _COMES[role], change.key
-
-    # What reports say
-
-    def _tell_unread(self, group: Group, wish: Wish) -> None:
-        """What others want is not known where their claims cannot be read; the decider's was told of."""
-        for claim in group.claims[1:]:
-            if claim.keys is None and claim.cluster != self.me:
-                newer = is_newer(claim.held.value)
-                reason = "a newer bridge wrote this record: upgrade this one" if newer else "nobody can read this claim"
-                key = self._record(claim_path(claim.cluster, group.name))
-                self.problems.append(Problem(wish.title, key, "", reason, "left it alone"))
-
-    def _unreadable(self, group: Group, wish: Wish, decider: Claim) -> None:
-        key = self._record(claim_path(decider.cluster, group.name))
-        reason = f"the claim of cluster {decider.cluster}, which decides, cannot be read: upgrade this bridge"
-        self.problems.append(Problem(wish.title, key, "", reason, "left the group as it is"))
-
-    def _compare_wishes(self, wish: Wish, target: Mapping[str, str], decider: str) -> None:
-        """A disagreement names the decider and both values; of two layouts no key is alike, and once is enough."""
-        own, other = self.layout.name, layout_of(target, self.layout)
-        if other != own:
-            reason = f"cluster {decider}, which decides, publishes {other} below this prefix, and this cluster {own}; "
-            reason += f"say --layout {other} here, or give each layout a prefix of its own"
-            self.problems.append(Problem(wish.title, "", "", reason, "kept this cluster's servers out"))
-            return
-        for path, ours, theirs in differing(wish.shared, target):
-            key = self.publisher.tree + path
-            reason = f"cluster {decider} decides and wants {self._told(path, theirs)}"
-            reason += f" where this cluster wants {self._told(path, ours)}"
-            did = "kept the decider's value"
-            self.problems.append(Problem(wish.title, key, self._shown(path, ours or ""), reason, did))
-        if not may_merge(wish.shared, target, self.layout):
-            reason = f"no host in common with cluster {decider}, which decides, or it does not protect alike"
-            self.problems.append(Problem(wish.title, "", "", reason, "kept this cluster's servers out"))
-
-    def _compare_claims(self, group: Group, wish: Wish) -> None:
-        """The decider hears of a disagreement too: its owners may be the ones who are wrong."""
-        own = self.layout.name
-        for claim in group.claims[1:]:
-            if (other := layout_of(claim.keys or (), self.layout)) != own:
-                reason = f"cluster {claim.cluster} publishes {other} below this prefix, and this cluster {own}"
-                self.problems.append(Problem(wish.title, "", "", reason, "that cluster keeps its servers out"))
-                continue
-            for path, ours, theirs in differing(wish.shared, claim.keys) if claim.keys is not None else ():
-                reason = f"this cluster decides and wants {self._told(path, ours)}"
-                reason += f" where cluster {claim.cluster} wants {self._told(path, theirs)}"
-                key, did = self.publisher.tree + path, "kept this cluster's value"
-                self.problems.append(Problem(wish.title, key, self._shown(path, ours or ""), reason, did))
-            if claim.keys is not None and not may_merge(claim.keys, wish.shared, self.layout):
-                reason = f"no host in common with cluster {claim.cluster}, or it does not protect alike"
-                self.problems.append(Problem(wish.title, "", "", reason, "that cluster keeps its servers out"))
-
-    def _told(self, path: str, value: str | None) -> str:
-        if value is None:
-            return "no such key"
-        return "a value of its own" if self.layout.is_secret(path, value) else repr(value)
-
-    def _differ(
-        self, group: Group, title: str, target: Mapping[str, str] | None, decides: bool, own: Mapping[str, str]
-    ) -> None:
-        """Where the group's keys lead; `target` None: the shared keys stay as they are."""
-        before = {path: held.value for path, held in group.mine.items()}
-        after = dict(own)
-        if target is not None:
-            stands = {path: held.value for path, held in group.shared.items()}
-            before |= stands
-            after |= target if decides else {**target, **stands}
-        for path in (before.keys() | after.keys()) - group.foreign.keys():
-            old, new = before.get(path), after.get(path)
-            if old == new:
-                self.unchanged += 1
-            else:
-                self.differences.append(Difference(path, title, old, new))
-
-    def _count_removed(self, group: Group, own: Mapping[str, str], drained: Set[str] = frozenset()) -> None:
-        """Servers that go without another coming in their group: a replaced container is no loss.
-
-        `drained`: holders that go because an operator says so, whatever the source does.
-        """
-        before = group.servers - drained
-        if drained:
-            self.drained.update(path for path in group.mine if self._holder(path) in drained)
-        after = {place.holder for path in own if (place := self.layout.place(path))}
-        self.removed += max(0, len(before - after) - len(after - before))
-
-
-def _turn(change: Change, holder: str) -> tuple[int, str]:
-    """Where it stands in the order of its unit: what goes first, so that a mere part of it leaves nothing open."""
-    return _COMES[Role.RULE], f"{holder}\0{not isinstance(change, Delete):d}{change.key}"
 
 
 def _opened(wish: Wish, layout: Layout) -> set[str]:
