@@ -252,6 +252,21 @@ def test_sync_and_plan_obey_without_a_second_reading_and_explain_names_the_recor
     assert publication.published() == before
 
 
+def test_a_service_that_nothing_is_published_of_is_told_at_once(
+    bridge: Bridge, publication: Publishing, source: tuple[str, ...]
+) -> None:
+    at = ("--store", publication.url)
+    said(bridge("sync", *source, *at))
+    assert said(bridge("drain", "--service", "Stack-0/web-0", *at)).err == ""
+    near = said(bridge("drain", "--service", "stack-0/wep-0", *at))
+    assert near.err == "notice: nothing is published as stack-0/wep-0 here now; was stack-0/web-0 meant?\n"
+    far = said(bridge("drain", "--service", "x/y", *at))
+    assert far.err == (
+        "notice: nothing is published as x/y here now, unless its labels of Traefik 2 and 3 named it otherwise\n"
+    )
+    assert "c/default/drain/service--x--y" in publication.recorded(), "it may come"
+
+
 @pytest.mark.parametrize(
     ("what", "kept"),
     [

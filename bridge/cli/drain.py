@@ -7,12 +7,18 @@ service that has none left answers 503. What is drained may be unknown now: the 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from bridge import config as options
 from bridge.cli.draining import Done, Draining, What, asked, say_drained
+from bridge.cli.naming import means
 from bridge.cli.seen import look
 from bridge.cli.undrained import undrained
 from bridge.cli.wiring import Site, opened_store, publisher, sites
 from bridge.config import Config
+from bridge.labels.faults import meant
+from bridge.model.drain import Scope
+from bridge.model.keys import group_title
 from bridge.model.problem import UsageError
 
 
@@ -32,5 +38,17 @@ def _drain(config: Config, site: Site, what: What | None) -> Draining:
         if what is not None:
             here.did = Done.DRAINED if here.drain(what) else Done.ALREADY
         here.look()
-        here.by_hand = tuple(key for key, _ in undrained(look(config, site), here.publisher.cluster, here.found))
+        seen = look(config, site)
+        here.by_hand = tuple(key for key, _ in undrained(seen, here.publisher.cluster, here.found))
+        if what is not None and what.scope is Scope.SERVICE:
+            here.unknown = _unknown(what.name, seen.standing.groups)
         return here
+
+
+def _unknown(name: str, groups: Iterable[str]) -> str:
+    """What to say of a service of whose name no group is: it may be misspelt. Empty: one is."""
+    if any(means(name, group) for group in groups):
+        return ""
+    near = meant(name, map(group_title, groups))
+    hint = f"; was {near} meant?" if near else ", unless its labels of Traefik 2 and 3 named it otherwise"
+    return f"nothing is published as {name} here now{hint}"

@@ -71,6 +71,7 @@ class Draining:
         self.key = ""  # of the record that it was about
         self.found = Drains()
         self.by_hand = tuple[str, ...]()  # keys of servers that are drained in vain, where that was looked for
+        self.unknown = ""  # what to say of a service that nothing is published of, where that was looked for
         self.is_published = True  # somebody publishes as this cluster
 
     def drain(self, what: What) -> bool:
@@ -127,6 +128,8 @@ def say_drained(config: Config, found: Sequence[Draining]) -> int:
             warn(f"notice: {key}: {WHY}; {REMEDY}")
         if more := len(one.by_hand[TOLD:]):
             warn(f"notice: so it is with {number(more, 'more server')}; bridge show names them")
+        if one.unknown and one.is_published:
+            warn(f"notice: {one.unknown}")
         if not one.is_published:
             then = "; who does will obey" if one.found.drains else ""
             warn(f"notice: nobody publishes as cluster {one.publisher.cluster} here now{then}")
