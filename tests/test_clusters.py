@@ -23,7 +23,7 @@ from bridge.stores.base import Store
 from bridge.sync import lay_out, sync, with_standing
 from bridge.writer import Writer
 from tests.commands import Bridge, Ran, silent
-from tests.publishing import ConsulPublication, Publication, Publishing, service, with_labels, world
+from tests.publishing import ENVIRONMENT, ConsulPublication, Publication, Publishing, service, with_labels, world
 from tests.servers import ConsulServer, EtcdServer
 
 TTL = 60  # seconds; as short as a Consul takes it, and a bit
@@ -74,7 +74,13 @@ Clusters = Callable[[], dict[str, dict[str, object]]]
 
 def publish(place: Publishing, cluster: str, *, ttl: int = TTL, **labels: str) -> None:
     """One service with two containers in each cluster, whose labels may differ."""
-    place.sync(world(with_labels(service("web", 2), **labels)), place.settings(cluster=cluster, ttl=ttl))
+    settings = place.settings(cluster=cluster, ttl=ttl, environment=environment(cluster))
+    place.sync(world(with_labels(service("web", 2), **labels)), settings)
+
+
+def environment(cluster: str) -> str:
+    """One of its own for each."""
+    return ENVIRONMENT if cluster == "default" else f"of {cluster}"
 
 
 def reasons(row: dict[str, object]) -> list[str]:
@@ -101,6 +107,25 @@ def test_each_cluster_is_told_with_what_it_has(place: Publishing, clusters: Clus
     assert (mine["lease"], mine["state"], mine["leader"], mine["problems"]) == (True, "not led", "", [])
     assert mine["environment"] == "11111111-1111-4111-8111-111111111111"
     assert (other["ttl"], other["seconds"], other["lease"]) == (0, None, True)
+
+
+def test_two_clusters_of_one_environment_are_told_since_one_may_be_the_others_old_name(
+    bridge: Bridge, place: Publishing, clusters: Clusters
+) -> None:
+    """After a bridge was started with another --cluster, what stands for ever would go on to be asked."""
+    for cluster in ("default", "berlin"):
+        place.sync(world(service("web", 2)), place.settings(cluster=cluster))
+    publish(place, "other")
+    told = "clusters berlin and default publish this Rancher environment: its containers may be servers of each"
+    found = clusters()
+    assert {name: reasons(row) for name, row in found.items()} == {"berlin": [told], "default": [told], "other": []}
+    lines = bridge("clusters", "--store", place.url).out.splitlines()
+    assert lines[-1].startswith("notice: ")
+    assert told in lines[-1]
+    at = lines[0].index("problems")
+    assert [line[at:].split()[0] for line in lines[1:-1]] == ["0", "0", "0"], "a notice is no problem"
+    place.leave(cluster="berlin")
+    assert reasons(clusters()["default"]) == []
 
 
 def test_what_is_left_of_a_lease_is_the_most_where_the_store_does_not_tell(bridge: Bridge, place: Publishing) -> None:
@@ -150,7 +175,7 @@ def test_the_decider_itself_hears_of_a_disagreement(place: Publishing) -> None:
     publish(place, "other", backend_loadbalancer_method="wrr")
     publish(place, "default", backend_loadbalancer_method="drr")
     found = world(with_labels(service("web", 2), backend_loadbalancer_method="wrr"))
-    report = place.sync(found, place.settings(cluster="other", ttl=TTL))
+    report = place.sync(found, place.settings(cluster="other", ttl=TTL, environment=environment("other")))
     assert [(problem.reason, problem.did) for problem in report.problems] == [
         ("this cluster decides and wants 'wrr' where cluster default wants 'drr'", "kept this cluster's value")
     ]
@@ -262,7 +287,7 @@ def own(place: Publishing, cluster: str, priority: int = 0, *, name: str = "trae
     wishes, _ = lay_out(
         judge_all(world(service("web", 1)), Policy(cluster, separate=separate, raised=priority)), layout(name), cluster
     )
-    settings = place.settings(cluster=cluster, ttl=TTL)
+    settings = place.settings(cluster=cluster, ttl=TTL, environment=environment(cluster))
     tree = layout(name).tree_prefix(place.prefix, place.url.partition(":")[0])
     settings = replace(settings, publisher=replace(settings.publisher, layout=layout(name), tree=tree))
     assert sync(wishes, place.client(), settings).outcome is Outcome.DONE
@@ -305,7 +330,7 @@ def test_a_cluster_that_goes_from_one_fan_in_to_the_other_is_no_problem(place: P
     own(place, "a", separate=False)
     both = lay_out(judge_all(world(service("web", 1)), Policy("a", separate=True)), TRAEFIK1, "a")[0]
     shared = lay_out(judge_all(world(service("web", 1)), Policy("a")), TRAEFIK1, "a")[0]
-    sync({**shared, **both}, place.client(), place.settings(cluster="a", ttl=TTL))
+    sync({**shared, **both}, place.client(), place.settings(cluster="a", ttl=TTL, environment=environment("a")))
     found = clusters()["a"]
     assert (found["routes"], found["problems"]) == (2, [])
 

@@ -65,7 +65,7 @@ def _lines(chosen: Publisher, found: Sequence[Row]) -> Iterator[str]:
     for row in found:
         yield from drained_lines(row.cluster, row.drains)
     told = dict.fromkeys(problem for row in found for problem in row.problems)  # one may concern two clusters
-    yield from (safe(f"problem: {problem}") for problem in told)
+    yield from (safe(f"{problem.kind}: {problem}") for problem in told)
 
 
 def _remedy(row: Row) -> str:
@@ -83,7 +83,7 @@ def _cells(row: Row) -> tuple[str, ...]:
     if seen is not None:
         ttl = span(math.inf if seen.ttl == FOR_EVER else seen.ttl)
         read_time, version, environment = span(seen.read_time), safe(seen.version), safe(seen.environment)
-    counts = (str(row.routes), str(row.servers), str(len(row.problems)))
+    counts = (str(row.routes), str(row.servers), str(sum(not one.notice for one in row.problems)))
     said = (ttl, read_time, *counts, version, environment)
     return (safe(row.cluster), row.state.value, safe(row.leader) or "-", lives, *said)
 

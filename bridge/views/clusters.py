@@ -88,6 +88,7 @@ def rows(seen: Seen) -> tuple[Row, ...]:
     wrong, standing = problems(seen.standing), seen.standing
     drains, beside = drains_by_cluster(standing.mirror.records), tuple(rivals(standing))
     unread_presences = {problem.service: problem for problem in unread(standing)}
+    twins = _twins(standing)
     routes, servers, keys, more = _routes(seen), _servers(seen), _by_hand(seen), _more_than_drains(seen)
     leaders, found = seen.leaders, []
     for cluster in seen.clusters:
@@ -106,6 +107,7 @@ def rows(seen: Seen) -> tuple[Row, ...]:
             keys=keys.get(cluster, 0),
             problems=(
                 *((about,) if about else ()),
+                *twins.get(cluster, ()),
                 *wrong.get(cluster, ()),
                 *(problem for problem, clusters in beside if cluster in clusters),
             ),
@@ -114,6 +116,26 @@ def rows(seen: Seen) -> tuple[Row, ...]:
         )
         found.append(row)
     return tuple(found)
+
+
+def _twins(standing: Standing) -> dict[str, tuple[Problem, ...]]:
+    """A notice for all clusters of one Rancher environment: one of them may be the other's old name."""
+    of: dict[str, list[str]] = {}
+    for cluster, presence in sorted(standing.presences.items()):
+        if presence.environment:
+            of.setdefault(presence.environment, []).append(cluster)
+    found: dict[str, tuple[Problem, ...]] = {}
+    for environment, its in of.items():
+        *names, last = its
+        key = standing.mirror.records.prefix + presence_path(last)
+        reason = (
+            f"clusters {', '.join(names)} and {last} publish this Rancher environment: its containers may be servers"
+        )
+        reason += " of each"
+        remedy = "was one renamed? bridge leave --cluster, with the old name, takes away what it left"
+        twins = Problem("", key, environment, reason, "each publishes on", notice=True, suggestion=remedy)
+        found |= dict.fromkeys(its if names else (), (twins,))
+    return found
 
 
 def _routes(seen: Seen) -> dict[str, int]:
