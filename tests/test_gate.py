@@ -94,6 +94,25 @@ def test_a_brake_that_nobody_asks_when_its_time_is_over_wakes_nobody_again_and_a
     assert not held.holds(ALL)
 
 
+def test_a_brake_that_was_shut_before_another_replica_led_holds_for_its_whole_time(clock: Clock) -> None:
+    """The other one died with most of the servers, hours after all was well again."""
+    held = braked()
+    assert held.holds(ALL)
+    held.follows()
+    assert not held.is_shut
+    clock.now += 6000
+    assert held.holds(ALL)
+    assert held.opens_at == clock.now + 600
+
+
+def test_what_was_let_go_is_asked_for_again_after_another_replica_led(clock: Clock) -> None:
+    """By then other servers may stand, of which nobody asked."""
+    held = braked()
+    assert not held.holds(removing("a"))
+    held.follows()
+    assert held.holds(ALL)
+
+
 def test_a_second_reading_that_agrees_lets_go(clock: Clock) -> None:
     held = doubting()
     assert held.holds(removing("a"))

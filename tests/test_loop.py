@@ -563,3 +563,21 @@ def test_a_leader_whose_source_fails_for_long_goes_on_where_nobody_takes_its_pla
         path = "backends/shoes__shop/loadbalancer/method"
         daemon.server.erase(TREE + path)
         daemon.holds(SHOES)
+
+
+def test_a_brake_that_is_shut_is_the_leaders_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that came to follow neither shows it, nor counts its time from then when it leads again."""
+    monkeypatch.setattr("bridge.daemon.lead.BLIND", 0.3)
+    monkeypatch.setattr("bridge.daemon.loop.CHECKED", 0.05)
+    server, strict = MemoryServer(time.monotonic), BrakeRule(share=0.0, least=1)
+    with running(SHOES, server=server) as first:
+        first.holds(SHOES)
+        first.loop.reread(Rules(lambda: Shown(first.worlds), first.loop.policy, TRAEFIK1, first.loop.manners, strict))
+        first.worlds.append(SICK)
+        eventually(lambda: first.loop.status.is_shut)
+        with running(SHOES, server=server, replica="b") as second:
+            eventually(lambda: second.loop.wanted.snapshot == SHOES and second.loop.link.is_current)
+            fails(first)
+            eventually(lambda: "token-b" in first.leader())
+            eventually(lambda: not first.loop.status.is_shut)
+            assert first.loop.gate.opens_at is None

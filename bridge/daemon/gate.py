@@ -91,6 +91,14 @@ class RemovalGate:
         self._release()
         return False
 
+    def follows(self) -> None:
+        """Another replica leads, and its brake holds. What is past here says nothing of what this process finds when it
+        leads again, perhaps since the other one died with half of the servers."""
+        if self.is_shut:
+            log.info("the brake holds nothing here any more: this process does not lead", extra=facts("brake-over"))
+        self._allowed = False
+        self._doubted = self.second_at = self._shut_since = None
+
     def _release(self) -> None:
         """Nothing is held: the next time the brake shuts, it is shut for its whole time."""
         if self.opens_at is not None:

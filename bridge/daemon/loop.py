@@ -322,6 +322,8 @@ class Loop:
     def _plan(self, writer: Writer, *, leads: bool) -> Plan:
         self.wanted.settle(writer.standing)
         due = writer.plan(self.wanted.wishes, hold=False)
+        if not leads:
+            self.gate.follows()
         self.held = due if leads and self.gate.holds(due) else None
         return due if self.held is None else writer.plan(self.wanted.wishes, hold=True)
 
