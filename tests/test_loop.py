@@ -33,6 +33,8 @@ from bridge.routes.constraints import constraints
 from bridge.sources.base import SourceError
 from bridge.stores.base import Refused, Unavailable
 from bridge.stores.memory import Memory, MemoryServer
+from bridge.web.board import Board
+from bridge.web.health import readiness
 from bridge.writer import Settings
 from tests.grounds import commit
 from tests.publishing import keys, service, with_containers, with_labels, without_health, world
@@ -394,6 +396,25 @@ def test_leases_that_were_all_lost_at_once_are_granted_at_once() -> None:
         for name in list(daemon.server._leases):
             daemon.server.end(name)
         daemon.holds(SHOES, seconds=3.0)
+
+
+def test_leases_that_ended_while_the_store_was_away_cost_readiness_until_a_pass_went_well() -> None:
+    """A store that renews again, and answers no reading yet, says so by the first renewal."""
+    with running(SHOES, ttl=3) as daemon:
+        daemon.holds(SHOES)
+        eventually(lambda: not readiness(Board("1", (daemon.loop,)))[0].reasons)
+        daemon.trouble.reads_fail = True
+        daemon.loop.link.reread()
+        daemon.loop.wakes.put(Seen(SHOES))
+        reads = daemon.trouble.reads
+        eventually(lambda: daemon.trouble.reads > reads)
+        for name in list(daemon.server._leases):
+            daemon.server.end(name)
+        eventually(lambda: any("has ended" in why for why in readiness(Board("1", (daemon.loop,)))[0].reasons))
+        assert daemon.published() != keys(SHOES)
+        daemon.trouble.reads_fail = False
+        eventually(lambda: not readiness(Board("1", (daemon.loop,)))[0].reasons)
+        daemon.holds(SHOES)
 
 
 def test_rules_that_look_at_more_wait_for_a_source_that_was_asked_for_it() -> None:
