@@ -109,6 +109,7 @@ def test_what_was_let_go_is_asked_for_again_after_another_replica_led(clock: Clo
     """By then other servers may stand, of which nobody asked."""
     held = braked()
     assert not held.holds(removing("a"))
+    clock.now += 1
     held.follows()
     assert held.holds(ALL)
 
