@@ -114,6 +114,13 @@ def test_what_is_not_known_yet_has_no_figure() -> None:
     assert [one.value for one in found["bridge_ready"].samples] == [0]
 
 
+def test_of_a_dry_run_nobody_is_told_that_it_does_not_lead() -> None:
+    """It shadows whoever writes until now: an alert that nobody leads would be false."""
+    found = families(board(replace(SYNCED, dry_run=True, leads=False)))
+    assert not found["bridge_leader"].samples
+    assert found["bridge_healthy"].samples
+
+
 def test_promtool_finds_no_fault_with_their_names() -> None:
     ran = subprocess.run(
         [promtool(), "check", "metrics"], input=exposition(board()), capture_output=True, timeout=30, check=False

@@ -200,7 +200,11 @@ FIGURES: tuple[Figure, ...] = (
         _ttl,
         labels=("lease",),
     ),
-    Figure("bridge_leader", "1 where this process writes, 0 where it follows.", _one(lambda status: status.leads)),
+    Figure(
+        "bridge_leader",
+        "1 where this process writes, 0 where it follows; a dry run does neither.",
+        _one(lambda status: None if status.dry_run else status.leads),
+    ),
     Figure("bridge_brake_shut", "1 while the brake holds removals.", _one(lambda status: status.is_shut)),
     Figure(
         "bridge_held_removals",
