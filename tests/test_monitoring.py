@@ -114,6 +114,22 @@ def test_what_is_not_known_yet_has_no_figure() -> None:
     assert [one.value for one in found["bridge_ready"].samples] == [0]
 
 
+@pytest.mark.parametrize(
+    "signs",
+    [
+        replace(WELL, leases=WELL.leases | {LeaseName("c/berlin/replica/a", 300): 301.0}),
+        replace(WELL, lost=frozenset({LeaseName("c/berlin/replica/a", 300)})),
+    ],
+    ids=["unrenewed", "ended"],
+)
+def test_one_whose_lease_of_leading_is_over_leads_no_more_whatever_it_last_knew(signs: Vitals) -> None:
+    """Another leads by now: two that lead would be told of one cluster."""
+    (found,) = families(board(signs=signs))["bridge_leader"].samples
+    assert found.value == 0
+    (before,) = OURS["bridge_leader"].samples
+    assert before.value == 1
+
+
 def test_of_a_dry_run_nobody_is_told_that_it_does_not_lead() -> None:
     """It shadows whoever writes until now: an alert that nobody leads would be false."""
     found = families(board(replace(SYNCED, dry_run=True, leads=False)))

@@ -114,6 +114,13 @@ def _kind(lease: LeaseName) -> str:
     return first if first != "c" else "replica" if "/" in rest else "cluster"
 
 
+def _leads(status: Status, vitals: Vitals) -> Samples:
+    """One that the store does not hear any more does not know yet who leads, and it is no longer this one."""
+    if not status.dry_run:
+        over = {*vitals.lost, *(name for name, age in vitals.leases.items() if age > name.ttl)}
+        yield (), float(status.leads and not any(_kind(name) == "replica" for name in over))
+
+
 def _renewed(_status: Status, vitals: Vitals) -> Samples:
     now = time.time()
     for kind, its in _by_kind(vitals).items():
@@ -203,7 +210,7 @@ FIGURES: tuple[Figure, ...] = (
     Figure(
         "bridge_leader",
         "1 where this process writes, 0 where it follows; a dry run does neither.",
-        _one(lambda status: None if status.dry_run else status.leads),
+        _leads,
     ),
     Figure("bridge_brake_shut", "1 while the brake holds removals.", _one(lambda status: status.is_shut)),
     Figure(
