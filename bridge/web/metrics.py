@@ -123,20 +123,24 @@ def _leads(status: Status, vitals: Vitals) -> Samples:
 
 def _renewed(_status: Status, vitals: Vitals) -> Samples:
     now = time.time()
-    for kind, its in _by_kind(vitals).items():
-        yield (kind,), now - max(age for age, _ in its)
+    for kind, (age, _) in _by_kind(vitals).items():
+        yield (kind,), now - age
 
 
 def _ttl(_status: Status, vitals: Vitals) -> Samples:
-    for kind, its in _by_kind(vitals).items():
-        yield (kind,), min(ttl for _, ttl in its)
+    for kind, (_, ttl) in _by_kind(vitals).items():
+        yield (kind,), ttl
 
 
-def _by_kind(vitals: Vitals) -> dict[str, list[tuple[float, float]]]:
-    """Age of the last renewal, and TTL, of each lease."""
-    found: dict[str, list[tuple[float, float]]] = {}
+def _by_kind(vitals: Vitals) -> dict[str, tuple[float, float]]:
+    """Age of the last renewal, and TTL, of the one lease of each kind that is nearest to its end.
+
+    Of the fleet's there are several where clusters have several TTLs: the age of one says nothing beside another's TTL.
+    """
+    found: dict[str, tuple[float, float]] = {}
     for name, age in sorted(vitals.leases.items(), key=lambda one: str(one[0])):
-        found.setdefault(_kind(name), []).append((age, math.inf if name.ttl == FOR_EVER else float(name.ttl)))
+        one = (age, math.inf if name.ttl == FOR_EVER else float(name.ttl))
+        found[_kind(name)] = max(found.get(_kind(name), one), one, key=lambda its: its[0] / its[1])
     return found
 
 
@@ -197,7 +201,7 @@ FIGURES: tuple[Figure, ...] = (
     ),
     Figure(
         "bridge_lease_renewal_timestamp_seconds",
-        "When the lease that waits longest was last renewed: cluster, fleet, standing or replica.",
+        "When the lease that is nearest to its end was last renewed: cluster, fleet, standing or replica.",
         _renewed,
         labels=("lease",),
     ),
