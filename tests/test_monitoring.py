@@ -128,7 +128,7 @@ def test_of_several_leases_of_a_kind_the_one_nearest_to_its_end_is_told_with_its
 @pytest.mark.parametrize(
     "signs",
     [
-        replace(WELL, leases=WELL.leases | {LeaseName("c/berlin/replica/a", 300): 301.0}),
+        replace(WELL, leases={**WELL.leases, LeaseName("c/berlin/replica/a", 300): 301.0}),
         replace(WELL, lost=frozenset({LeaseName("c/berlin/replica/a", 300)})),
     ],
     ids=["unrenewed", "ended"],
