@@ -75,6 +75,18 @@ def test_what_passed_by_itself_leaves_a_brake_that_holds_the_next_time(clock: Cl
     assert held.opens_at == clock.now + 600
 
 
+def test_what_passed_while_nobody_asked_leaves_a_brake_that_holds_for_its_whole_time(clock: Clock) -> None:
+    """The store was away, the source was well, and is wrong again when the store is back."""
+    held = braked()
+    held.forget()
+    assert held.holds(ALL)
+    held.forget()
+    clock.now += 6000
+    held.forget()
+    assert held.holds(ALL)
+    assert held.opens_at == clock.now + 600
+
+
 def test_other_rules_are_given_the_whole_time_also_where_the_brake_holds_already(clock: Clock) -> None:
     """What goes by them is something else; so is how long it is held."""
     held = braked()
