@@ -19,16 +19,22 @@ class Keeper:
     """Renews what it was given at a third of each TTL, until the `with` block ends."""
 
     def __init__(
-        self, store: Store, tell: Callable[[StoreError], None] = lambda _: None, known: Mapping[LeaseName, float] = {}
+        self,
+        store: Store,
+        tell: Callable[[StoreError], None] = lambda _: None,
+        known: Mapping[LeaseName, float] = {},
+        lost: Iterable[LeaseName] = (),
     ) -> None:
         """`tell`: hears, in the thread that renews, why a lease could not be renewed; once, until it can be again.
 
         `known`: what another kept until now, by another client, as its `renewed` says; renewed at once, where it lives.
+        `lost`: what that one found lost.
         """
         self._store, self._tell = store, tell
         self._ensured: set[LeaseName] = set()  # granted or adopted here, so that keys may be attached
         self._due = dict.fromkeys(known, 0.0)  # on the monotonic clock
         self._renewed = dict(known)  # when each was last granted or renewed, on the same clock
+        self._lost = set(lost)  # that were kept, ended, and took their keys along, which nobody put right yet
         self._failing: set[LeaseName] = set()  # of which was told that they could not be renewed
         self._lock = Lock()
         self._wake = Event()
@@ -40,6 +46,17 @@ class Keeper:
         """What is kept, and when each was last granted or renewed: seconds, monotonic."""
         with self._lock:
             return dict(self._renewed)
+
+    @property
+    def lost(self) -> frozenset[LeaseName]:
+        """What was kept and has ended, until `put_right`."""
+        with self._lock:
+            return frozenset(self._lost)
+
+    def put_right(self) -> None:
+        """A pass saw what the leases that were lost took along, and wrote what of it may be written at once."""
+        with self._lock:
+            self._lost.clear()
 
     def is_alive(self) -> bool:
         """Whether the thread runs."""
@@ -145,6 +162,7 @@ class Keeper:
                     del self._due[name]
                     self._renewed.pop(name, None)
                     self._ensured.discard(name)
+                    self._lost.add(name)
                 else:
                     self._due[name], self._renewed[name] = _next(name), asked
 

@@ -117,6 +117,15 @@ def test_the_brake_is_a_share(text: str, share: float) -> None:
     assert told("sync", {"brake": text}).get(config.BRAKE) == share
 
 
+@pytest.mark.parametrize(
+    "text", ["a..b:80", ".b:80", f"{'a' * 64}:80", f"{'a' * 63}.{'b' * 63}.{'c' * 63}.{'d' * 63}:80"]
+)
+def test_where_to_listen_is_no_name_that_no_resolver_would_take(text: str) -> None:
+    """Python's own look-up raises what nobody expects of it."""
+    with pytest.raises(UsageError):
+        told("run", {"http": text})
+
+
 @pytest.mark.parametrize("name", ["a", "berlin", "berlin-2", "2"])
 def test_a_cluster_may_be_named(name: str) -> None:
     assert told("sync", {"cluster": name}).get(config.CLUSTER) == name

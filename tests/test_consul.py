@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 import re
+import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -421,6 +424,61 @@ def test_a_watch_and_a_read_of_a_frozen_agent_end_when_the_store_is_closed(
     assert time.monotonic() - began < AT_ONCE
     assert heard == []
     assert len(reads) == 1
+
+
+def test_an_answer_that_drips_for_ever_is_none(opened: Callable[..., Store], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each byte comes within the time-out for silence: nothing else would let the loop go on."""
+    monkeypatch.setattr(consulhttp, "LONGEST", 1.0)
+    hung_up = Event()
+
+    def drip(listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        with connection, suppress(OSError):
+            connection.recv(4096)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nX-Consul-Index: 7\r\nContent-Length: 9999\r\n\r\n[")
+            while True:
+                connection.sendall(b" ")
+                time.sleep(0.05)
+        hung_up.set()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        Thread(target=drip, args=(listening,), daemon=True).start()
+        began = time.monotonic()
+        with pytest.raises(Unavailable, match="no whole answer to a read within 1 s"):
+            opened(at(f"127.0.0.1:{listening.getsockname()[1]}")).read("traefik/")
+        assert time.monotonic() - began < 1.0 + AT_ONCE
+        assert hung_up.wait(PATIENCE)
+
+
+def test_a_name_server_that_hangs_holds_up_nobody_and_sends_nothing_later(
+    opened: Callable[..., Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was asked for then is long past when the name is known at last."""
+    monkeypatch.setattr(consulhttp, "LONGEST", 0.5)
+    answers, looked_up, real = Event(), Event(), socket.getaddrinfo
+
+    def look_up(*asked: Any, **named: Any) -> Any:
+        answers.wait(PATIENCE)
+        found = real(*asked, **named)
+        looked_up.set()
+        return found
+
+    pretender = Pretender()
+    with pretending(pretender) as endpoint:
+        store = opened(at(endpoint))
+        monkeypatch.setattr(socket, "getaddrinfo", look_up)
+        began = time.monotonic()
+        with pytest.raises(Unavailable, match="no whole answer"):
+            store.ensure(LASTING)
+        assert time.monotonic() - began < 0.5 + AT_ONCE
+        waiting = [one for one in threading.enumerate() if one.name == "call of Consul"]
+        answers.set()
+        for thread in waiting:
+            thread.join(PATIENCE)
+        assert looked_up.is_set()
+        assert pretender.asked == []
+        store.read("traefik/")
+        assert pretender.asked
 
 
 def test_servers_without_a_leader_are_unavailable(tmp_path: Path, opened: Callable[..., Store]) -> None:

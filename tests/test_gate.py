@@ -76,6 +76,18 @@ def test_what_passed_by_itself_leaves_a_brake_that_holds_the_next_time(clock: Cl
     assert held.opens_at == clock.now + 600
 
 
+def test_what_passed_while_nobody_asked_leaves_a_brake_that_holds_for_its_whole_time(clock: Clock) -> None:
+    """The store was away, the source was well, and is wrong again when the store is back."""
+    held = braked()
+    held.forget()
+    assert held.holds(ALL)
+    held.forget()
+    clock.now += 6000
+    held.forget()
+    assert held.holds(ALL)
+    assert held.opens_at == clock.now + 600
+
+
 def test_other_rules_are_given_the_whole_time_also_where_the_brake_holds_already(clock: Clock) -> None:
     """What goes by them is something else; so is how long it is held."""
     held = braked()
@@ -93,6 +105,26 @@ def test_a_brake_that_nobody_asks_when_its_time_is_over_wakes_nobody_again_and_a
     clock.now += 700
     assert held.opens_at is None
     assert not held.holds(ALL)
+
+
+def test_a_brake_that_was_shut_before_another_replica_led_holds_for_its_whole_time(clock: Clock) -> None:
+    """The other one died with most of the servers, hours after all was well again."""
+    held = braked()
+    assert held.holds(ALL)
+    held.follows()
+    assert not held.is_shut
+    clock.now += 6000
+    assert held.holds(ALL)
+    assert held.opens_at == clock.now + 600
+
+
+def test_what_was_let_go_is_asked_for_again_after_another_replica_led(clock: Clock) -> None:
+    """By then other servers may stand, of which nobody asked."""
+    held = braked()
+    assert not held.holds(removing("a"))
+    clock.now += 1
+    held.follows()
+    assert held.holds(ALL)
 
 
 def test_a_second_reading_that_agrees_lets_go(clock: Clock) -> None:

@@ -33,6 +33,8 @@ from bridge.routes.constraints import constraints
 from bridge.sources.base import SourceError
 from bridge.stores.base import Refused, Unavailable
 from bridge.stores.memory import Memory, MemoryServer
+from bridge.web.board import Board
+from bridge.web.health import readiness
 from bridge.writer import Settings
 from tests.grounds import commit
 from tests.publishing import keys, service, with_containers, with_labels, without_health, world
@@ -396,6 +398,25 @@ def test_leases_that_were_all_lost_at_once_are_granted_at_once() -> None:
         daemon.holds(SHOES, seconds=3.0)
 
 
+def test_leases_that_ended_while_the_store_was_away_cost_readiness_until_a_pass_went_well() -> None:
+    """A store that renews again, and answers no reading yet, says so by the first renewal."""
+    with running(SHOES, ttl=3) as daemon:
+        daemon.holds(SHOES)
+        eventually(lambda: not readiness(Board("1", (daemon.loop,)))[0].reasons)
+        daemon.trouble.reads_fail = True
+        daemon.loop.link.reread()
+        daemon.loop.wakes.put(Seen(SHOES))
+        reads = daemon.trouble.reads
+        eventually(lambda: daemon.trouble.reads > reads)
+        for name in list(daemon.server._leases):
+            daemon.server.end(name)
+        eventually(lambda: any("has ended" in why for why in readiness(Board("1", (daemon.loop,)))[0].reasons))
+        assert daemon.published() != keys(SHOES)
+        daemon.trouble.reads_fail = False
+        eventually(lambda: not readiness(Board("1", (daemon.loop,)))[0].reasons)
+        daemon.holds(SHOES)
+
+
 def test_rules_that_look_at_more_wait_for_a_source_that_was_asked_for_it() -> None:
     """What the source before still had to say may lack it, and a route would go for that."""
     with running(SHOES) as daemon:
@@ -563,3 +584,21 @@ def test_a_leader_whose_source_fails_for_long_goes_on_where_nobody_takes_its_pla
         path = "backends/shoes__shop/loadbalancer/method"
         daemon.server.erase(TREE + path)
         daemon.holds(SHOES)
+
+
+def test_a_brake_that_is_shut_is_the_leaders_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that came to follow neither shows it, nor counts its time from then when it leads again."""
+    monkeypatch.setattr("bridge.daemon.lead.BLIND", 0.3)
+    monkeypatch.setattr("bridge.daemon.loop.CHECKED", 0.05)
+    server, strict = MemoryServer(time.monotonic), BrakeRule(share=0.0, least=1)
+    with running(SHOES, server=server) as first:
+        first.holds(SHOES)
+        first.loop.reread(Rules(lambda: Shown(first.worlds), first.loop.policy, TRAEFIK1, first.loop.manners, strict))
+        first.worlds.append(SICK)
+        eventually(lambda: first.loop.status.is_shut)
+        with running(SHOES, server=server, replica="b") as second:
+            eventually(lambda: second.loop.wanted.snapshot == SHOES and second.loop.link.is_current)
+            fails(first)
+            eventually(lambda: "token-b" in first.leader())
+            eventually(lambda: not first.loop.status.is_shut)
+            assert first.loop.gate.opens_at is None

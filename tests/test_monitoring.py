@@ -7,6 +7,7 @@ import math
 import re
 import shutil
 import subprocess
+import time
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -112,6 +113,39 @@ def test_what_is_not_known_yet_has_no_figure() -> None:
     for name in ("bridge_snapshot_timestamp_seconds", "bridge_last_success_timestamp_seconds", "bridge_routes"):
         assert not found[name].samples
     assert [one.value for one in found["bridge_ready"].samples] == [0]
+
+
+def test_of_several_leases_of_a_kind_the_one_nearest_to_its_end_is_told_with_its_own_ttl() -> None:
+    """As where clusters have several TTLs: the age of the longest would look late beside the shortest TTL."""
+    leases = {LeaseName("fleet", 30): 9.0, LeaseName("fleet", 900): 180.0, LeaseName("fleet", FOR_EVER): 1e6}
+    found = families(board(signs=replace(WELL, leases=leases)))
+    (renewed,) = found["bridge_lease_renewal_timestamp_seconds"].samples
+    (ttl,) = found["bridge_lease_ttl_seconds"].samples
+    assert ttl.value == 30
+    assert time.time() - renewed.value == pytest.approx(9.0, abs=5.0)
+
+
+@pytest.mark.parametrize(
+    "signs",
+    [
+        replace(WELL, leases={**WELL.leases, LeaseName("c/berlin/replica/a", 300): 301.0}),
+        replace(WELL, lost=frozenset({LeaseName("c/berlin/replica/a", 300)})),
+    ],
+    ids=["unrenewed", "ended"],
+)
+def test_one_whose_lease_of_leading_is_over_leads_no_more_whatever_it_last_knew(signs: Vitals) -> None:
+    """Another leads by now: two that lead would be told of one cluster."""
+    (found,) = families(board(signs=signs))["bridge_leader"].samples
+    assert found.value == 0
+    (before,) = OURS["bridge_leader"].samples
+    assert before.value == 1
+
+
+def test_of_a_dry_run_nobody_is_told_that_it_does_not_lead() -> None:
+    """It shadows whoever writes until now: an alert that nobody leads would be false."""
+    found = families(board(replace(SYNCED, dry_run=True, leads=False)))
+    assert not found["bridge_leader"].samples
+    assert found["bridge_healthy"].samples
 
 
 def test_promtool_finds_no_fault_with_their_names() -> None:

@@ -20,11 +20,13 @@ from threading import Event, Thread
 
 import pytest
 
+from bridge.cli import run
 from bridge.daemon.gate import Manners
 from bridge.daemon.loop import Loop
 from bridge.layouts.traefik1 import TRAEFIK1
 from bridge.model.change import Committed, Conflict, LeaseName, Limits, Reading, Transaction
 from bridge.model.keys import Publisher
+from bridge.model.problem import BridgeError
 from bridge.model.world import Snapshot
 from bridge.routes import Policy
 from bridge.stores.memory import Memory, MemoryServer
@@ -299,6 +301,58 @@ def test_a_process_whose_loop_stands_still_ends_and_says_so(tmp_path: Path) -> N
     )
     assert ran.returncode == 1
     assert "the loop: it stands still; the process ends, so that it is started again" in ran.stderr
+
+
+@dataclass
+class Paused:
+    """The clock, the event that ends the process, and the one loop, of a process that is paused before its first look.
+
+    Which of its threads goes on first is chance: here it is the one that looks.
+    """
+
+    goes_on: bool  # the loop does, too
+    now: float = 1000.0
+    beat: float = 1000.0
+    looks: int = 0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def wait(self, seconds: float) -> None:
+        self.looks += 1
+        self.now += seconds if self.looks > 1 else 100.0
+        if self.goes_on and self.looks > 1:
+            self.beat = self.now
+
+    def is_set(self) -> bool:
+        return self.goes_on and self.looks == 3
+
+    @property
+    def loop(self) -> Paused:
+        return self
+
+    @property
+    def ended(self) -> Event:
+        return Event()
+
+
+def watched_over(paused: Paused, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "time", paused)
+    run._watch_over([paused], paused, Event(), lambda: None)  # type: ignore[list-item, arg-type]
+
+
+def test_a_process_that_was_paused_is_not_taken_for_one_whose_loop_stands_still(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As where a container is paused, or a virtual machine moves."""
+    watched_over(Paused(goes_on=True), monkeypatch)
+
+
+def test_a_loop_that_does_not_go_on_after_a_pause_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    paused = Paused(goes_on=False)
+    with pytest.raises(BridgeError, match="stands still"):
+        watched_over(paused, monkeypatch)
+    assert paused.now <= 1000 + 100 + run.STANDS_STILL + 1
 
 
 STANDS_STILL = """

@@ -9,8 +9,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -252,8 +252,8 @@ def test_the_command_says_that_nobody_answers(port: int) -> None:
     assert "does not answer" in found.stderr
 
 
-@pytest.mark.parametrize("answer", ["HTTP/1.0 404 No\r\n\r\n", "HTTP/1.0 503 No\r\n\r\n[1]", "nonsense\r\n\r\n"])
-def test_the_command_takes_no_other_server_for_a_bridge(answer: str) -> None:
+def asked(answers: Iterable[bytes], pause: float = 0.0) -> subprocess.CompletedProcess[str]:
+    """What the command makes of a server that sends these, with a pause between two, until nobody listens any more."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         popen = subprocess.Popen(
             [sys.executable, "-m", "bridge", "healthcheck", "--http", f"127.0.0.1:{other.getsockname()[1]}"],
@@ -262,11 +262,40 @@ def test_the_command_takes_no_other_server_for_a_bridge(answer: str) -> None:
             text=True,
         )
         connection, _ = other.accept()
-        with connection:
+        with connection, suppress(OSError):
             connection.recv(4096)
-            connection.sendall(answer.encode())
-        assert popen.communicate(timeout=30)[1]
-        assert popen.returncode == 1
+            for answer in answers:
+                connection.sendall(answer)
+                time.sleep(pause)
+        said = popen.communicate(timeout=30)[1]
+        return subprocess.CompletedProcess((), popen.returncode, "", said)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "HTTP/1.0 404 No\r\n\r\n",
+        "HTTP/1.0 503 No\r\n\r\n[1]",
+        "nonsense\r\n\r\n",
+        "HTTP/1.0 200 OK\r\n\r\nOK",
+        'HTTP/1.0 200 OK\r\n\r\n{"ok": true}',
+        'HTTP/1.0 302 Found\r\nLocation: /elsewhere\r\n\r\n{"ok": true, "publishers": []}',
+    ],
+)
+def test_the_command_takes_no_other_server_for_a_bridge(answer: str) -> None:
+    found = asked([answer.encode()])
+    assert found.stderr
+    assert found.returncode == 1
+
+
+@pytest.mark.parametrize("begins", ["HTTP/1.1 200 OK\r\nX-Slow: ", "HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n"])
+def test_the_command_ends_soon_also_where_an_answer_does_not(begins: str) -> None:
+    """Each byte within the time-out: what waits for the command may have nothing that ends it."""
+    began = time.monotonic()
+    found = asked([begins.encode(), *[b"x"] * 200], pause=0.1)
+    assert time.monotonic() - began < 15
+    assert found.returncode == 1
+    assert "does not answer within" in found.stderr
 
 
 # A loop that stands still

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import json
+from threading import Thread
 
 from bridge import config as options
 from bridge.config import HTTP, Config, Listen
@@ -30,7 +31,27 @@ def run(config: Config) -> int:
 
 
 def _ask(listen: Listen) -> list[str]:
-    """Why it does not work; empty where it does."""
+    """Why it does not work; empty where it does. What drips, or asks a name server that hangs, is left behind."""
+    found: list[list[str] | BridgeError] = []
+
+    def ask() -> None:
+        try:
+            found.append(_answer(listen))
+        except BridgeError as err:
+            found.append(err)
+
+    thread = Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(PATIENCE)
+    match found:
+        case [list(reasons)]:
+            return reasons
+        case [BridgeError() as err]:
+            raise err
+    raise BridgeError("the bridge", str(listen), f"does not answer within {PATIENCE:.0f} s")
+
+
+def _answer(listen: Listen) -> list[str]:
     connection = http.client.HTTPConnection(ANYWHERE.get(listen.host, listen.host), listen.port, timeout=PATIENCE)
     try:
         connection.request("GET", "/healthz")
@@ -40,13 +61,16 @@ def _ask(listen: Listen) -> list[str]:
         raise BridgeError("the bridge", str(listen), f"does not answer ({err or type(err).__name__})") from err
     finally:
         connection.close()
-    return [] if answer.status == http.client.OK else _reasons(answer.status, body)
+    return _reasons(answer.status, body)
 
 
 def _reasons(status: int, body: bytes) -> list[str]:
+    """What the answer says; one that is no bridge's is a reason, whatever its status."""
     try:
         said = json.loads(body)
         found = [f"{one['layout']}: {reason}" for one in said["publishers"] for reason in one["reasons"]]
-    except (ValueError, LookupError, TypeError):
+        if status == http.client.OK and said["ok"] is True:
+            return []
+    except (ValueError, LookupError, TypeError, RecursionError):
         found = []
     return found or [f"answers {status}: perhaps something else listens there"]

@@ -29,6 +29,7 @@ ENDS_WITHIN = 1.3  # seconds after the signal was seen; what a hung store holds 
 LEAVES_WITHIN = 60.0  # seconds more for --leave-on-exit, beside the read-time
 STANDS_STILL = 60.0  # seconds without a sign of the loop: no call of a store may take so long
 CHECK = 0.2  # seconds between two looks at the loop
+PAUSED = 5.0  # seconds from one look to the next: not the loop stood still, but the process, or its machine
 
 
 def run(config: Config) -> int:
@@ -160,14 +161,20 @@ def _serve(config: Config, loops: Sequence[Loop], reload: Reloading) -> None:
 def _watch_over(running: Sequence[_Running], asked: Event, again: Event, reload: Callable[[], None]) -> None:
     """Until one ends or shall end; `again` asks for a `reload`, which is made here and not in a signal's handler.
 
-    A loop that stands still must not look alive. Raises BridgeError.
+    A loop that stands still must not look alive; one that was paused with all of its process gets time to go on.
+    Raises BridgeError.
     """
+    looked = awake_since = time.monotonic()
     while not asked.is_set() and not any(one.ended.is_set() for one in running):
         asked.wait(CHECK)
         if again.is_set():
             again.clear()
             reload()
-        if any(time.monotonic() - one.loop.beat > STANDS_STILL for one in running):
+        now = time.monotonic()
+        if now - looked > PAUSED:
+            awake_since = now
+        looked = now
+        if any(now - max(one.loop.beat, awake_since) > STANDS_STILL for one in running):
             raise BridgeError("the loop", "", "it stands still; the process ends, so that it is started again")
 
 

@@ -25,7 +25,9 @@ _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)([smh]?)")
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 _VERSION = re.compile(r"v?3\.([0-9]{1,3})(?:\.[0-9]{1,4})?")
 _ENTRY_POINT = re.compile(r"[A-Za-z0-9_.-]{1,100}")
-_LISTEN = re.compile(r"(?:\[([0-9A-Fa-f:.]{2,45})\]|([A-Za-z0-9._-]{1,253})):([0-9]{1,5})")
+_LISTEN = re.compile(
+    r"(?:\[([0-9A-Fa-f:.]{2,45})\]|((?=[^:]{1,253}:)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?)):([0-9]{1,5})"
+)
 _REPLICA = re.compile(r"[A-Za-z0-9._-]{0,253}")  # as long as a host's name
 _LONGEST_READ = 1800.0  # seconds; what was deleted is remembered for twice as long
 _LARGEST_FACTOR = 1000

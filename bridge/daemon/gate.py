@@ -36,6 +36,7 @@ class RemovalGate:
         self._seen_at = 0.0  # when the present snapshot came
         self._is_contradicted = False  # the last second reading showed another world
         self._shut_since: float | None = None
+        self._is_asked = True  # whether what the present snapshot removes may go
         self.second_at: float | None = None  # when the source shall be read once more
 
     def obey(self, settings: Settings, manners: Manners) -> None:
@@ -60,6 +61,9 @@ class RemovalGate:
         """Another snapshot: what was allowed before says nothing of it."""
         self._allowed = False
         self._seen_at = time.monotonic()
+        if self._shut_since is not None and not self._is_asked:
+            self._shut_since = self._seen_at  # by the last one, while the store was away, all may have been well
+        self._is_asked = False
 
     def hears(self) -> None:
         """The source was read as always: what it shows may be asked for again."""
@@ -80,6 +84,7 @@ class RemovalGate:
 
     def holds(self, due: Plan) -> bool:
         """Whether the removals of this plan have to wait."""
+        self._is_asked = True
         if not due.removes:
             self._release()
             return False
@@ -90,6 +95,14 @@ class RemovalGate:
         self._allowed = True
         self._release()
         return False
+
+    def follows(self) -> None:
+        """Another replica leads, and its brake holds. What is past here says nothing of what this process finds when it
+        leads again, perhaps since the other one died with half of the servers."""
+        if self.is_shut:
+            log.info("the brake holds nothing here any more: this process does not lead", extra=facts("brake-over"))
+        self._allowed = False
+        self._doubted = self.second_at = self._shut_since = None
 
     def _release(self) -> None:
         """Nothing is held: the next time the brake shuts, it is shut for its whole time."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from queue import Queue
 from typing import Protocol, runtime_checkable
 
@@ -58,8 +58,8 @@ class Link:
         self.store = open_store()
         self.keeper = self._keep()
 
-    def _keep(self, known: Mapping[LeaseName, float] = {}) -> Keeper:
-        keeper = Keeper(self.store, lambda err: self._wakes.put(Broke(LEASES, err)), known)
+    def _keep(self, known: Mapping[LeaseName, float] = {}, lost: Iterable[LeaseName] = ()) -> Keeper:
+        keeper = Keeper(self.store, lambda err: self._wakes.put(Broke(LEASES, err)), known, lost)
         keeper.start()
         return keeper
 
@@ -154,7 +154,7 @@ class Link:
         self.keeper.abandon()
         self.store.close()
         self.store = store
-        self.keeper = self._keep(self.keeper.renewed)
+        self.keeper = self._keep(self.keeper.renewed, self.keeper.lost)
         if self._writer is not None:
             self._writer.use(store)
 

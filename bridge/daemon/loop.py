@@ -93,7 +93,7 @@ class Loop:
         # Twice as long as the loop waits before it begins a thread again.
         source = Pulse("source", reader.is_alive(), reader.silent_for(), 2 * SILENT)
         leases = {name: now - at for name, at in link.keeper.renewed.items()}
-        return Vitals(now - self.beat, (source, *link.pulses(2 * SILENT)), leases)
+        return Vitals(now - self.beat, (source, *link.pulses(2 * SILENT)), leases, link.keeper.lost)
 
     def run(self) -> int:
         """The exit code, once it was stopped. Raises UsageError for another environment's cluster."""
@@ -301,6 +301,7 @@ class Loop:
             leader = "" if leads else writer.other_leader()
             decided = Decided(snapshot, self.wanted.verdicts, self.wanted.wishes)
             self.notes.planned(Planned(first, due, self.held, problems, decided, leads, leader))
+        self.link.keeper.put_right()
         self.told.waits(due.waits if leads else ())
         if self.manners.dry_run:
             self.told.dry_run(due)
@@ -322,6 +323,8 @@ class Loop:
     def _plan(self, writer: Writer, *, leads: bool) -> Plan:
         self.wanted.settle(writer.standing)
         due = writer.plan(self.wanted.wishes, hold=False)
+        if not leads:
+            self.gate.follows()
         self.held = due if leads and self.gate.holds(due) else None
         return due if self.held is None else writer.plan(self.wanted.wishes, hold=True)
 

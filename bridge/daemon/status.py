@@ -127,3 +127,4 @@ class Vitals:
     loop: float  # seconds since the loop's last sign
     threads: tuple[Pulse, ...]  # that wait for it
     leases: Mapping[LeaseName, float]  # that are kept: seconds since each was last granted or renewed
+    lost: frozenset[LeaseName] = frozenset()  # that ended, and no pass has put right yet what they took along

@@ -11,9 +11,10 @@ import re
 import socket
 import weakref
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from ssl import SSLContext
-from threading import Lock
+from threading import Lock, Thread, current_thread
 from typing import Protocol, TypeVar
 
 import consul
@@ -31,6 +32,9 @@ Fields = Mapping[str, object]
 
 CONNECT = 1.0  # seconds until a connection stands
 TIMEOUT = 3.0  # seconds of silence after which a call has failed: less than a third of the shortest TTL
+# Seconds for all of a call, beside what a query waits: neither a name server that hangs nor an answer that drips runs
+# into a time-out of the library's, and nobody may be held up for as long as a loop that stands still.
+LONGEST = 8.0
 
 _RIGHTS = "give its token (BRIDGE_STORE_TOKEN or --store-token-file) the rights that bridge policy consul prints"
 _NO_TOKEN = "Consul knows no such token: look at BRIDGE_STORE_TOKEN or --store-token-file"
@@ -184,7 +188,7 @@ class Agent:
             index, found = self._get(prefix, after, wait, recurse=True)
             return index, _pairs(found)
 
-        return self._ask("a read", get)
+        return self._ask("a read", get, wait=wait)
 
     def index(self, absent: str) -> int:
         """The index of the last change of any key, by asking for a key that does not stand."""
@@ -251,12 +255,16 @@ class Agent:
         """End all calls, also those that other threads wait for."""
         self._connections.close()
 
-    def _ask(self, what: str, call: Callable[[], T]) -> T:
+    def _ask(self, what: str, call: Callable[[], T], *, wait: float = 0) -> T:
         """The answer. The library's errors become ours here."""
         if self._connections.closed:
             raise Unavailable("the store", self._url, f"{what} came after the connection was closed.")
+        seconds = LONGEST + wait * 17 / 16  # Consul adds up to a sixteenth
         try:
-            return call()
+            return self._within(seconds, call)
+        except TimeoutError as err:
+            why = f"no whole answer to {what} within {seconds:.0f} s"
+            raise Unavailable("the store", self._url, f"{why}; {self._silent}") from err
         except ConsulException as err:
             for kind, text, ours, remedy in _ANSWERS:
                 if isinstance(err, kind) and text in str(err):
@@ -269,6 +277,24 @@ class Agent:
             # The library trusts JSON to be Consul's.
             raise Unavailable("the store", self._url, f"answered {what} with nonsense; is it Consul?") from err
 
+    def _within(self, seconds: float, call: Callable[[], T]) -> T:
+        """What `call` answers or raises. TimeoutError: it took longer; its thread is left behind, and sends no more."""
+        future: Future[T] = Future()
+
+        def run() -> None:
+            try:
+                future.set_result(call())
+            except Exception as err:
+                future.set_exception(err)
+
+        thread = Thread(target=run, name="call of Consul", daemon=True)
+        thread.start()
+        try:
+            return future.result(seconds)
+        except TimeoutError:
+            self._connections.give_up(thread)
+            raise
+
 
 class _Connections:
     """All that are open, so that they can be ended while a thread waits for an answer on one."""
@@ -276,16 +302,27 @@ class _Connections:
     def __init__(self) -> None:
         self.closed = False
         self._open: weakref.WeakSet[HTTPConnection] = weakref.WeakSet()
+        self._given_up: weakref.WeakSet[Thread] = weakref.WeakSet()
         self._lock = Lock()
 
     def opened(self, connection: HTTPConnection) -> None:
         with self._lock:
             self._open.add(connection)
-        if self.closed:
+            given_up = current_thread() in self._given_up
+        if self.closed or given_up:
             _shut(connection)
+
+    def give_up(self, thread: Thread) -> None:
+        """End what this thread waits for, and what it would begin; others that wait ask again."""
+        with self._lock:
+            self._given_up.add(thread)
+        self._shut_all()
 
     def close(self) -> None:
         self.closed = True
+        self._shut_all()
+
+    def _shut_all(self) -> None:
         with self._lock:
             connections = list(self._open)
         for connection in connections:

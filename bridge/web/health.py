@@ -52,6 +52,8 @@ def _unready(status: Status, vitals: Vitals) -> Iterator[str]:
     for name, age in sorted(vitals.leases.items(), key=lambda one: str(one[0])):
         if name.ttl != FOR_EVER and age > name.ttl:
             yield f"lease {name.family} of {name.ttl} s is not renewed for {age:.0f} s, so its keys are gone or will be"
+    for name in sorted(vitals.lost, key=str):
+        yield f"lease {name.family} has ended, and the keys that stood on it are not put right yet{_why(status)}"
     if status.leads and not vitals.leases:
         yield "leads, and keeps no lease"
 
@@ -60,5 +62,8 @@ def _not_yet(status: Status) -> str:
     if status.read_at is None:
         why = f": {status.source.why}" if status.source else ""
         return f"the source has not been read yet{why}"
-    why = f": {status.store.why}" if status.store else ""
-    return f"the store has not been brought up to date yet{why}"
+    return f"the store has not been brought up to date yet{_why(status)}"
+
+
+def _why(status: Status) -> str:
+    return f": {status.store.why}" if status.store else ""

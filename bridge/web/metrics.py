@@ -114,22 +114,33 @@ def _kind(lease: LeaseName) -> str:
     return first if first != "c" else "replica" if "/" in rest else "cluster"
 
 
+def _leads(status: Status, vitals: Vitals) -> Samples:
+    """One that the store does not hear any more does not know yet who leads, and it is no longer this one."""
+    if not status.dry_run:
+        over = {*vitals.lost, *(name for name, age in vitals.leases.items() if age > name.ttl)}
+        yield (), float(status.leads and not any(_kind(name) == "replica" for name in over))
+
+
 def _renewed(_status: Status, vitals: Vitals) -> Samples:
     now = time.time()
-    for kind, its in _by_kind(vitals).items():
-        yield (kind,), now - max(age for age, _ in its)
+    for kind, (age, _) in _by_kind(vitals).items():
+        yield (kind,), now - age
 
 
 def _ttl(_status: Status, vitals: Vitals) -> Samples:
-    for kind, its in _by_kind(vitals).items():
-        yield (kind,), min(ttl for _, ttl in its)
+    for kind, (_, ttl) in _by_kind(vitals).items():
+        yield (kind,), ttl
 
 
-def _by_kind(vitals: Vitals) -> dict[str, list[tuple[float, float]]]:
-    """Age of the last renewal, and TTL, of each lease."""
-    found: dict[str, list[tuple[float, float]]] = {}
+def _by_kind(vitals: Vitals) -> dict[str, tuple[float, float]]:
+    """Age of the last renewal, and TTL, of the one lease of each kind that is nearest to its end.
+
+    Of the fleet's there are several where clusters have several TTLs: the age of one says nothing beside another's TTL.
+    """
+    found: dict[str, tuple[float, float]] = {}
     for name, age in sorted(vitals.leases.items(), key=lambda one: str(one[0])):
-        found.setdefault(_kind(name), []).append((age, math.inf if name.ttl == FOR_EVER else float(name.ttl)))
+        one = (age, math.inf if name.ttl == FOR_EVER else float(name.ttl))
+        found[_kind(name)] = max(found.get(_kind(name), one), one, key=lambda its: its[0] / its[1])
     return found
 
 
@@ -190,7 +201,7 @@ FIGURES: tuple[Figure, ...] = (
     ),
     Figure(
         "bridge_lease_renewal_timestamp_seconds",
-        "When the lease that waits longest was last renewed: cluster, fleet, standing or replica.",
+        "When the lease that is nearest to its end was last renewed: cluster, fleet, standing or replica.",
         _renewed,
         labels=("lease",),
     ),
@@ -200,7 +211,11 @@ FIGURES: tuple[Figure, ...] = (
         _ttl,
         labels=("lease",),
     ),
-    Figure("bridge_leader", "1 where this process writes, 0 where it follows.", _one(lambda status: status.leads)),
+    Figure(
+        "bridge_leader",
+        "1 where this process writes, 0 where it follows; a dry run does neither.",
+        _leads,
+    ),
     Figure("bridge_brake_shut", "1 while the brake holds removals.", _one(lambda status: status.is_shut)),
     Figure(
         "bridge_held_removals",
