@@ -8,6 +8,7 @@ import logging
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -207,3 +208,30 @@ def test_the_roll_remembers_names_of_those_who_left_and_not_of_all_there_ever_we
     assert len(roll._left) == REMEMBERED
     assert "web5-1" not in roll._left
     assert f"web{number - 1}-1" in roll._left
+
+
+@pytest.mark.parametrize("length", [100, 15_000])
+def test_a_log_that_nobody_reads_holds_nobody_up_and_goes_on_with_whole_lines(length: int) -> None:
+    code = (
+        "from bridge.config import LogFormat, LogLevel; from bridge.daemon.logs import log, set_up; import sys\n"
+        "set_up(LogFormat.JSON, LogLevel.INFO, 'c', names_layout=False)\n"
+        f"for n in range(2000): log.info('é' * 900, extra={{'facts': {{'event': 'e', 'why': 'x' * {length}}}}})\n"
+        "print('over', flush=True); sys.stdin.readline(); log.info('last')\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout
+        assert child.stderr
+        watch = threading.Timer(20, child.kill)
+        watch.start()
+        try:
+            assert child.stdout.readline() == "over\n"
+            first = child.stderr.readline()  # now there is room again
+            _, said = child.communicate("\n", timeout=20)
+        finally:
+            watch.cancel()
+    lines = said.splitlines()
+    assert json.loads(first)["event"] == "e"
+    assert json.loads(lines[-1])["msg"] == "last"
+    assert 1 < len(lines) < 2000

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
+import select
 import sys
 import threading
 import time
@@ -30,6 +32,8 @@ Fact: TypeAlias = "str | int | float | bool | Sequence[Mapping[str, str]]"
 FIRST = ("time", "level", "event", "msg", "cluster", "layout", "service", "group", "key", "reason")  # in this order
 LONGEST_LINE = 16_000  # bytes; Docker cuts at 16 KiB
 _CUTS = ((1000, 10), (200, 10), (50, 3))  # characters of a text and items of a list, until the line is short enough
+_PIECE = select.PIPE_BUF  # bytes; so many find room in a pipe that has any
+_PATIENCE = 1.0  # seconds, for whoever reads the log
 _PLACES = 6  # of a fault: the innermost calls
 
 _LOGIN = re.compile(r"//[^/\s@'\"]+@")
@@ -70,12 +74,43 @@ def set_up(form: LogFormat, level: LogLevel, cluster: str, *, names_layout: bool
 
     Of libraries only warnings and worse, whatever the level: what they tell of each request says nothing of routes.
     """
-    handler = logging.StreamHandler(sys.stderr)
+    # Python has no stderr where it was started with none.
+    handler = logging.StreamHandler(_Patient(sys.stderr.fileno())) if sys.stderr else logging.NullHandler()
     handler.setFormatter(Lines(form, cluster, names_layout=names_layout))
     logging.basicConfig(handlers=[handler], force=True)
     set_level(level)
     logging.captureWarnings(True)
     threading.excepthook = _died
+
+
+class _Patient:
+    """The file that the log goes to. What finds no room in it is lost: a log that nobody reads holds no route up."""
+
+    def __init__(self, file: int) -> None:
+        """`file`: its descriptor."""
+        self._file = file
+        self._ready = select.poll()
+        self._ready.register(file, select.POLLOUT)
+        self._is_behind = False  # the last line was lost
+        self._is_torn = False  # the last one was written in part
+
+    def write(self, line: str) -> None:
+        """Write it, or lose it. It waits only for a reader that kept up until now. Raises OSError."""
+        rest = line.encode(errors="backslashreplace")
+        if self._is_torn:
+            rest = b"\n" + rest
+        begun = False
+        while rest:
+            if not self._ready.poll(0 if self._is_behind else _PATIENCE * 1000):
+                self._is_behind = True
+                self._is_torn = self._is_torn or begun
+                return
+            rest = rest[os.write(self._file, rest[:_PIECE]) :]
+            begun, self._is_torn = True, False
+        self._is_behind = False
+
+    def flush(self) -> None:
+        """Nothing is kept back."""
 
 
 def set_level(level: LogLevel) -> None:
