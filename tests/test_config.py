@@ -224,7 +224,7 @@ def test_a_file_that_cannot_be_read_is_told_by_flag_or_variable(name: str, tmp_p
 
 def test_a_file_that_is_no_text_is_told(tmp_path: Path) -> None:
     (tmp_path / "x.toml").write_bytes(b"\xff\xfe")
-    assert "cannot be read" in refused({"config": str(tmp_path / "x.toml")}).remedy
+    assert "is no text in UTF-8" in refused({"config": str(tmp_path / "x.toml")}).remedy
 
 
 # The secret

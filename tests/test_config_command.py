@@ -44,8 +44,11 @@ def test_its_default_is_that_of_run(bridge: Bridge) -> None:
 
 
 def test_what_it_prints_is_a_file_that_says_the_same(bridge: Bridge, tmp_path: Path) -> None:
+    flags: tuple[str, ...]
     flags = ("--store", "etcd://a:1/x", "--constraint", "tag==a", "--constraint", 'LabelRegex(`b`, `"c\\d`)', "--force")
+    flags += ("--cert-resolver", 'a"\\\u2028\u202e\x1bü\U0001f600')
     ran = bridge("config", *flags)
+    assert all(line.isprintable() for line in ran.out.split("\n"))
     path = tmp_path / "again.toml"
     path.write_text(ran.out)
     assert tomllib.loads(ran.out)["force"] is True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import logging
+import os
 import re
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.config import LogFormat
+from bridge.daemon import logs
 from bridge.daemon.logs import LONGEST_LINE, Lines, about, facts
 from bridge.daemon.roll import REMEMBERED, Roll
 from bridge.routes import Policy, judge_all
@@ -235,3 +237,28 @@ def test_a_log_that_nobody_reads_holds_nobody_up_and_goes_on_with_whole_lines(le
     assert json.loads(first)["event"] == "e"
     assert json.loads(lines[-1])["msg"] == "last"
     assert 1 < len(lines) < 2000
+
+
+def test_a_reader_that_is_slow_costs_a_second_and_a_tenth_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It always reads at the last moment that somebody would wait for."""
+    waits: list[float] = []
+
+    class Slow:
+        def register(self, file: int, events: int) -> None: ...
+
+        def poll(self, milliseconds: float) -> list[int]:
+            waits.append(milliseconds / 1000)
+            return [1]
+
+    class Clock:
+        def monotonic(self) -> float:
+            return sum(waits)
+
+    monkeypatch.setattr("bridge.daemon.logs.select.poll", Slow)
+    monkeypatch.setattr(logs, "time", Clock())
+    with open(os.devnull, "w") as nowhere:
+        patient = logs._Patient(nowhere.fileno())
+        for _ in range(1000):
+            patient.write("a line\n")
+    assert len(waits) == 1000
+    assert 1.0 <= sum(waits) <= 1.0 + 0.1 * sum(waits) + 0.001

@@ -59,4 +59,10 @@ def _assigned(option: Option[object], value: Value) -> str:
     if value.value is None:
         return f"# {option.name} ="
     is_switch = not option.metavar and not option.secret
-    return f"{option.name} = {value.value if is_switch else json.dumps(value.value, ensure_ascii=False)}"
+    return f"{option.name} = {value.value if is_switch else _quoted(value.value)}"
+
+
+def _quoted(text: str) -> str:
+    """As TOML has it; nothing in it turns the direction of what follows, or begins a line."""
+    quoted = json.dumps(text, ensure_ascii=False)
+    return "".join(char if char.isprintable() else f"\\U{ord(char):08x}" for char in quoted)

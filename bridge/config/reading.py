@@ -203,5 +203,7 @@ def _text(origin: str, path: str, remedy: str) -> str:
         return read_file(path).decode("utf-8-sig")  # some editors begin a file with a mark of their own
     except OSError as err:
         raise UsageError(origin, path, f"cannot be read ({err.strerror}); {remedy}") from err
-    except ValueError as err:  # no UTF-8, or a NUL in the path
+    except UnicodeDecodeError as err:
+        raise UsageError(origin, path, f"is no text in UTF-8 ({err.reason}); {remedy}") from err
+    except ValueError as err:  # a NUL in the path
         raise UsageError(origin, path, f"cannot be read ({err}); {remedy}") from err

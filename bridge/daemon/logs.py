@@ -33,7 +33,7 @@ FIRST = ("time", "level", "event", "msg", "cluster", "layout", "service", "group
 LONGEST_LINE = 16_000  # bytes; Docker cuts at 16 KiB
 _CUTS = ((1000, 10), (200, 10), (50, 3))  # characters of a text and items of a list, until the line is short enough
 _PIECE = select.PIPE_BUF  # bytes; so many find room in a pipe that has any
-_PATIENCE = 1.0  # seconds, for whoever reads the log
+_PATIENCE, _SHARE = 1.0, 0.1  # seconds that the log may wait for whoever reads it, and how much of a second it regains
 _PLACES = 6  # of a fault: the innermost calls
 
 _LOGIN = re.compile(r"//[^/\s@'\"]+@")
@@ -91,23 +91,30 @@ class _Patient:
         self._file = file
         self._ready = select.poll()
         self._ready.register(file, select.POLLOUT)
-        self._is_behind = False  # the last line was lost
+        self._patience, self._at = _PATIENCE, time.monotonic()  # what is left of it, and since when it grows
         self._is_torn = False  # the last one was written in part
 
     def write(self, line: str) -> None:
-        """Write it, or lose it. It waits only for a reader that kept up until now. Raises OSError."""
+        """Write it, or lose it. Raises OSError."""
         rest = line.encode(errors="backslashreplace")
         if self._is_torn:
             rest = b"\n" + rest
         begun = False
         while rest:
-            if not self._ready.poll(0 if self._is_behind else _PATIENCE * 1000):
-                self._is_behind = True
+            if not self._has_room():
                 self._is_torn = self._is_torn or begun
                 return
             rest = rest[os.write(self._file, rest[:_PIECE]) :]
             begun, self._is_torn = True, False
-        self._is_behind = False
+
+    def _has_room(self) -> bool:
+        """Whether a piece can be written now, or soon: who reads slowly costs a tenth of the time at most."""
+        asked = time.monotonic()
+        self._patience = min(_PATIENCE, self._patience + (asked - self._at) * _SHARE)
+        found = bool(self._ready.poll(self._patience * 1000))
+        self._at = time.monotonic()
+        self._patience = max(0.0, self._patience - (self._at - asked))
+        return found
 
     def flush(self) -> None:
         """Nothing is kept back."""

@@ -49,6 +49,12 @@ def parse_address(url: str, kinds: tuple[str, ...]) -> StoreAddress:
     shown = _without_login(url)
     if shown != url:
         raise UsageError(OPTION, shown, "no user and password in the URL; secrets come from the environment or files")
+    if "?" in url:  # as other programs take a token
+        raise UsageError(
+            OPTION,
+            f"{url.partition('?')[0]}?…",
+            "nothing stands behind the prefix; secrets come from the environment or files",
+        )
     schemes = " ".join(f"{kind}:// {kind}+https://" for kind in kinds)
     found = _PARTS.fullmatch(url)
     if found is None or found["kind"] not in kinds:
