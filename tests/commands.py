@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -43,9 +45,17 @@ def silent(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) 
         if name.startswith("BRIDGE_"):
             monkeypatch.delenv(name)
 
+    monkeypatch.setattr(threading, "excepthook", threading.excepthook)  # `run` has its own
+
     def run(*arguments: str) -> Ran:
         capsys.readouterr()
-        code = main(arguments)
+        root = logging.getLogger()
+        handlers = root.handlers[:]
+        try:
+            code = main(arguments)
+        finally:  # the log of `run` goes to what is captured now: the next test's threads would write to a closed file
+            root.handlers[:] = handlers
+            logging.captureWarnings(False)
         printed = capsys.readouterr()
         return Ran(code, printed.out, printed.err)
 

@@ -7,6 +7,7 @@ container's log is cut in the middle of it: what follows such a cut would look l
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
@@ -74,13 +75,22 @@ def set_up(form: LogFormat, level: LogLevel, cluster: str, *, names_layout: bool
 
     Of libraries only warnings and worse, whatever the level: what they tell of each request says nothing of routes.
     """
-    # Python has no stderr where it was started with none.
-    handler = logging.StreamHandler(_Patient(sys.stderr.fileno())) if sys.stderr else logging.NullHandler()
+    handler = _handler()
     handler.setFormatter(Lines(form, cluster, names_layout=names_layout))
     logging.basicConfig(handlers=[handler], force=True)
     set_level(level)
     logging.captureWarnings(True)
     threading.excepthook = _died
+
+
+def _handler() -> logging.Handler:
+    """What writes to stderr. Python has none where it was started with none, and another program's may be no file."""
+    if sys.stderr is None:
+        return logging.NullHandler()
+    try:
+        return logging.StreamHandler(_Patient(sys.stderr.fileno()))
+    except io.UnsupportedOperation:
+        return logging.StreamHandler(sys.stderr)
 
 
 class _Patient:
