@@ -110,3 +110,15 @@ def test_in_an_empty_environment_it_works(python: Path) -> None:
     rendered = json.loads(_output(bridge, "render", "--source", world, "--output", "json"))
     assert rendered["/traefik/frontends/web-test__proxy-test/routes/main/rule"] == "Host:web-test.proxy-test.local"
     _output(bridge, "check", "--source", world)
+
+
+def test_every_part_of_it_can_be_loaded_there(python: Path) -> None:
+    """What is imported only when it is asked for, as one source's client, comes with the wheel too."""
+    load = (
+        "import importlib, pkgutil, bridge\n"
+        "for one in pkgutil.walk_packages(bridge.__path__, 'bridge.'):\n"
+        "    if not one.name.endswith('__main__'): importlib.import_module(one.name); print(one.name)"
+    )
+    assert {"bridge.sources.compose", "bridge.stores.consul", "bridge.demo.story"} <= {
+        *_output(python, "-c", load).split()
+    }
